@@ -1,0 +1,28 @@
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { checkPluginOptions } from './lib/options.ts'
+import { TaskRegistry } from './lib/task-registry.ts'
+import type { FastifyTasksOptions } from './types/index.ts'
+
+export * as errors from './lib/errors.ts'
+export type * from './types/fastify.ts'
+export type * from './types/index.ts'
+
+async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
+  const registry = new TaskRegistry(fastify, checkPluginOptions(options))
+
+  fastify.decorate('addTask', function (work, options) {
+    const isOurs = this === fastify || Object.prototype.isPrototypeOf.call(fastify, this)
+    return registry.add(isOurs ? this : fastify, work, options)
+  })
+  fastify.decorate('getTask', (name, options) => registry.get(name, options))
+  fastify.decorate('cancelTask', (name, options) => registry.cancel(name, options))
+  fastify.decorate('purgeTasks', () => registry.purge())
+  fastify.decorate('tasks', registry)
+
+  fastify.addHook('onReady', async () => registry.start())
+  fastify.addHook('onClose', () => registry.close())
+}
+
+/** Background tasks for Fastify: `app.addTask`, `getTask`, `cancelTask`, `purgeTasks` and `tasks`. After Sanic's task API. */
+export default fp(tasks, { fastify: '5.x', name: 'fastify-tasks' })

@@ -1,0 +1,16 @@
+import type { TaskReply } from '../types/index.ts'
+import { sharedListener } from './shared-listener.ts'
+
+type Response = TaskReply['raw']
+
+/** Whether a response has been sent, or its client has gone. Not stream.finished(), which is silent for those of inject and HTTP/2 that are over. */
+export function isOver (response: Response): boolean {
+  return response.writableFinished || response.destroyed === true
+}
+
+/** Calls back when a response that is not over yet is. HTTP/2 hands its last frames to the socket after it has closed the response. */
+export const onceOver = sharedListener((response: Response, fire) => {
+  const onClose = 'stream' in response ? () => setImmediate(fire) : fire
+  response.on('close', onClose)
+  return () => response.off('close', onClose)
+})

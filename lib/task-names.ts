@@ -1,0 +1,31 @@
+import type { Task } from './task.ts'
+
+/** Deletions that a small index takes before it is copied. */
+const FEW = 64
+
+/**
+ * Tasks by name: a Map that is copied after about as many deletions as it has entries.
+ *
+ * When a Map runs full of holes it moves to a new table and leaves the old one pointing to it. Once the garbage
+ * collector has taken one such table for old, the tables after it and all tasks in them are kept until a full
+ * collection, and survive every small one on the way, which costs twice what a named task costs else.
+ */
+export class TaskNames {
+  #tasks = new Map<string, Task>()
+  #deletions = 0
+
+  get (name: string): Task | undefined {
+    return this.#tasks.get(name)
+  }
+
+  set (name: string, task: Task): void {
+    this.#tasks.set(name, task)
+  }
+
+  delete (name: string): void {
+    this.#tasks.delete(name)
+    if (++this.#deletions < this.#tasks.size + FEW) return
+    this.#tasks = new Map(this.#tasks)
+    this.#deletions = 0
+  }
+}

@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { runFixture } from './fixtures/run-fixture.ts'
+
+t.test('on SIGTERM a server with deaf tasks warns of them, runs the other onClose hooks and exits', { timeout: 40_000 }, async t => {
+  const { child, ended } = runFixture(t, 'deaf-server.ts')
+  await once(child, 'message')
+
+  child.kill('SIGTERM')
+  const signalled = performance.now()
+  const { code, signal, stdout, stderr } = await ended
+  const duration = performance.now() - signalled
+
+  t.equal(stderr, '')
+  t.equal(signal, null)
+  t.equal(code, 0)
+  const [warning, ...others] = stdout.trimEnd().split('\n').map(line => JSON.parse(line))
+  t.match(warning, { level: 40, tasks: ['deaf', 'deaf and draining'] })
+  t.strictSame(others.map(line => line.msg), ['what tasks use is closed', 'closed'])
+  t.ok(duration >= 390, `${duration} ms, drainTimeout and cancelTimeout`)
+  t.ok(duration < 5000, `${duration} ms`)
+})
+
+t.test('on SIGTERM a server whose tasks stop exits at once, whatever its timeouts', { timeout: 40_000 }, async t => {
+  const { child, ended } = runFixture(t, 'patient-server.ts')
+  await once(child, 'message')
+
+  child.kill('SIGTERM')
+  const { code, signal, stdout, stderr } = await ended
+
+  t.equal(stderr, '')
+  t.equal(signal, null)
+  t.equal(code, 0)
+  t.equal(stdout, 'closed\n')
+})
+
+t.test('tasks with a timeout do not keep a process that is done', { timeout: 40_000 }, async t => {
+  const { code, signal, stdout, stderr } = await runFixture(t, 'timed-task.ts').ended
+
+  t.equal(stderr, '')
+  t.equal(signal, null)
+  t.equal(code, 0)
+  t.equal(stdout, 'running,running,completed\n')
+})
+
+t.test('tasks that were cancelled and have stopped do not keep it either', { timeout: 40_000 }, async t => {
+  const { code, signal, stdout, stderr } = await runFixture(t, 'cancelled-task.ts').ended
+
+  t.equal(stderr, '')
+  t.equal(signal, null)
+  t.equal(code, 0)
+  t.equal(stdout, 'cancelled,cancelled\n')
+})

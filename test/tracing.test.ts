@@ -1,0 +1,293 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { setImmediate as immediate } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Task } from '../index.ts'
+import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { holdProcess } from './fixtures/hold-process.ts'
+import { withResolvers } from './fixtures/with-resolvers.ts'
+
+interface TaskMessage { task: Task }
+type EventName = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error'
+
+const eventNames: EventName[] = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
+const channel = tracingChannel<unknown, TaskMessage>('fastify-tasks.task')
+
+/** What is published during a test: for each message the events, and the task's status at each. */
+function subscribe (t: Test, onEvent: (name: EventName, message: TaskMessage) => void = () => {}) {
+  const events: { name: EventName, message: TaskMessage, status: string }[] = []
+  const subscribers = Object.fromEntries(eventNames.map(name => [name, (message: object) => {
+    events.push({ name, message: message as TaskMessage, status: (message as TaskMessage).task?.status })
+    onEvent(name, message as TaskMessage)
+  }])) as unknown as Parameters<typeof channel.subscribe>[0]
+  channel.subscribe(subscribers)
+  const unsubscribe = () => channel.unsubscribe(subscribers)
+  t.teardown(unsubscribe)
+  return { events, unsubscribe, told: () => events.map(({ name, status }) => `${name} ${status}`) }
+}
+
+t.test('start and end are published around synchronous work, asyncEnd when it has settled', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events, told } = subscribe(t)
+  let before: string[] = []
+
+  const task = app.addTask(() => { before = told() })
+
+  t.strictSame(before, ['start running'])
+  t.strictSame(told(), ['start running', 'end running', 'asyncEnd completed'])
+  t.ok(events.every(({ message }) => message === events[0]!.message), 'with one message')
+  t.strictSame(Object.keys(events[0]!.message), ['task'])
+  t.equal(events[0]!.message.task, task)
+})
+
+t.test('of asynchronous work start and end are around its synchronous part', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events, told } = subscribe(t)
+  let before: string[] = []
+  let after: string[] = []
+
+  const task = app.addTask(async () => {
+    before = told()
+    await immediate()
+    after = told()
+  })
+  t.strictSame(told(), ['start running', 'end running'])
+  await task.finished
+
+  t.strictSame(before, ['start running'])
+  t.strictSame(after, ['start running', 'end running'])
+  t.strictSame(told(), ['start running', 'end running', 'asyncEnd completed'])
+  t.ok(events.every(({ message }) => message === events[0]!.message))
+  t.equal(events[0]!.message.task, task)
+})
+
+t.test('a promise is published like work whose synchronous part is empty', async t => {
+  const { app } = await buildApp(t)
+  const { events, told } = subscribe(t)
+  const work = withResolvers()
+
+  const task = app.addTask(work.promise)
+  t.strictSame(told(), ['start running', 'end running'])
+  work.resolve()
+  await task.finished
+
+  t.strictSame(told(), ['start running', 'end running', 'asyncEnd completed'])
+  t.ok(events.every(({ message }) => message === events[0]!.message))
+})
+
+t.test('error is published for every failure, before asyncEnd', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const failures: [string, () => Task][] = [
+    ['sync', () => app.addTask(() => { throw new Error('sync') })],
+    ['async', () => app.addTask(async () => { throw new Error('async') })],
+    ['promise', () => app.addTask(Promise.reject(new Error('promise')))],
+    ['unregistered', () => app.addTask(async () => { throw new Error('async') }, { register: false })],
+    ['clean-up', () => {
+      const task = app.addTask(async (app, task) => {
+        await untilAborted(app, task).catch(() => { throw new Error('clean-up') })
+      })
+      task.cancel()
+      return task
+    }],
+    ['undefined', () => app.addTask(async () => { throw undefined })] // eslint-disable-line no-throw-literal
+  ]
+  for (const [what, fail] of failures) {
+    const { events, told, unsubscribe } = subscribe(t)
+    const task = fail()
+    await task.finished.catch(() => {})
+    t.strictSame(told(), ['start running', 'end running', 'error failed', 'asyncEnd failed'], what)
+    t.ok(events.every(({ message }) => message === events[0]!.message && message.task === task))
+    unsubscribe()
+  }
+})
+
+t.test('a timeout is published as an error', async t => {
+  holdProcess(t)
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { told } = subscribe(t)
+
+  app.addTask(untilAborted, { timeout: 1 })
+  await app.tasks.idle()
+
+  t.strictSame(told(), ['start running', 'end running', 'error failed', 'asyncEnd failed'])
+})
+
+t.test('a cancellation is no error', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events, told } = subscribe(t)
+
+  await app.addTask(untilAborted).cancel()
+
+  t.strictSame(told(), ['start running', 'end running', 'asyncEnd cancelled'])
+  t.ok(events.every(({ message }) => message === events[0]!.message))
+})
+
+t.test('of a task that is cancelled before it starts only asyncEnd is published', async t => {
+  const { app } = await buildApp(t)
+  const { events, told } = subscribe(t)
+  const task = app.addTask(() => {})
+
+  await task.cancel()
+  await app.ready()
+
+  t.strictSame(told(), ['asyncEnd cancelled'])
+  t.strictSame(Object.keys(events[0]!.message), ['task'])
+  t.equal(events[0]!.message.task, task)
+})
+
+t.test('a deferred task is published when it starts, not when it is added', async t => {
+  const { app } = await buildApp(t)
+  const { told } = subscribe(t)
+  const task = app.addTask(async () => {})
+  t.strictSame(told(), [])
+
+  await app.ready()
+  await task.finished
+
+  t.strictSame(told(), ['start running', 'end running', 'asyncEnd completed'])
+})
+
+t.test('each task has a message of its own', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events } = subscribe(t)
+
+  const running = Array.from({ length: 3 }, () => app.addTask(async () => {}))
+  await app.tasks.idle()
+
+  t.equal(new Set(events.map(({ message }) => message)).size, 3)
+  for (const task of running) {
+    t.strictSame(events.filter(({ message }) => message.task === task).map(({ name }) => name), ['start', 'end', 'asyncEnd'])
+  }
+})
+
+t.test('what a subscriber keeps by its message at start is there at the end', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const spans = new WeakMap<TaskMessage, { ended: boolean }>()
+  const ended: unknown[] = []
+  subscribe(t, (name, message) => {
+    if (name === 'start') spans.set(message, { ended: false })
+    if (name === 'asyncEnd') ended.push(spans.get(message))
+  })
+
+  app.addTask(() => {})
+  await app.addTask(async () => {}).finished
+  await app.addTask(untilAborted).cancel()
+
+  t.strictSame(ended, Array(3).fill({ ended: false }))
+})
+
+t.test('a store that is bound to start is the context of the work, and of nothing else', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const context = new AsyncLocalStorage<number>()
+  channel.start.bindStore(context, message => (message as TaskMessage).task.id)
+  t.teardown(() => channel.start.unbindStore(context))
+  const seen: [id: number, ...stores: unknown[]][] = []
+  const work = async (app: unknown, { id }: Task) => {
+    const stores = [context.getStore()]
+    await immediate()
+    stores.push(context.getStore())
+    seen.push([id, ...stores])
+  }
+
+  app.addTask(work)
+  t.equal(context.getStore(), undefined)
+  app.addTask(work)
+  app.addTask((app, { id }) => { seen.push([id, context.getStore()]) })
+  await app.tasks.idle()
+
+  t.equal(context.getStore(), undefined)
+  t.strictSame(seen, [[3, 3], [1, 1, 1], [2, 2, 2]])
+})
+
+t.test('a store that is bound to start is the context of a deferred task too', async t => {
+  const { app } = await buildApp(t)
+  const context = new AsyncLocalStorage<string>()
+  const caller = new AsyncLocalStorage<string>()
+  channel.start.bindStore(context, () => 'span')
+  t.teardown(() => channel.start.unbindStore(context))
+  let seen: unknown[] = []
+  const task = caller.run('caller', () => app.addTask(async () => {
+    await immediate()
+    seen = [context.getStore(), caller.getStore()]
+  }))
+
+  await app.ready()
+  await task.finished
+
+  t.strictSame(seen, ['span', 'caller'])
+})
+
+t.test('nothing is published to who has unsubscribed, and tasks run all the same', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { unsubscribe, told } = subscribe(t)
+  const work = withResolvers<string>()
+  const started = app.addTask(() => work.promise)
+  unsubscribe()
+  t.equal(channel.hasSubscribers, false)
+
+  t.equal(app.addTask(() => 'sync').result, 'sync')
+  await t.rejects(app.addTask(async () => { throw new Error('async') }).finished, { message: 'async' })
+  work.resolve('done')
+  t.equal(await started.finished, 'done')
+
+  t.strictSame(told(), ['start running', 'end running'])
+})
+
+t.test('who subscribes while a task runs hears of its end', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const work = withResolvers()
+  const task = app.addTask(() => work.promise)
+  const { events, told } = subscribe(t)
+
+  work.reject(new Error('broken'))
+  await task.finished.catch(() => {})
+
+  t.strictSame(told(), ['error failed', 'asyncEnd failed'])
+  t.equal(events[0]!.message.task, task)
+  t.equal(events[0]!.message, events[1]!.message, 'with one message')
+})
+
+t.test('a subscriber may cancel the task at its start', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { told, events } = subscribe(t, (name, { task }) => {
+    if (name === 'start') task.cancel({ reason: 'not today' })
+  })
+
+  const sync = app.addTask((app, { signal }) => signal.throwIfAborted())
+  t.equal(sync.status, 'cancelled')
+  t.match(sync.error, { message: 'not today' })
+  t.strictSame(told(), ['start running', 'end cancelling', 'asyncEnd cancelled'])
+
+  events.length = 0
+  const async = app.addTask(async (app, { signal }) => {
+    await immediate()
+    signal.throwIfAborted()
+  })
+  await t.rejects(async.finished, { message: 'not today' })
+  t.strictSame(told(), ['start running', 'end cancelling', 'asyncEnd cancelled'])
+})
+
+t.test('a subscriber may cancel the task of a promise at its start', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events } = subscribe(t, (name, { task }) => {
+    if (name === 'start') task.cancel({ reason: 'not today' })
+  })
+
+  const task = app.addTask(deaf())
+
+  t.equal(task.status, 'cancelled')
+  t.match(task.error, { message: 'not today' })
+  t.strictSame(events.map(({ name }) => name).sort(), ['asyncEnd', 'end', 'start'])
+})
