@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import t from 'tap'
+import WebSocket from 'ws'
+import type { TaskState } from '../index.ts'
+import { startServer } from './fixtures/start-server.ts'
+
+async function post (url: string) {
+  return await fetch(url, { method: 'POST' })
+}
+
+async function state (url: string) {
+  return await (await fetch(url)).json() as TaskState
+}
+
+t.test('the deferred task reports the start', async t => {
+  const { logged } = await startServer(t)
+  t.match(await logged(/successfully started/), { task: 'start-report' })
+})
+
+t.test('GET / tells in plain text what there is to try', async t => {
+  const { url } = await startServer(t)
+  const response = await fetch(url)
+  t.match(response.headers.get('content-type'), /^text\/plain/)
+  const text = await response.text()
+  for (const route of ['/reports', '/signup', '/events', '/feed']) t.match(text, route)
+})
+
+t.test('a report is accepted, watched and cancelled', async t => {
+  const { url } = await startServer(t)
+
+  const accepted = await post(`${url}/reports`)
+  t.equal(accepted.status, 202)
+  const location = accepted.headers.get('location')
+  t.equal(location, '/reports/report-1')
+  t.match(await accepted.json(), { name: 'report-1', status: 'running', progress: '0 of 20 steps' })
+
+  t.match(await state(url + location), { status: 'running' })
+  t.ok((await (await fetch(`${url}/reports`)).json() as TaskState[]).some(({ name }) => name === 'report-1'))
+
+  t.equal((await fetch(url + location, { method: 'DELETE' })).status, 204)
+  t.match(await state(url + location), { status: 'cancelled', error: { name: 'AbortError' } })
+
+  t.equal((await fetch(`${url}/reports/unknown`)).status, 404)
+  t.equal((await fetch(`${url}/reports/unknown`, { method: 'DELETE' })).status, 404)
+})
+
+t.test('a report completes in its time', async t => {
+  const { url } = await startServer(t, { REPORT_SECONDS: '0.1' })
+  await post(`${url}/reports`)
+
+  let report
+  do report = await state(`${url}/reports/report-1`)
+  while (report.status === 'running')
+
+  t.match(report, { status: 'completed', progress: 'all done' })
+})
+
+t.test('a signup is answered at once, and its mail is sent afterwards with the logger of the request', async t => {
+  const { url, lines, logged } = await startServer(t)
+
+  t.match(await (await post(`${url}/signup`)).json(), { welcome: true })
+
+  t.notOk(lines.some(({ msg }) => msg === 'welcome mail sent'))
+  t.match(await logged(/welcome mail sent/), { reqId: String })
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`${signal} ends it gracefully, with tasks running, a mail to send and sockets open`, async t => {
+    const { server, url, exit, lines } = await startServer(t)
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/feed`)
+    await once(socket, 'open')
+    const socketClose = once(socket, 'close')
+    const idle = connect(Number(new URL(url).port), '127.0.0.1')
+    await once(idle, 'connect')
+    await post(`${url}/reports`)
+    await post(`${url}/signup`)
+
+    server.kill(signal)
+
+    t.strictSame(await exit, [0, null])
+    await socketClose
+    idle.destroy()
+    t.ok(lines.some(({ msg }) => msg === 'welcome mail sent'), 'the mail was sent')
+    t.strictSame(lines.filter(({ level }) => level > 30), [], 'no warning, no error')
+  })
+}
+
+t.test('an uncaught error closes it too, and ends it with exit code 1', async t => {
+  const { server, exit, logged } = await startServer(t, {}, './crashing-server.ts')
+
+  server.send('boom')
+
+  t.match(await logged(/closing after an error/), { err: { message: 'boom' } })
+  t.strictSame(await exit, [1, null])
+})
