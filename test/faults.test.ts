@@ -1,0 +1,73 @@
+import { fork } from 'node:child_process'
+import { on, once } from 'node:events'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import WebSocket from 'ws'
+import type { LogLine } from './fixtures/app.ts'
+import { startServer } from './fixtures/start-server.ts'
+
+t.test('SIGTERM under load: what was accepted is finished or cancelled, and the process ends by itself', async t => {
+  const { server, url, exit, lines, logged } = await startServer(t)
+  const sockets = Array.from({ length: 20 }, () => new WebSocket(`${url.replace('http', 'ws')}/feed`))
+  await Promise.all(sockets.map(socket => once(socket, 'open')))
+
+  let welcomed = 0
+  async function load () {
+    try {
+      for (;;) {
+        await fetch(`${url}/reports`, { method: 'POST' })
+        const signup = await fetch(`${url}/signup`, { method: 'POST' })
+        if (signup.ok) welcomed++
+        await signup.text()
+      }
+    } catch {} // the server has gone
+  }
+  const clients = Promise.all(Array.from({ length: 10 }, load))
+  await logged(/welcome mail sent/)
+  const stopping = Date.now()
+  server.kill('SIGTERM')
+
+  t.strictSame(await exit, [0, null])
+  t.ok(Date.now() - stopping < 9000, 'within the timeouts')
+  await clients
+  t.ok(welcomed > 10, `there was load: ${welcomed} signups`)
+  const mails = lines.filter(({ msg }) => msg === 'welcome mail sent').length
+  t.ok(mails >= welcomed, `all of ${welcomed} mails were sent`)
+  t.strictSame(lines.filter(({ level }) => level > 30), [], 'no warning, no error')
+})
+
+t.test('a plugin that fails to load: deferred tasks never run, and close ends the rest', async t => {
+  const app = fork(new URL('./fixtures/failing-plugin.ts', import.meta.url), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const exit = once(app, 'close')
+  const lines: LogLine[] = []
+  createInterface(app.stdout!).on('line', line => { lines.push(JSON.parse(line)) })
+
+  t.strictSame(await exit, [1, null])
+  t.match(lines, [
+    { msg: 'not started', err: { message: 'no database' } },
+    { msg: 'closed', deferred: { status: 'cancelled' }, running: { status: 'cancelled' } }
+  ])
+})
+
+t.test('a worker of a cluster that dies takes its own tasks along, and the one in its place starts them again', async t => {
+  const primary = fork(new URL('./fixtures/cluster-of-servers.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  t.teardown(() => primary.kill('SIGKILL'))
+  const exit = once(primary, 'exit')
+  const seen: Record<number, unknown[]> = { 1: [], 2: [], 3: [] }
+
+  for await (const [{ worker, message, code }] of on(primary, 'message', { close: ['exit'] })) {
+    seen[worker]!.push(code ?? message)
+    if (worker === 1 && message === 'listening') primary.send({ worker: 1, message: 'crash' })
+    if (worker !== 1 && message === 'listening' && seen[2]!.length + seen[3]!.length === 4) {
+      for (const worker of [2, 3]) primary.send({ worker, message: 'close' })
+    }
+    if (seen[2]!.length === 4 && seen[3]!.length === 4) primary.disconnect()
+  }
+
+  t.strictSame(await exit, [0, null])
+  t.strictSame(seen, {
+    1: ['deferred task', 'listening', 1],
+    2: ['deferred task', 'listening', 'cancelled', 0],
+    3: ['deferred task', 'listening', 'cancelled', 0]
+  })
+})
