@@ -1,0 +1,30 @@
+// Cron with croner: one task owns the schedule, so that cancelling the task, or closing the app, stops it and waits for
+// the run in progress. Runs do not overlap, and one that fails does not end the schedule.
+import { once } from 'node:events'
+import { Cron } from 'croner'
+import type { FastifyInstance } from 'fastify'
+import type { Task } from '../index.ts'
+
+export interface CronOptions {
+  /** Such as '0 3 * * *' for every night at three. */
+  pattern: string
+  work: (app: FastifyInstance, task: Task) => Promise<void>
+}
+
+export default async function cron (app: FastifyInstance, { pattern, work }: CronOptions) {
+  app.addTask(async (app, task) => {
+    const { signal, log } = task
+    let running: Promise<void> | undefined
+    const job = new Cron(pattern, {
+      protect: true, // skips what is due while a run is in progress
+      catch (err, job) {
+        if (!job.isStopped()) log.error({ err }, 'run failed') // the last run's error is the task's, see below
+      }
+    }, () => (running = work(app, task)))
+
+    await once(signal, 'abort')
+    job.stop()
+    if (job.isBusy()) await running
+    signal.throwIfAborted()
+  }, { name: 'cron' })
+}

@@ -1,0 +1,31 @@
+// Retries with p-retry: a delivery is tried again after 1, 2, 4, 8 and 16 seconds. The task's progress is its attempt;
+// cancelling the task ends the attempt, or the wait for the next one.
+import type { FastifyInstance } from 'fastify'
+import pRetry from 'p-retry'
+
+export interface RetriesOptions {
+  deliver: (order: unknown, signal: AbortSignal) => Promise<void>
+  /** Milliseconds before the second attempt; every further wait is twice as long. Default: 1000 */
+  minTimeout?: number
+}
+
+export default async function retries (app: FastifyInstance, { deliver, minTimeout = 1000 }: RetriesOptions) {
+  app.post('/orders', async (request, reply) => {
+    const task = app.addTask((app, task) => {
+      const { signal, log } = task
+      return pRetry(attempt => {
+        task.progress = { attempt }
+        return deliver(request.body, signal)
+      }, {
+        signal,
+        retries: 5,
+        minTimeout,
+        onFailedAttempt ({ error, retriesLeft }) {
+          signal.throwIfAborted() // an aborted attempt has not failed
+          log.warn({ err: error, retriesLeft }, 'attempt failed')
+        }
+      })
+    }, { name: `order:${request.id}` })
+    return reply.code(202).send(task)
+  })
+}

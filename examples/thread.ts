@@ -1,0 +1,26 @@
+// Work for another thread with piscina: cancelling the task stops the thread, even in the midst of a loop. Register it
+// before fastify-tasks: onClose hooks run in reverse order, so that the tasks end before the pool that they use.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { FastifyInstance } from 'fastify'
+import { Piscina } from 'piscina'
+
+export interface ThreadOptions {
+  /** Default: one for each CPU */
+  maxThreads?: number
+}
+
+const filename = fileURLToPath(new URL('thread-worker.js', import.meta.url))
+
+export default async function thread (app: FastifyInstance, { maxThreads = availableParallelism() }: ThreadOptions) {
+  const pool = new Piscina<number, number>({ filename, maxThreads })
+  app.addHook('onClose', () => pool.destroy())
+
+  app.put<{ Params: { limit: number } }>('/primes/:limit', {
+    schema: { params: { type: 'object', properties: { limit: { type: 'integer' } } } }
+  }, async (request, reply) => {
+    const { limit } = request.params
+    const task = app.addTask((app, { signal }) => pool.run(limit, { signal }), { name: `primes:${limit}` })
+    return reply.code(202).send(task)
+  })
+}

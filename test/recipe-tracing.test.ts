@@ -1,0 +1,141 @@
+import { context, SpanStatusCode, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import Fastify from 'fastify'
+import t, { type Test } from 'tap'
+import tracing from '../examples/tracing.ts'
+import tasks from '../index.ts'
+import { untilAborted } from './fixtures/app.ts'
+
+const exporter = new InMemorySpanExporter()
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+const tracer = trace.getTracer('test')
+
+async function tracedApp (t: Test) {
+  exporter.reset()
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(tracing)
+  await app.register(tasks)
+  return app
+}
+
+const spanNames = () => exporter.getFinishedSpans().map(span => span.name)
+
+t.test('a task has a span, a child of the span that is active where it is added', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+
+  const request = tracer.startActiveSpan('request', span => {
+    app.addTask(() => new Promise(resolve => setImmediate(resolve)), { name: 'report' })
+    span.end()
+    return span.spanContext()
+  })
+  t.strictSame(spanNames(), ['request'], 'its own ends when it settles')
+  await app.tasks.idle()
+
+  t.match(exporter.getFinishedSpans(), [{ name: 'request' }, {
+    name: 'task report',
+    parentSpanContext: { traceId: request.traceId, spanId: request.spanId },
+    attributes: { 'task.id': 1, 'task.name': 'report', 'task.status': 'completed' },
+    status: { code: SpanStatusCode.UNSET },
+    events: []
+  }])
+})
+
+t.test('a deferred task is a child of the span that was active when it was added', async t => {
+  const app = await tracedApp(t)
+  const boot = tracer.startActiveSpan('boot', span => {
+    app.addTask(() => {}, { name: 'warm-up' })
+    span.end()
+    return span.spanContext()
+  })
+
+  await app.ready()
+
+  t.match(exporter.getFinishedSpans(), [{ name: 'boot' }, {
+    name: 'task warm-up',
+    parentSpanContext: { spanId: boot.spanId },
+    attributes: { 'task.status': 'completed' }
+  }])
+})
+
+t.test('the span of a task without a name is told by its id', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+
+  const task = app.addTask(() => {})
+
+  const [span] = exporter.getFinishedSpans()
+  t.equal(span?.name, 'task')
+  t.strictSame(span?.attributes, { 'task.id': task.id, 'task.status': 'completed' })
+})
+
+t.test('the span of a failed task has its error', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+
+  app.addTask(() => { throw new TypeError('not a function') }, { name: 'report' })
+
+  t.match(exporter.getFinishedSpans(), [{
+    name: 'task report',
+    attributes: { 'task.status': 'failed' },
+    status: { code: SpanStatusCode.ERROR },
+    events: [{
+      name: 'exception',
+      attributes: {
+        'exception.type': 'TypeError',
+        'exception.message': 'not a function',
+        'exception.stacktrace': /recipe-tracing/
+      }
+    }]
+  }])
+})
+
+t.test('what failed a task need not be an error', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+
+  app.addTask(() => Promise.reject()) // eslint-disable-line prefer-promise-reject-errors
+  await app.tasks.idle()
+
+  t.match(exporter.getFinishedSpans(), [{
+    status: { code: SpanStatusCode.ERROR },
+    events: [{ attributes: { 'exception.message': 'undefined' } }]
+  }])
+})
+
+t.test('a task that was cancelled before it ran has a span of its own', async t => {
+  const app = await tracedApp(t)
+  const task = app.addTask(() => t.fail('it ran'), { name: 'warm-up' })
+
+  await tracer.startActiveSpan('cancel', async span => {
+    await task.cancel()
+    span.end()
+  })
+
+  const span = exporter.getFinishedSpans().find(span => span.name === 'task warm-up')
+  t.match(span, {
+    parentSpanContext: undefined,
+    attributes: { 'task.id': 1, 'task.name': 'warm-up', 'task.status': 'cancelled' },
+    status: { code: SpanStatusCode.UNSET },
+    startTime: [Math.floor(task.createdAt / 1000), task.createdAt % 1000 * 1_000_000]
+  })
+})
+
+t.test('tasks that end as the app closes have spans, and no task has any after that', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+  app.addTask(untilAborted, { name: 'receiver' })
+
+  await app.close()
+  t.match(exporter.getFinishedSpans(), [{ name: 'task receiver', attributes: { 'task.status': 'cancelled' } }])
+
+  const other = Fastify()
+  t.teardown(() => other.close())
+  await other.register(tasks)
+  await other.ready()
+  other.addTask(() => {})
+  t.strictSame(spanNames(), ['task receiver'])
+})
