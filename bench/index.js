@@ -1,0 +1,35 @@
+import os from 'node:os'
+import { growth } from './growth.js'
+import { memory } from './memory.js'
+import { overhead } from './overhead.js'
+import { requests } from './requests.js'
+
+const columns = {
+  promise: 'a bare promise',
+  set: 'in a Set',
+  controller: 'in a Set, with an AbortController',
+  queue: 'p-queue',
+  fiberMap: 'FiberMap',
+  tasks: 'fastify-tasks'
+}
+
+function format (cell) {
+  if (cell === undefined) return '–'
+  return Number.isInteger(cell) ? String(cell) : cell.toFixed(2)
+}
+
+function line ({ what, cells, bars = {} }) {
+  const verdicts = Object.entries(bars).map(([bar, met]) => `${bar} ${met ? 'ok' : 'missed'}`)
+  return [what, ...Object.keys(columns).map(name => format(cells[name])), verdicts.join('; ')]
+}
+
+// Memory is measured first, in a heap that nothing else has grown.
+const rows = { memory: await memory(), overhead: await overhead(), growth: await growth(), requests: await requests() }
+const lines = [...rows.overhead, ...rows.growth, ...rows.memory, ...rows.requests].map(line)
+
+const table = [['', ...Object.values(columns), 'bar'], ['---', ...Object.keys(columns).map(() => '---:'), '---'], ...lines]
+for (const cells of table) console.log(`| ${cells.join(' | ')} |`)
+
+console.log()
+console.log('Each row counts in what its 1 stands for: processor time, requests, bytes as they are. That a route without a task differs from 1 is noise.')
+console.log(`Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores`)

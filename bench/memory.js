@@ -1,0 +1,38 @@
+import { Effect, FiberMap, Scope } from 'effect'
+import Fastify from 'fastify'
+import tasks from 'fastify-tasks'
+import PQueue from 'p-queue'
+
+const COUNT = 100_000
+
+function heapUsed () {
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
+}
+
+/** Bytes of a live task, its name and what its promise keeps of it included. */
+function bytes (start) {
+  const before = heapUsed()
+  for (let i = 0; i < COUNT; i++) start(`report:${i}`)
+  return Math.round((heapUsed() - before) / COUNT)
+}
+
+/** What a live named task takes in memory, as the table's row. */
+export async function memory () {
+  const app = Fastify({ logger: { level: 'warn' } })
+  await app.register(tasks)
+  await app.ready()
+  // Whatever waits for it is kept alive by it.
+  const never = new Promise(() => {})
+  const queue = new PQueue()
+  const map = Effect.runSync(Scope.provide(FiberMap.make(), Effect.runSync(Scope.make())))
+  const run = Effect.runSync(FiberMap.runtime(map)())
+  const effect = Effect.promise(() => never)
+
+  const cells = {
+    queue: bytes(id => { queue.add(() => never, { id }) }),
+    fiberMap: bytes(name => { run(name, effect) }),
+    tasks: bytes(name => { app.addTask(() => never, { name }) })
+  }
+  return [{ what: 'bytes of a live named task', cells, bars: { '≤ 450': cells.tasks <= 450 } }]
+}
