@@ -31,5 +31,5 @@ const table = [['', ...Object.values(columns), 'bar'], ['---', ...Object.keys(co
 for (const cells of table) console.log(`| ${cells.join(' | ')} |`)
 
 console.log()
-console.log('Each row counts in what its 1 stands for: processor time, requests, bytes as they are. That a route without a task differs from 1 is noise.')
+console.log('Processor time, or requests, as a multiple of the cell that is 1; bytes as they are. How far a route with no task is from 1 is noise.')
 console.log(`Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores`)

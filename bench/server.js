@@ -1,6 +1,5 @@
 import Fastify from 'fastify'
 import tasks from 'fastify-tasks'
-import { processorTime } from './rounds.js'
 
 const work = async () => {}
 
@@ -21,7 +20,5 @@ app.get('/named', async request => {
   return { ok: true }
 })
 
-const address = await app.listen({ host: '127.0.0.1', port: 0 })
-
-process.on('message', question => process.send(question === 'address' ? address : processorTime()))
+process.send(await app.listen({ host: '127.0.0.1', port: 0 }))
 process.once('disconnect', () => app.close())
