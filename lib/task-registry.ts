@@ -37,7 +37,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
   #ready = false
   #lastId = 0
   #closed = false
-  #whenIdle: (() => void)[] = []
+  readonly #whenIdle: (() => void)[] = []
 
   constructor (app: FastifyInstance, settings: PluginSettings) {
     this.#app = app
@@ -71,7 +71,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
     const { name, register, signal, after, timeout, drain } = options
     const addedAt = now()
     const task = new Task<T>(++this.#lastId, name, addedAt, options.log ?? after?.log ?? app.log, this)
-    if (drain === true) this.#draining.add(task)
+    if (drain === true) this.#drain(task)
     if (register === false) (task as Task).join(this.#unlisted)
     else this.#list(task, holder)
 
@@ -103,7 +103,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   idle (): Promise<void> {
-    if (this.#unsettledSize === 0) return Promise.resolve()
+    if (this.#countUnsettled() === 0) return Promise.resolve()
     return new Promise(resolve => this.#whenIdle.push(resolve))
   }
 
@@ -129,25 +129,23 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   settled (task: Task) {
-    this.#draining.delete(task)
     if (task.name !== undefined && task.isIn(this.#live)) task.join(this.#settled)
     else task.leave()
     this.#shrinkSettled(this.#settings.maxSettled)
 
     if (task.status === 'failed') this.#reportFailure(task)
-    else task.debug(`task ${task.status}`)
+    else task.debug(task.status === 'completed' ? 'task completed' : 'task cancelled')
     traceSettled(task)
 
-    if (this.#unsettledSize > 0) return
-    for (const resolve of this.#whenIdle) resolve()
-    this.#whenIdle = []
+    if (this.#whenIdle.length === 0 || this.#countUnsettled() > 0) return
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   disposed (task: Task) {
     this.#unlist(task)
   }
 
-  get #unsettledSize () { return this.#live.size + this.#unlisted.size }
+  #countUnsettled () { return this.#live.size + this.#unlisted.size }
 
   /** Refuses what cannot be added. Answers the task that holds the name, if any. */
   #admit (work: unknown, options: TaskOptions): Task | undefined {
@@ -160,7 +158,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
       if (onDuplicate === 'keep') return holder
       if (onDuplicate !== 'replace') throw new FST_ERR_TASK_DUPLICATE_NAME(name!)
     }
-    if (this.#unsettledSize >= this.#settings.maxTasks) {
+    if (this.#countUnsettled() >= this.#settings.maxTasks) {
       throw new FST_ERR_TASK_LIMIT(taskLabel(options), this.#settings.maxTasks)
     }
     return holder
@@ -194,6 +192,11 @@ export class TaskRegistry implements Tasks, TaskOwner {
     const start = AsyncResource.bind(() => task.start(work, app, now(), timeout))
     if (response !== undefined) task.onceSettled(onceOver(response, start))
     else this.#deferred.push(start)
+  }
+
+  #drain (task: Task) {
+    this.#draining.add(task)
+    task.onceSettled(() => this.#draining.delete(task))
   }
 
   #follow (task: Task, signal: AbortSignal) {

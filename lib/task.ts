@@ -32,11 +32,6 @@ function errorState (error: unknown): TaskState['error'] {
   }
 }
 
-/** pino's way to ask; a logger that cannot be asked is told, and decides for itself. */
-function isDebugLogged (log: FastifyBaseLogger & { isLevelEnabled?: (level: string) => boolean }) {
-  return log.isLevelEnabled?.('debug') ?? true
-}
-
 function isoString (time: number | undefined): string | undefined {
   return time === undefined ? undefined : new Date(time).toISOString()
 }
@@ -176,8 +171,9 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
     }
   }
 
+  /** Logs as `log` would, without making one. */
   debug (message: string) {
-    if (isDebugLogged(this.#parentLog)) this.log.debug(message)
+    this.#parentLog.debug({ task: this.#name ?? this.#id }, message)
   }
 
   private get endedInError () {
