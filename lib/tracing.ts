@@ -15,7 +15,7 @@ function run (task: Task, work: TaskWork<unknown>, app: FastifyInstance): unknow
 
 /** Runs the synchronous part of a task between `start` and `end`, in the stores that subscribers bind to `start`. */
 export function traceStart (task: Task, work: TaskWork<unknown>, app: FastifyInstance): unknown {
-  if (!channel.hasSubscribers) return run(task, work, app)
+  if (!channel.start.hasSubscribers && !channel.end.hasSubscribers) return run(task, work, app)
   const message = { task }
   messages.set(task, message)
   return channel.start.runStores(message, () => {
@@ -28,7 +28,7 @@ export function traceStart (task: Task, work: TaskWork<unknown>, app: FastifyIns
 }
 
 export function traceSettled (task: Task): void {
-  if (!channel.hasSubscribers) return
+  if (!channel.error.hasSubscribers && !channel.asyncEnd.hasSubscribers) return
   const message = messages.get(task) ?? { task }
   if (task.status === 'failed') channel.error.publish(message)
   channel.asyncEnd.publish(message)

@@ -291,3 +291,18 @@ t.test('a subscriber may cancel the task of a promise at its start', async t => 
   t.match(task.error, { message: 'not today' })
   t.strictSame(events.map(({ name }) => name).sort(), ['asyncEnd', 'end', 'start'])
 })
+
+for (const name of ['start', 'end', 'error', 'asyncEnd'] as const) {
+  t.test(`who subscribes to ${name} alone hears of it`, async t => {
+    const { app } = await buildApp(t)
+    await app.ready()
+    const told: unknown[] = []
+    const subscriber = (message: unknown) => { told.push(message) }
+    channel[name].subscribe(subscriber)
+    t.teardown(() => channel[name].unsubscribe(subscriber))
+
+    const task = app.addTask(() => { throw new Error('broken') })
+
+    t.strictSame(told, [{ task }])
+  })
+}
