@@ -1,10 +1,7 @@
 import type { Task } from './task.ts'
 
-/** Deletions that a small index takes before it is copied. */
-const FEW = 64
-
 /**
- * Tasks by name: a Map that is copied after about as many deletions as it has entries.
+ * Tasks by name: a Map that is copied after about four times as many deletions as it has entries.
  *
  * When a Map runs full of holes it moves to a new table and leaves the old one pointing to it. Once the garbage
  * collector has taken one such table for old, the tables after it and all tasks in them are kept until a full
@@ -24,7 +21,7 @@ export class TaskNames {
 
   delete (name: string): void {
     this.#tasks.delete(name)
-    if (++this.#deletions < this.#tasks.size + FEW) return
+    if (++this.#deletions < 4 * this.#tasks.size + 64) return
     this.#tasks = new Map(this.#tasks)
     this.#deletions = 0
   }
