@@ -1,12 +1,13 @@
 /**
- * Whether `settlement` resolves within `ms`. Its timer holds the process, so that an exit cannot cut off whoever waits,
- * and is cleared with the wait.
+ * Whether `settlement`, which never rejects, resolves within `ms`. Its timer holds the process, so that an exit cannot
+ * cut off whoever waits, and is cleared with the wait.
  */
-export async function within (settlement: Promise<unknown>, ms: number): Promise<boolean> {
-  if (ms === Infinity) return settlement.then(() => true)
-  let timer: NodeJS.Timeout | undefined
-  const expiry = new Promise<false>(resolve => { timer = setTimeout(resolve, ms, false) })
-  const inTime = await Promise.race([settlement.then(() => true), expiry])
-  clearTimeout(timer)
-  return inTime
+export function within (settlement: Promise<unknown>, ms: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms, false)
+    settlement.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
 }
