@@ -6,8 +6,8 @@ import { requests } from './requests.js'
 
 const columns = {
   promise: 'a bare promise',
-  set: 'in a Set',
-  controller: 'in a Set, with an AbortController',
+  byHand: 'tracked by hand',
+  controller: 'by hand, with an AbortController',
   queue: 'p-queue',
   fiberMap: 'FiberMap',
   tasks: 'fastify-tasks'

@@ -71,12 +71,12 @@ async function time ({ setup = noop, bench }) {
 async function unnamed (app, set, queue) {
   const rounds = await measureRounds({
     promise: batches(() => { idle() }),
-    set: batches(() => { track(set, idle()) }),
+    byHand: batches(() => { track(set, idle()) }),
     controller: batches(() => { track(set, idle(new AbortController().signal)) }),
     queue: batches(() => { queue.add(idle) }),
     tasks: batches(() => { app.addTask(idle) })
   }, time, ROUNDS)
-  const cells = ratios(rounds, 'set')
+  const cells = ratios(rounds, 'byHand')
   return { what: 'an unnamed task', cells, bars: { '≤ 3.5': cells.tasks <= 3.5 } }
 }
 
@@ -84,12 +84,12 @@ async function unnamed (app, set, queue) {
 async function named (app, set, queue, { run }) {
   const effect = Effect.promise(idle)
   const rounds = await measureRounds({
-    set: batches(() => { track(set, idle()) }),
+    byHand: batches(() => { track(set, idle()) }),
     queue: batches(name => { queue.add(idle, { id: name }) }),
     fiberMap: batches(name => { run(name, effect) }),
     tasks: batches(name => { app.addTask(idle, { name }) }, () => app.purgeTasks())
   }, time, ROUNDS)
-  const cells = ratios(rounds, 'set')
+  const cells = ratios(rounds, 'byHand')
   const queueBeside = ratio(rounds, 'queue', 'tasks')
   const fiberMapBeside = ratio(rounds, 'fiberMap', 'tasks')
   return {
