@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { TaskReply } from '../types/index.ts'
 import { sharedListener } from './shared-listener.ts'
 
@@ -11,6 +12,11 @@ export function isOver (response: Response): boolean {
 /** Calls back when a response that is not over yet is. HTTP/2 hands its last frames to the socket after it has closed the response. */
 export const onceOver = sharedListener((response: Response, fire) => {
   const onClose = 'stream' in response ? () => setImmediate(fire) : fire
-  response.on('close', onClose)
+  response.once('close', onClose)
   return () => response.off('close', onClose)
 })
+
+/** Resolves when the responses whose connections a server has cut to close are over: HTTP/2 closes them three turns after itself. */
+export async function cutResponsesOver (): Promise<void> {
+  for (let i = 0; i < 3; i++) await turn()
+}

@@ -11,7 +11,7 @@ import {
 } from './errors.ts'
 import { LinkedList } from './linked-list.ts'
 import { checkCancelOptions, checkGetOptions, checkTaskOptions, checkWork, type PluginSettings } from './options.ts'
-import { isOver, onceOver } from './response.ts'
+import { cutResponsesOver, isOver, onceOver } from './response.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { TaskNames } from './task-names.ts'
@@ -115,6 +115,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
   async close () {
     this.#closed = true
+    if (this.#unsettledTasks().some(task => task.status === 'deferred')) await cutResponsesOver()
     const reason = new AbortError('Cancelled: the app is closing')
     for (const task of this.#unsettledTasks()) {
       if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
@@ -190,8 +191,15 @@ export class TaskRegistry implements Tasks, TaskOwner {
   #defer<T> (task: Task<T>, work: TaskWork<T>, app: FastifyInstance, timeout?: number, response?: TaskReply['raw']) {
     if (task.status !== 'deferred') return
     const start = AsyncResource.bind(() => task.start(work, app, now(), timeout))
-    if (response !== undefined) task.onceSettled(onceOver(response, start))
-    else this.#deferred.push(start)
+    if (response === undefined) {
+      this.#deferred.push(start)
+      return
+    }
+    let leave: (() => void) | undefined = onceOver(response, () => {
+      leave = undefined // and with it the response, while the task runs
+      start()
+    })
+    task.onceSettled(() => leave?.())
   }
 
   #drain (task: Task) {

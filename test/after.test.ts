@@ -2,10 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import Fastify, { type FastifyReply } from 'fastify'
 import t, { type Test } from 'tap'
@@ -552,4 +554,67 @@ t.test('over HTTP/2 the task starts after a reply whose client had gone already'
   t.equal(await outcome(app.addTask(() => 'at once', { after: gone! })), 'at once')
   await immediate()
   t.equal(await outcome(app.addTask(() => 'later', { after: gone! })), 'later')
+})
+
+for (const http2 of [false, true]) {
+  t.test(`${http2 ? 'over HTTP/2 ' : ''}a draining task runs when its client leaves a closing app`, async t => {
+    const app = Fastify({ http2: http2 as false })
+    t.teardown(() => app.close())
+    await app.register(tasks)
+    const added = withResolvers<Task>()
+    app.get('/', (request, reply) => {
+      added.resolve(app.addTask(() => 'ran', { after: reply, drain: true }))
+      return reply.hijack()
+    })
+    const url = new URL(await app.listen())
+    const client = http2 ? connect(url) : connectSocket(Number(url.port), url.hostname)
+    t.teardown(() => client.destroy())
+    if ('request' in client) client.request({ ':path': '/' }).on('error', () => {})
+    else client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const task = await added.promise
+
+    const closed = app.close()
+    client.destroy()
+    await closed
+
+    t.equal(task.result, 'ran')
+  })
+}
+
+t.test('a draining task runs when a closing app cuts its connection off', async t => {
+  const app = Fastify({ forceCloseConnections: true })
+  await app.register(tasks)
+  const added = withResolvers<Task>()
+  app.get('/', (request, reply) => {
+    added.resolve(app.addTask(() => 'ran', { after: reply, drain: true }))
+    return reply.hijack()
+  })
+  const response = fetch(await app.listen())
+  const task = await added.promise
+
+  await Promise.all([app.close(), t.rejects(response)])
+
+  t.equal(task.result, 'ran')
+})
+
+t.test('a task that runs keeps neither its response nor a listener on it', async t => {
+  const { app } = await buildApp(t)
+  const work = withResolvers()
+  const responses: WeakRef<TaskReply['raw']>[] = []
+  app.get('/', async (request, reply) => {
+    responses.push(new WeakRef(reply.raw))
+    app.addTask(() => work.promise, { after: reply })
+    return 'sent'
+  })
+  const url = await app.listen()
+
+  for (let i = 0; i < 20; i++) await (await fetch(url)).text()
+  await immediate()
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+
+  t.strictSame(Array.from(app.tasks, task => task.status), Array(20).fill('running'))
+  const kept = responses.filter(response => response.deref() !== undefined).length
+  t.ok(kept <= 2, `${kept} of 20 kept, of which the last may still be its socket's`)
+  work.resolve()
 })
