@@ -9,11 +9,12 @@ interface Rule { expected: string, test: (value: any) => boolean }
 type Rules<Options> = { readonly [Option in keyof Options]-?: Rule }
 
 /** The longest delay of a Node timer; it takes a longer one for 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
-const MAX_DELAY = 2_147_483_647
+export const MAX_DELAY = 2_147_483_647
 
 const isDelay = (value: unknown) => typeof value === 'number' && ((value >= 0 && value <= MAX_DELAY) || value === Infinity)
 const isCount = (value: unknown) => (Number.isSafeInteger(value) && (value as number) >= 0) || value === Infinity
 const isFunction = (value: unknown) => typeof value === 'function'
+const isLogger = (value: any) => isFunction(value?.child) && isFunction(value.debug) && isFunction(value.error)
 
 const delay: Rule = { expected: `a number of milliseconds from 0 to ${MAX_DELAY}, or Infinity`, test: isDelay }
 const count: Rule = { expected: 'a whole number from 0, or Infinity', test: isCount }
@@ -42,9 +43,9 @@ const taskRules: Rules<TaskOptions> = {
     expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}, or Infinity`,
     test: value => isDelay(value) && value > 0
   },
-  after: { expected: 'a reply', test: value => isFunction(value?.raw?.once) && isFunction(value.log?.child) },
+  after: { expected: 'a reply', test: value => isFunction(value?.raw?.once) && isLogger(value.log) },
   drain: flag,
-  log: { expected: 'a logger', test: value => isFunction(value?.child) }
+  log: { expected: 'a logger', test: isLogger }
 }
 
 const getRules: Rules<GetTaskOptions> = {

@@ -170,7 +170,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
     if (typeof work === 'function' || !isThenable(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
       this.#app.log.error({ err }, 'a promise that was not taken as a task rejected')
-    })
+    }).catch(() => {}) // what the logger throws
   }
 
   /** Lists a task, under its name if it has one; whoever held that is listed no more. */

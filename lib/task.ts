@@ -162,18 +162,24 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
     this.#controller?.abort(reason)
   }
 
-  /** Logs an error, or of one that the logger's serializers cannot take what can be told of it. */
+  /**
+   * Logs an error, or of one that the logger's serializers cannot take what can be told of it. A logger that throws even
+   * then loses the line, not the task.
+   */
   logError (error: unknown, message: string) {
-    try {
-      this.log.error({ err: error }, message)
-    } catch {
-      this.log.error({ err: errorState(error) }, message)
+    for (const err of [error, errorState(error)]) {
+      try {
+        this.log.error({ err }, message)
+        return
+      } catch {}
     }
   }
 
-  /** Logs as `log` would, without making one. */
+  /** Logs as `log` would, without making one. A logger that throws loses the line, not the task. */
   debug (message: string) {
-    this.#parentLog.debug({ task: this.#name ?? this.#id }, message)
+    try {
+      this.#parentLog.debug({ task: this.#name ?? this.#id }, message)
+    } catch {}
   }
 
   private get endedInError () {
@@ -213,3 +219,4 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
 
 // The methods are as read-only as the rest.
 Object.freeze(Task.prototype)
+Object.freeze(ListItem.prototype)

@@ -67,7 +67,7 @@ const taskOptions: Record<keyof TaskOptions, Option> = {
   drain: flag,
   log: {
     takes: 'a logger',
-    bad: [null, {}, true, 'info', () => {}, console],
+    bad: [null, {}, true, 'info', () => {}, console, { child () {} }],
     good: [undefined, Fastify().log, Fastify({ logger: { level: 'silent' } }).log]
   }
 }

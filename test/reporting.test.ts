@@ -348,6 +348,26 @@ t.test('an onError that throws what the logger throws for raises no unhandledRej
   t.strictSame(rejections, [])
 })
 
+t.test('a logger that throws whatever it is told harms no task', async t => {
+  const rejections = processEvents(t, 'unhandledRejection')
+  const reported: unknown[] = []
+  const app = Fastify({ logger: { level: 'debug', stream: { write () { throw new Error('disk full') } } } })
+  await app.register(tasks, { onError: error => { reported.push(error) } })
+  await app.ready()
+  t.throws(() => app.log.debug('anything'), { message: 'disk full' })
+
+  t.equal(app.addTask(() => 'done').result, 'done')
+  const failing = addFailing(app, 'broken')
+  t.throws(() => app.addTask(Promise.reject(new Error('refused')), { name: '' }), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+  await app.tasks.idle()
+  await immediate()
+
+  for (const task of failing) t.match(task, { status: 'failed', error: 'broken' })
+  t.strictSame(reported, ['broken', 'broken'])
+  t.strictSame(rejections, [])
+  await app.close()
+})
+
 t.test('null and undefined as errors are reported like any other', async t => {
   const reported: unknown[] = []
   const { app, lines } = await buildApp(t, { onError: error => { reported.push(error) } })
