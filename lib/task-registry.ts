@@ -10,7 +10,7 @@ import {
   FST_ERR_TASK_NOT_FOUND
 } from './errors.ts'
 import { LinkedList } from './linked-list.ts'
-import { checkCancelOptions, checkGetOptions, checkTaskOptions, checkWork, type PluginSettings } from './options.ts'
+import { checkCancelOptions, checkGetOptions, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
@@ -114,19 +114,12 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   async close () {
-    this.#closed = true
-    if (this.#unsettledTasks().some(task => task.status === 'deferred')) await cutResponsesOver()
-    const reason = new AbortError('Cancelled: the app is closing')
-    for (const task of this.#unsettledTasks()) {
-      if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
+    const hold = setInterval(() => {}, MAX_DELAY) // the process, for the onClose hooks that come after ours
+    try {
+      await this.#stop()
+    } finally {
+      clearInterval(hold)
     }
-    const draining = [...this.#draining].filter(task => task.status === 'running')
-    const drained = draining.map(task => new Promise<void>(resolve => task.onceSettled(resolve)))
-    await within(Promise.all(drained), this.#settings.drainTimeout)
-    for (const task of this.#unsettledTasks()) task.abort(reason)
-    if (await within(this.idle(), this.cancelTimeout)) return
-    const tasks = this.#unsettledTasks().map(task => task.name ?? task.id)
-    this.#app.log.warn({ tasks }, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
   }
 
   settled (task: Task) {
@@ -185,6 +178,23 @@ export class TaskRegistry implements Tasks, TaskOwner {
     if (task.name !== undefined && this.#names.get(task.name) === task) this.#names.delete(task.name)
     if (task.settled) task.leave()
     else task.join(this.#unlisted)
+  }
+
+  /** Ends all tasks, or names those that do not end in one warning. */
+  async #stop () {
+    this.#closed = true
+    if (this.#unsettledTasks().some(task => task.status === 'deferred')) await cutResponsesOver()
+    const reason = new AbortError('Cancelled: the app is closing')
+    for (const task of this.#unsettledTasks()) {
+      if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
+    }
+    const draining = [...this.#draining].filter(task => task.status === 'running')
+    const drained = draining.map(task => new Promise<void>(resolve => task.onceSettled(resolve)))
+    await within(Promise.all(drained), this.#settings.drainTimeout)
+    for (const task of this.#unsettledTasks()) task.abort(reason)
+    if (await within(this.idle(), this.cancelTimeout)) return
+    const tasks = this.#unsettledTasks().map(task => task.name ?? task.id)
+    this.#app.log.warn({ tasks }, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
   }
 
   /** Starts a task later, in the async context of now: when its response is over, or when the app is ready. */

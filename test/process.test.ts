@@ -34,6 +34,14 @@ t.test('on SIGTERM a server whose tasks stop exits at once, whatever its timeout
   t.equal(stdout, 'closed\n')
 })
 
+t.test('a server that waits without a limit is kept until its tasks have ended', { timeout: 40_000 }, async t => {
+  const { code, stdout, stderr } = await runFixture(t, 'endless-wait-server.ts').ended
+
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.equal(stdout, 'task ended\ndraining task ended\nclosed\n')
+})
+
 t.test('tasks with a timeout do not keep a process that is done', { timeout: 40_000 }, async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'timed-task.ts').ended
 
