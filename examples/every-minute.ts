@@ -1,5 +1,5 @@
 // Something every minute: cancelling the task, or closing the app, ends its wait and reaches the run in progress.
-// Runs do not overlap: the next one waits for a run that takes longer than the interval.
+// Runs do not overlap: those that a long one has held up come right after it.
 import { setInterval } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Task } from '../index.ts'
@@ -15,7 +15,8 @@ export default async function everyMinute (app: FastifyInstance, { work, interva
     const { signal, log } = task
     const ticks = setInterval(interval, undefined, { signal })
     while (true) {
-      await ticks.next() // rejects once the signal is aborted
+      await ticks.next()
+      signal.throwIfAborted() // a tick that has waited comes all the same
       try {
         await work(app, task)
       } catch (err) {

@@ -45,6 +45,28 @@ t.test('runs do not overlap', async t => {
   t.equal(most, 1)
 })
 
+t.test('no run that was held up comes after the cancellation', async t => {
+  const { app } = await buildApp(t)
+  const events = new EventEmitter()
+  let runs = 0
+  await app.register(everyMinute, {
+    interval: 1,
+    async work () {
+      runs++
+      await new Promise(resolve => setTimeout(resolve, 10))
+      events.emit('ten intervals later')
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+  })
+
+  const heldUp = once(events, 'ten intervals later')
+  await app.ready()
+  await heldUp
+  await app.cancelTask('every-minute')
+
+  t.equal(runs, 1)
+})
+
 t.test('a run that fails is logged and the next one comes', async t => {
   const { app, lines } = await buildApp(t)
   const events = new EventEmitter()
