@@ -387,7 +387,7 @@ const commands = fc.commands([
   fc.constant(close())
 ], { maxCommands: 25, size: 'max' })
 
-t.test(`${RUNS} random sequences do as the model does`, { timeout: 60_000 }, async t => {
+t.test(`${RUNS} random sequences do as the model does`, { timeout: 30_000 }, async t => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
   t.comment(`seed ${seed} (SEED=${seed} repeats it)`)
   timeouts.install()
