@@ -80,7 +80,7 @@ async function unnamed (app, set, queue) {
   return { what: 'an unnamed task', cells, bars: { '≤ 3.5': cells.tasks <= 3.5 } }
 }
 
-/** By hand there are no names: this row is beside the promise in a Set of the row before. */
+/** Beside the promise in a Set of the row before, which has no name. */
 async function named (app, set, queue, { run }) {
   const effect = Effect.promise(idle)
   const rounds = await measureRounds({
