@@ -1,7 +1,5 @@
-import Fastify from 'fastify'
-import tasks from 'fastify-tasks'
-import { measure } from 'mitata'
-import { measureRounds, processorTime, ratios } from './rounds.js'
+import { readyApp } from './contenders.js'
+import { measureRounds, ratios, timeOf } from './rounds.js'
 
 const ROUNDS = 5
 const ADDED = 50_000
@@ -12,9 +10,7 @@ const work = () => {}
 const names = Array.from({ length: ADDED }, (_, i) => `report:${i}`)
 
 async function appWithLive (count) {
-  const app = Fastify({ logger: { level: 'warn' } })
-  await app.register(tasks)
-  await app.ready()
+  const app = await readyApp()
   const never = new Promise(() => {})
   for (let i = 0; i < count; i++) app.addTask(() => never, { name: `live:${i}` })
   return app
@@ -24,31 +20,31 @@ function mapWithLive (count) {
   return new Map(Array.from({ length: count }, (_, i) => [`live:${i}`, new Promise(() => {})]))
 }
 
-/** Nanoseconds, without what `setup` takes. A mean over so many deletions that the names are copied on the way. */
-async function time (deletions, bench, setup = () => {}) {
-  const { avg } = await measure(function * () {
-    yield { 0: setup, bench: () => bench() }
-  }, { now: processorTime, min_samples: 500_000 / deletions, min_cpu_time: 0 })
-  return avg
-}
+/** So many deletions that the names are copied on the way. */
+const time = (deletions, contender) => timeOf(contender, { min_samples: 500_000 / deletions, min_cpu_time: 0 })
 
-const addAndDelete = map => time(ADDED, () => {
-  for (const name of names) {
-    map.set(name, Promise.resolve())
-    map.delete(name)
+const addAndDelete = map => time(ADDED, {
+  bench: () => {
+    for (const name of names) {
+      map.set(name, Promise.resolve())
+      map.delete(name)
+    }
   }
 })
 
 /** Work that returns no promise has settled when addTask returns: what is measured is the registry alone. */
-const addAndPurge = app => time(ADDED, () => {
-  for (const name of names) {
-    app.addTask(work, { name })
-    app.purgeTasks()
+const addAndPurge = app => time(ADDED, {
+  bench: () => {
+    for (const name of names) {
+      app.addTask(work, { name })
+      app.purgeTasks()
+    }
   }
 })
 
-const purge = app => time(SETTLED, () => app.purgeTasks(), () => {
-  for (let i = 0; i < SETTLED; i++) app.addTask(work, { name: names[i] })
+const purge = app => time(SETTLED, {
+  setup: () => { for (let i = 0; i < SETTLED; i++) app.addTask(work, { name: names[i] }) },
+  bench: () => app.purgeTasks()
 })
 
 /** What adding and purging costs with many live tasks, beside the same with 1,000, as the table's rows. */

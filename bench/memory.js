@@ -1,7 +1,6 @@
-import { Effect, FiberMap, Scope } from 'effect'
-import Fastify from 'fastify'
-import tasks from 'fastify-tasks'
+import { Effect } from 'effect'
 import PQueue from 'p-queue'
+import { openFiberMap, readyApp } from './contenders.js'
 
 const COUNT = 100_000
 
@@ -19,14 +18,11 @@ function bytes (start) {
 
 /** What a live named task takes in memory, as the table's row. */
 export async function memory () {
-  const app = Fastify({ logger: { level: 'warn' } })
-  await app.register(tasks)
-  await app.ready()
+  const app = await readyApp()
   // Whatever waits for it is kept alive by it.
   const never = new Promise(() => {})
   const queue = new PQueue()
-  const map = Effect.runSync(Scope.provide(FiberMap.make(), Effect.runSync(Scope.make())))
-  const run = Effect.runSync(FiberMap.runtime(map)())
+  const { run } = openFiberMap()
   const effect = Effect.promise(() => never)
 
   const cells = {

@@ -1,10 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { Effect, Exit, FiberMap, Scope } from 'effect'
-import Fastify from 'fastify'
-import tasks from 'fastify-tasks'
-import { measure } from 'mitata'
 import PQueue from 'p-queue'
-import { measureRounds, processorTime, ratio, ratios } from './rounds.js'
+import { openFiberMap, readyApp } from './contenders.js'
+import { measureRounds, ratio, ratios, timeOf } from './rounds.js'
 
 const ROUNDS = 5
 const BATCH = 100
@@ -21,30 +19,12 @@ const untilAborted = signal => new Promise((resolve, reject) => {
   signal.addEventListener('abort', () => reject(signal.reason), { once: true })
 })
 
-/** An app as in production: it logs, though not at debug. */
-async function readyApp () {
-  const app = Fastify({ logger: { level: 'warn' } })
-  await app.register(tasks)
-  return app.ready()
-}
-
 /** What one would write by hand. */
 function track (set, promise) {
   const untrack = () => set.delete(promise)
   set.add(promise)
   promise.then(untrack, untrack)
   return promise
-}
-
-/**
- * A FiberMap with its run function, which is the fastest of the idiomatic ways to start a fiber in it: `FiberMap.run` in
- * an Effect.gen loop takes a quarter longer. The effects that it runs are made once, for they are values.
- */
-function openFiberMap () {
-  const scope = Effect.runSync(Scope.make())
-  const map = Effect.runSync(Scope.provide(FiberMap.make(), scope))
-  const run = Effect.runSync(FiberMap.runtime(map)())
-  return { scope, map, run }
 }
 
 /** Starts 100 tasks at a time and lets them settle in one turn of the event loop, which costs each contender the same. */
@@ -60,13 +40,8 @@ function batches (start, purge = noop) {
   }
 }
 
-/** Nanoseconds, without what `setup` takes. A mean over long enough to pay for the garbage that is made. */
-async function time ({ setup = noop, bench }) {
-  const { avg } = await measure(function * () {
-    yield { 0: setup, bench: made => bench(made) }
-  }, { now: processorTime, min_samples: 3, min_cpu_time: 250e6 })
-  return avg
-}
+/** Long enough to pay for the garbage that is made. */
+const time = contender => timeOf(contender, { min_samples: 3, min_cpu_time: 250e6 })
 
 async function unnamed (app, set, queue) {
   const rounds = await measureRounds({
