@@ -167,10 +167,11 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
    * then loses the line, not the task.
    */
   logError (error: unknown, message: string) {
-    for (const err of [error, errorState(error)]) {
+    try {
+      this.log.error({ err: error }, message)
+    } catch {
       try {
-        this.log.error({ err }, message)
-        return
+        this.log.error({ err: errorState(error) }, message)
       } catch {}
     }
   }
