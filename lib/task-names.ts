@@ -1,7 +1,8 @@
 import type { Task } from './task.ts'
 
 /**
- * Tasks by name: a Map that is copied after about four times as many deletions as it has entries.
+ * Tasks by name: a Map that is copied after four times as many deletions as it has entries, and 64 more so that a small
+ * one is not copied all the time.
  *
  * When a Map runs full of holes it moves to a new table and leaves the old one pointing to it. Once the garbage
  * collector has taken one such table for old, the tables after it and all tasks in them are kept until a full
