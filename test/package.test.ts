@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 
@@ -115,6 +115,30 @@ for (const file of ['import.mjs', 'require.cjs']) {
     t.equal(stderr, '')
   })
 }
+
+t.test('what npm installs from a Git repository is built', async t => {
+  const [clone, user] = [join(project, 'clone'), join(project, 'user')]
+  for (const name of ['index.ts', 'lib', 'types', 'tsconfig.json', 'tsconfig.build.json']) {
+    await cp(join(root, name), join(clone, name), { recursive: true })
+  }
+  // npm installs all development dependencies to run the build of a repository; here, for speed, those that the build needs.
+  const { devDependencies, ...manifest } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const isForBuild = (name: string) => /^(typescript$|@types\/)/.test(name) || name in manifest.peerDependencies
+  await writeFile(join(clone, 'package.json'), JSON.stringify({
+    ...manifest,
+    devDependencies: Object.fromEntries(Object.entries(devDependencies).filter(([name]) => isForBuild(name)))
+  }))
+  const git = ['-c', 'user.name=test', '-c', 'user.email=test@localhost', '-c', 'commit.gpgSign=false']
+  await run(clone, 'git', 'init', '--quiet')
+  await run(clone, 'git', 'add', '--all')
+  await run(clone, 'git', ...git, 'commit', '--quiet', '--message=All')
+  await run(project, 'git', 'clone', '--quiet', '--bare', clone, `${clone}.git`)
+
+  await cp(join(project, 'import.mjs'), join(user, 'import.mjs'))
+  await writeFile(join(user, 'package.json'), files['package.json'])
+  await run(user, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', `git+${pathToFileURL(clone)}.git`)
+  t.equal((await run(user, process.execPath, 'import.mjs')).stdout, '42 FastifyError\n')
+})
 
 const configs = modules.map(({ module }) => `tsconfig.${module}.json`)
 
