@@ -51,9 +51,8 @@ export class ProgramProcess {
       })
     })
     child.send(question)
-    const { error } = await answer
+    await answer
     clearTimeout(late)
-    if (error !== undefined) await this.stop() // what it has left undone must not reach the next one
     return answer
   }
 

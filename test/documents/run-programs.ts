@@ -65,7 +65,10 @@ async function start (url: string) {
   problems = []
   listeners = new Map(process.eventNames().map(event => [event, process.rawListeners(event)]))
   process.on('unhandledRejection', addProblem).on('uncaughtException', addProblem).on('warning', addProblem)
-  await import(url)
+  await import(url).catch(async error => {
+    await finish()
+    throw error
+  })
   for (const { instance, closed } of apps) {
     if (!closed && !instance.server.listening) await instance.listen()
   }
