@@ -125,9 +125,13 @@ export class TaskRegistry implements Tasks, TaskOwner {
     checkPurge(which)
     this.#expire()
     const { size } = this.#settled
-    if (which === undefined) this.#shrinkSettled(0)
-    else for (const task of this.#settled.toArray().filter(which)) this.#purge(task)
-    return size - this.#settled.size
+    if (which === undefined) {
+      this.#shrinkSettled(0)
+      return size
+    }
+    // Asked first and dropped then, as `which` may do anything.
+    const chosen = this.#settled.toArray().filter(task => which(task))
+    return chosen.filter(task => this.#purge(task)).length
   }
 
   idle (): Promise<void> {
@@ -325,12 +329,13 @@ export class TaskRegistry implements Tasks, TaskOwner {
     return [...this.#live.toArray(), ...this.#unlisted.toArray()]
   }
 
-  /** Drops a settled task, unless it has been replaced or dropped meanwhile. */
-  #purge (task: Task) {
-    if (!task.isIn(this.#settled)) return
+  /** Drops a settled task; answers whether it was there. */
+  #purge (task: Task): boolean {
+    if (!task.isIn(this.#settled)) return false
     this.#names.delete(task.name!)
     this.#counts.add(task.status, -1)
     task.leave()
+    return true
   }
 
   /** Purges the tasks that settled first, down to a size. */
