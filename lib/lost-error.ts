@@ -20,7 +20,7 @@ export function warnOfLostError (task: Task): void {
 
 function stackOf (error: unknown): string {
   try {
-    return String((error as Error).stack)
+    return String((error as Error).stack ?? '')
   } catch {
     return '' // an error that cannot be read, or nothing at all
   }
