@@ -12,23 +12,41 @@ export interface Driven {
 /** Milliseconds that computing work, all of it together, runs before the event loop gets a turn. */
 const SLICE = 5
 
-let ranFor = 0
-/** Computing work that waits for a turn of the event loop, the longest first. */
-const waiting: { task: Driven, resolve: () => void }[] = []
+/** Computing work that waits for a turn of the event loop. */
+interface Waiting {
+  /** Whether it is yet to be told to stop. */
+  readonly isAborted: () => boolean
+  readonly goOn: () => void
+}
 
-function nextTurn (task: Driven): Promise<void> {
+let ranFor = 0
+let turning = false
+/** The longest first. */
+const waiting: Waiting[] = []
+
+function nextTurn (isAborted: Waiting['isAborted']): Promise<void> {
   return new Promise(resolve => {
-    waiting.push({ task, resolve })
-    if (waiting.length === 1) setImmediate(turn)
+    waiting.push({ isAborted, goOn: resolve })
+    if (!turning) setImmediate(turn)
+    turning = true
   })
 }
 
-/** Each turn lets one go on for a slice: the first that is told to stop, which has little left to do, or else the first. */
-function turn () {
+/** Who goes on next in a turn: the first that is yet to be told to stop, which has little left to do, or else the first. */
+function next (): Waiting | undefined {
+  if (ranFor >= SLICE) return undefined
+  const aborted = waiting.findIndex(({ isAborted }) => isAborted())
+  return waiting.splice(Math.max(aborted, 0), 1)[0]
+}
+
+async function turn () {
   ranFor = 0
-  const told = waiting.findIndex(({ task }) => task.abortReason !== undefined)
-  waiting.splice(Math.max(told, 0), 1)[0]!.resolve()
-  if (waiting.length > 0) setImmediate(turn)
+  for (let work = next(); work !== undefined; work = next()) {
+    work.goOn()
+    await undefined // it goes on before we do
+  }
+  turning = waiting.length > 0
+  if (turning) setImmediate(turn)
 }
 
 /** By what a generator has, so that one that was compiled for an older runtime counts. */
@@ -44,8 +62,9 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
  */
 export async function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
   let told = false
+  const isAborted = () => !told && task.abortReason !== undefined
   const step = () => {
-    if (told || task.abortReason === undefined) return work.next()
+    if (!isAborted()) return work.next()
     told = true
     return work.throw(task.abortReason)
   }
@@ -63,6 +82,6 @@ export async function drive<T, Progress> (work: GeneratorWork<T, Progress>, task
     const { done, value } = computes ? compute() : await step()
     if (done === true) return value
     if (value !== undefined) task.progress = value
-    if (computes && ranFor >= SLICE) await nextTurn(task)
+    if (computes && ranFor >= SLICE) await nextTurn(isAborted)
   }
 }
