@@ -55,6 +55,7 @@ export class Watch<State> implements AsyncIterableIterator<State, undefined> {
   /** There is a new state. */
   changed (): void {
     this.#changed = true
+    if (this.#isLast()) this.#leave?.() // nothing follows: whoever has stopped reading must not be kept
     this.#serve()
   }
 
