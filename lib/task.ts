@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
@@ -23,6 +24,9 @@ export interface TaskOwner {
   watched (watch: Watch<unknown>): () => void
   disposed (task: Task): void
 }
+
+/** Runs a callback in no request's async context: on Node 20 a promise keeps the stores that it was made in. */
+const outOfContext = AsyncLocalStorage.snapshot()
 
 /** One piece of background work: what it does, where it is in its life, and how it ended. */
 export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListItem implements PublicTask<T, Data, Progress> {
@@ -94,12 +98,12 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
 
   get finished () {
     if (this.#finished === undefined) {
-      this.#finished = new Promise((resolve, reject) => {
+      this.#finished = outOfContext(() => new Promise((resolve, reject) => {
         this.onceSettled(() => {
           if (this.#status === 'completed') resolve(this.#outcome as T)
           else reject(this.#outcome)
         })
-      })
+      }))
       this.#finished.catch(() => {})
     }
     return this.#finished
@@ -248,6 +252,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   private settle (status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {
     if (this.settled) return
     if (status !== 'completed') letGoOfFrames(outcome)
+    if (this.#abort !== undefined && this.#abort.reason !== outcome) letGoOfFrames(this.#abort.reason)
     this.#outcome = outcome
     this.#settledAt = now()
     this.become(status)
