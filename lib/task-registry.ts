@@ -123,10 +123,15 @@ export class TaskRegistry implements Tasks, TaskOwner {
   purge (which?: (task: Task) => boolean): number {
     checkPurge(which)
     this.#expire()
-    const { size } = this.#settled
-    if (which === undefined) this.#shrinkSettled(0)
-    else for (const task of this.#settled.toArray().filter(which)) this.#unlist(task)
-    return size - this.#settled.size
+    if (which === undefined) {
+      const { size } = this.#settled
+      this.#shrinkSettled(0)
+      return size
+    }
+    // `which` may itself purge, add and cancel: what is dropped is what is still there then.
+    const dropped = this.#settled.toArray().filter(task => which(task)).filter(task => task.isIn(this.#settled))
+    for (const task of dropped) this.#unlist(task)
+    return dropped.length
   }
 
   idle (): Promise<void> {
