@@ -296,9 +296,13 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 }
 
-/** What kind of work it is. A function's name can be anything. */
+/** What kind of work it is. A function's name can be anything, even unreadable. */
 function kindOf (work: TaskWork<unknown>, { kind }: TaskOptions): string | undefined {
   if (kind !== undefined || typeof work !== 'function') return kind
-  const { name } = work as { name?: unknown }
-  return typeof name === 'string' && name !== '' ? name : undefined
+  try {
+    const { name } = work as { name?: unknown }
+    return typeof name === 'string' && name !== '' ? name : undefined
+  } catch {
+    return undefined
+  }
 }
