@@ -52,7 +52,7 @@ export class ProgramProcess {
   }
 
   #fork () {
-    const child = fork(new URL('run-programs.ts', import.meta.url), { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const child = fork(new URL('run-programs.ts', import.meta.url), { execArgv: ['-C', 'fastify-tasks-source', '--import', 'tsx'], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => { this.#output += chunk })
     return child
   }
