@@ -117,6 +117,6 @@ function problemsOfJson ({ text }: Block): string[] {
 
 /** Runs a file of tests, of `node:test` or tap. */
 async function problemsOfTest (file: string): Promise<string[]> {
-  const { code = 0, stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file]).catch(error => error)
+  const { code = 0, stdout, stderr } = await promisify(execFile)(process.execPath, ['-C', 'fastify-tasks-source', '--import', 'tsx', file]).catch(error => error)
   return code === 0 && /^\s*(ok 1|✔) /m.test(stdout) ? [] : [stdout + stderr]
 }
