@@ -35,7 +35,7 @@ export async function program (app: FastifyInstance) {
   await app.register(tasks)
   await app.register(cron, {
     name: 'clean-up',
-    pattern: '*/5 * * * * *',
+    pattern: '* * * * * *',
     async work (app, { log }) { log.info('cleaned up') }
   })
 }

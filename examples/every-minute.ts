@@ -33,7 +33,7 @@ export async function program (app: FastifyInstance) {
   await app.register(tasks)
   await app.register(everyMinute, {
     name: 'clean-up',
-    interval: 2000,
+    interval: 1000,
     async work (app, { log }) { log.info('cleaned up') }
   })
 }

@@ -52,7 +52,7 @@ export default async function metrics (app: FastifyInstance, { registry }: Metri
 export async function program (app: FastifyInstance) {
   await app.register(metrics, { registry: new Registry() })
   await app.register(tasks)
-  app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(async function buildReport (app, { signal }) {
-    await sleep(5000, undefined, { signal })
+  app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(function buildReport (app, { signal }) {
+    return sleep(5000, undefined, { signal })
   })))
 }

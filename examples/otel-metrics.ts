@@ -57,7 +57,7 @@ export async function program (app: FastifyInstance) {
 
   await app.register(otelMetrics, { meter: provider.getMeter('fastify-tasks') })
   await app.register(tasks)
-  app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(async function buildReport (app, { signal }) {
-    await sleep(5000, undefined, { signal })
+  app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(function buildReport (app, { signal }) {
+    return sleep(5000, undefined, { signal })
   })))
 }

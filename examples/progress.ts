@@ -55,11 +55,10 @@ export async function program (app: FastifyInstance) {
   await app.register(tasks)
   await app.register(progress, {
     async * build (app, { signal }) {
-      for (let done = 0; done < 100; done++) {
-        yield { done, total: 100 }
+      for (let done = 1; done <= 20; done++) {
         await sleep(100, undefined, { signal })
+        yield { done, total: 20 }
       }
-      yield { done: 100, total: 100 }
     }
   })
 }

@@ -20,13 +20,13 @@ export const recipes: readonly Recipe[] = [
   {
     name: 'cron',
     what: 'work on a schedule, with croner',
-    toTry: 'watch the log: the work runs every five seconds',
+    toTry: 'watch the log: the work runs every second here',
     load: () => import('./cron.ts')
   },
   {
     name: 'every-minute',
     what: 'work at an interval, with a timer of Node',
-    toTry: 'watch the log: the work runs every two seconds here',
+    toTry: 'watch the log: the work runs every second here',
     load: () => import('./every-minute.ts')
   },
   {

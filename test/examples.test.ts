@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import Fastify, { type InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
@@ -48,6 +49,9 @@ t.test('every recipe is listed', async t => {
   t.strictSame(programs, recipes.map(({ name }) => `${name}.ts`))
 })
 
+/** What to wait for, where there is more than a start. */
+const messages: Record<string, string> = { cron: 'cleaned up', 'every-minute': 'cleaned up', progress: 'task completed' }
+
 /** What to send to the program of a recipe that does nothing by itself. */
 const requests: Record<string, InjectOptions> = {
   'at-most-n': { method: 'PUT', url: '/videos/1' },
@@ -63,14 +67,23 @@ const requests: Record<string, InjectOptions> = {
 for (const { name, load } of recipes) {
   t.test(`the program of ${name} starts, takes a task and closes`, async t => {
     const lines: LogLine[] = []
-    const app = Fastify({ logger: { level: 'debug', stream: { write: line => { lines.push(JSON.parse(line)) } } } })
+    const logged = new EventEmitter()
+    function write (text: string) {
+      const line: LogLine = JSON.parse(text)
+      lines.push(line)
+      logged.emit(line.msg)
+    }
+    const app = Fastify({ logger: { level: 'debug', stream: { write } } })
     t.teardown(() => app.close())
     const { program } = await load()
     await program(app)
     await app.ready()
 
+    const message = messages[name]
+    const said = message === undefined ? undefined : once(logged, message)
     const request = requests[name]
     if (request !== undefined) t.equal((await app.inject(request)).statusCode, 202)
+    await said
     await app.close()
 
     t.equal(lines.some(line => line.msg === 'task started'), name !== 'websocket')
