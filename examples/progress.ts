@@ -44,7 +44,7 @@ export default async function progress (app: FastifyInstance, { build }: Progres
 
   app.get<{ Params: { id: string } }>('/reports/:id/progress', async (request, reply) => {
     const states = app.getTask(prefix + request.params.id).watch()
-    reply.raw.once('close', () => states.return!()) // the client has gone: wait for no more states
+    reply.raw.once('close', () => states.return()) // the client has gone: wait for no more states
     reply.type('text/event-stream').header('cache-control', 'no-store')
     reply.header('connection', 'close') // else it stays open, idle, and a server that closes waits for it
     return reply.send(Readable.from(events(states)))

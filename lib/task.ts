@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
+import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWatch, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
 import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
@@ -113,7 +113,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return ended
   }
 
-  watch (options: WatchOptions = {}): AsyncIterableIterator<TaskState<Progress>> {
+  watch (options: WatchOptions = {}): TaskWatch<TaskState<Progress>> {
     checkWatchOptions(options, this)
     return new Watch(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
