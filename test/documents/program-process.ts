@@ -12,7 +12,7 @@ interface Answer {
 const runner = fileURLToPath(new URL('run-programs.ts', import.meta.url))
 
 /** Arguments of `env` that run Node without what tap gives to the processes of a test: nothing of this is its coverage. */
-export const asUser = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx']
+export const asUser = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '-C', 'fastify-tasks-source', '--import', 'tsx']
 
 /** The process that runs programs; another one after one that a program has ended or kept for too long. */
 export class ProgramProcess {
