@@ -48,7 +48,7 @@ assert.equal(answer, 42)
 
 ~~~sh
 # Start one:
-curl -X POST localhost:3000/reports/5   # {"id":2,"name":"5","status":"running",…}
+curl -X POST localhost:3000/reports/5   # {"id":2,"name":"5",…"status":"running",…}
 
 curl localhost:3000/reports/5
 # {"id": 2, "name": "5",
