@@ -12,37 +12,30 @@ export interface Driven {
 /** Milliseconds that computing work, all of it together, runs before the event loop gets a turn. */
 const SLICE = 5
 
-/** Computing work that waits for a turn of the event loop. */
-interface Waiting {
-  /** Whether it is yet to be told to stop. */
-  readonly isAborted: () => boolean
-  readonly goOn: () => void
-}
-
 let ranFor = 0
 let turning = false
-/** The longest first. */
-const waiting: Waiting[] = []
+/** Computing work that waits for a turn of the event loop, the longest first. */
+const waiting: { steps: Steps<unknown>, resolve: () => void }[] = []
 
-function nextTurn (isAborted: Waiting['isAborted']): Promise<void> {
+function nextTurn (steps: Steps<unknown>): Promise<void> {
   return new Promise(resolve => {
-    waiting.push({ isAborted, goOn: resolve })
+    waiting.push({ steps, resolve })
     if (!turning) setImmediate(turn)
     turning = true
   })
 }
 
-/** Who goes on next in a turn: the first that is yet to be told to stop, which has little left to do, or else the first. */
-function next (): Waiting | undefined {
+/** Takes who goes on next in a turn: the first that is yet to be told to stop, which has little left to do, or else the first. */
+function takeNext () {
   if (ranFor >= SLICE) return undefined
-  const aborted = waiting.findIndex(({ isAborted }) => isAborted())
-  return waiting.splice(Math.max(aborted, 0), 1)[0]
+  const stopping = waiting.findIndex(({ steps }) => steps.mustStop)
+  return waiting.splice(Math.max(stopping, 0), 1)[0]
 }
 
 async function turn () {
   ranFor = 0
-  for (let work = next(); work !== undefined; work = next()) {
-    work.goOn()
+  for (let next = takeNext(); next !== undefined; next = takeNext()) {
+    next.resolve()
     await undefined // it goes on before we do
   }
   turning = waiting.length > 0
@@ -56,32 +49,57 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
   return typeof next === 'function' && typeof throwInto === 'function' && typeof (asyncIterator ?? iterator) === 'function'
 }
 
-/**
- * Runs a generator to its end; resolves with what it returns. Its first step is taken at once. When its task is told to
- * stop, the reason is thrown into it, once, where it has yielded.
- */
-export async function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
-  let told = false
-  const isAborted = () => !told && task.abortReason !== undefined
-  const step = () => {
-    if (!isAborted()) return work.next()
-    told = true
-    return work.throw(task.abortReason)
-  }
-  const compute = () => {
-    const startedAt = performance.now()
-    try {
-      return step() as IteratorResult<Progress, T>
-    } finally {
-      ranFor += performance.now() - startedAt
-    }
+/** Takes the steps of a generator. When its task is told to stop, the reason is thrown in, once, where it has yielded. */
+class Steps<Step> {
+  readonly #work: { next: () => Step, throw: (reason: unknown) => Step }
+  readonly #task: Driven
+  #told = false
+
+  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, task: Driven) {
+    this.#work = work
+    this.#task = task
   }
 
-  const computes = !(Symbol.asyncIterator in work)
-  for (;;) {
-    const { done, value } = computes ? compute() : await step()
-    if (done === true) return value
-    if (value !== undefined) task.progress = value
-    if (computes && ranFor >= SLICE) await nextTurn(isAborted)
+  /** Whether it is yet to be told to stop. */
+  get mustStop () { return !this.#told && this.#task.abortReason !== undefined }
+
+  next (): Step {
+    if (!this.mustStop) return this.#work.next()
+    this.#told = true
+    return this.#work.throw(this.#task.abortReason)
   }
+}
+
+function takeProgress (task: Driven, progress: unknown): void {
+  if (progress !== undefined) task.progress = progress
+}
+
+async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, task: Driven): Promise<T> {
+  const steps = new Steps(work, task)
+  for (;;) {
+    const { done, value } = await steps.next()
+    if (done === true) return value
+    takeProgress(task, value)
+  }
+}
+
+async function compute<T, Progress> (work: Generator<Progress, T, void>, task: Driven): Promise<T> {
+  const steps = new Steps(work, task)
+  let since = performance.now()
+  for (;;) {
+    const { done, value } = steps.next()
+    const time = performance.now()
+    ranFor += time - since
+    since = time
+    if (done === true) return value
+    takeProgress(task, value)
+    if (ranFor < SLICE) continue
+    await nextTurn(steps)
+    since = performance.now()
+  }
+}
+
+/** Runs a generator to its end; resolves with what it returns. Its first step is taken at once. */
+export function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
+  return Symbol.asyncIterator in work ? goOn(work, task) : compute(work, task)
 }

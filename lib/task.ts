@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
+import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWatch, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
+import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_TIMEOUT } from './errors.ts'
 import { drive, isGenerator } from './generator.ts'
@@ -43,14 +44,10 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   #progress: Progress | undefined = undefined
   /** A promise cannot be stopped. */
   #isPromise = false
-  /** Why it is cancelled, and what it is then called. */
-  #abort: { reason: unknown, status: 'cancelled' | 'failed' } | undefined = undefined
+  #cancellation: Cancellation | undefined = undefined
   /** The result of a completed task, the error of any other that has settled. */
   #outcome: unknown = undefined
-  #whenSettled: Set<() => void> | undefined = undefined
   #whenChanged: Set<() => void> | undefined = undefined
-  /** Once the task has settled it is the others' to keep: what listens to it may hold a request. */
-  #signal: AbortController | WeakRef<AbortSignal> | undefined = undefined
   #finished: Promise<T> | undefined = undefined
   #log: FastifyBaseLogger | undefined = undefined
 
@@ -84,17 +81,15 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     this.tellChange()
   }
 
-  get signal (): AbortSignal {
-    const kept = this.#signal instanceof WeakRef ? this.#signal.deref() : this.#signal?.signal
-    if (kept !== undefined) return kept
-    const controller = new AbortController()
-    if (this.#abort !== undefined) controller.abort(this.#abort.reason)
-    this.#signal = this.settled ? new WeakRef(controller.signal) : controller
-    return controller.signal
+  get signal () {
+    const cancellation = (this.#cancellation ??= new Cancellation())
+    const { signal } = cancellation
+    if (this.settled) cancellation.end()
+    return signal
   }
 
   /** Why the work is to stop; undefined while it is not. */
-  get abortReason () { return this.#abort?.reason }
+  get abortReason () { return this.#cancellation?.reason }
 
   get finished () {
     if (this.#finished === undefined) {
@@ -118,7 +113,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return ended
   }
 
-  watch (options: WatchOptions = {}): AsyncIterableIterator<TaskState<Progress>> {
+  watch (options: WatchOptions = {}): TaskWatch<TaskState<Progress>> {
     checkWatchOptions(options, this)
     return new Watch(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
@@ -139,22 +134,21 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return taskState(this)
   }
 
-  /** Calls back when the task has settled; at once if it has. Answers how to take that back. */
-  onceSettled (callback: () => void): () => void {
-    if (this.settled) callback()
-    else (this.#whenSettled ??= new Set()).add(callback)
-    return () => { this.#whenSettled?.delete(callback) }
-  }
-
   /** Calls back at every change of status or progress, until the task has settled. Answers how to take that back. */
   onChange (callback: () => void): () => void {
     if (!this.settled) (this.#whenChanged ??= new Set()).add(callback)
     return () => { this.#whenChanged?.delete(callback) }
   }
 
+  /** Calls back when the task has settled; at once if it has. Answers how to take that back. */
+  onceSettled (callback: () => void): () => void {
+    if (this.settled) callback()
+    return this.onChange(() => { if (this.settled) callback() })
+  }
+
   /** Starts the work, unless the task was cancelled before. */
   start (work: TaskWork<T>, app: FastifyInstance, startedAt: number, timeout = Infinity) {
-    if (this.#status !== 'deferred' || this.#abort !== undefined) return
+    if (this.#status !== 'deferred') return
     this.#startedAt = startedAt
     this.#isPromise = typeof work !== 'function'
     this.become('running')
@@ -166,9 +160,9 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   run (work: TaskWork<unknown>, app: FastifyInstance) {
     this.debug('task started')
     try {
-      let value = typeof work === 'function' ? work(app, this) : work
-      if (isGenerator(value)) value = drive(value, this)
-      if (isThenable(value)) Promise.resolve(value).then(this.returned.bind(this), this.threw.bind(this))
+      const value = typeof work === 'function' ? work(app, this) : work
+      if (isThenable(value)) this.follow(Promise.resolve(value))
+      else if (isGenerator(value)) this.follow(drive(value, this))
       else this.returned(value)
     } catch (error) {
       this.threw(error)
@@ -177,13 +171,15 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
 
   /** Aborts the work, which then ends as `status`, unless that was done before. A promise cannot be stopped: its task ends here. */
   abort (reason: unknown, status: 'cancelled' | 'failed' = 'cancelled') {
-    if (this.settled || this.#abort !== undefined) return
-    this.#abort = { reason, status }
+    if (this.settled || this.#cancellation?.status !== undefined) return
+    const cancellation = (this.#cancellation ??= new Cancellation())
+    cancellation.status = status
+    cancellation.reason = reason
     if (this.#status === 'deferred' || this.#isPromise) {
       this.settle(status, reason)
     } else {
       this.become('cancelling')
-      if (this.#signal instanceof AbortController) this.#signal.abort(reason)
+      cancellation.abort()
     }
   }
 
@@ -227,12 +223,17 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     this.onceSettled(() => clearTimeout(timer))
   }
 
+  private follow (promise: Promise<unknown>) {
+    promise.then(this.returned.bind(this), this.threw.bind(this))
+  }
+
   private returned (result: unknown) {
     this.settle('completed', result)
   }
 
   private threw (error: unknown) {
-    if (this.#abort !== undefined && isAbort(error, this.#abort.reason)) this.settle(this.#abort.status, this.#abort.reason)
+    const { status, reason } = this.#cancellation ?? {}
+    if (status !== undefined && isAbort(error, reason)) this.settle(status, reason)
     else this.settle('failed', error)
   }
 
@@ -252,19 +253,12 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   private settle (status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {
     if (this.settled) return
     if (status !== 'completed') letGoOfFrames(outcome)
-    if (this.#abort !== undefined && this.#abort.reason !== outcome) letGoOfFrames(this.#abort.reason)
+    if (this.#cancellation !== undefined && this.#cancellation.reason !== outcome) letGoOfFrames(this.#cancellation.reason)
     this.#outcome = outcome
     this.#settledAt = now()
     this.become(status)
     this.#whenChanged = undefined
-    if (this.#signal instanceof AbortController) {
-      if (this.#abort !== undefined) this.#signal.abort(this.#abort.reason) // it was not, if the task ends as it is cancelled
-      this.#signal = new WeakRef(this.#signal.signal)
-    }
-    if (this.#whenSettled !== undefined) {
-      for (const callback of this.#whenSettled) callback()
-      this.#whenSettled = undefined
-    }
+    this.#cancellation?.end()
     this.#owner.settled(this)
   }
 }
