@@ -23,16 +23,19 @@ export class AbortError extends Error {
  * by one of them, or an AggregateError of nothing else.
  */
 export function isAbort (error: unknown, reason: unknown): boolean {
-  const seen = new Set()
+  const answers = new Map<unknown, boolean>()
 
   function test (error: unknown): boolean {
     if (error === reason) return true
-    if (Object(error) !== error || seen.has(error)) return false
-    seen.add(error)
+    if (Object(error) !== error) return false
+    const known = answers.get(error)
+    if (known !== undefined) return known
+    answers.set(error, false) // of one that causes itself
     const { name, code, cause, errors } = error as { name?: unknown, code?: unknown, cause?: unknown, errors?: unknown }
-    if (name === 'AbortError' || code === 'ERR_CANCELED') return true
-    if (cause !== undefined && test(cause)) return true
-    return Array.isArray(errors) && errors.length > 0 && errors.every(test)
+    const answer = name === 'AbortError' || code === 'ERR_CANCELED' || (cause !== undefined && test(cause)) ||
+      (Array.isArray(errors) && errors.length > 0 && errors.every(test))
+    answers.set(error, answer)
+    return answer
   }
 
   try {

@@ -4,17 +4,20 @@ import type { Task } from './task.ts'
 /** Every status, in the order of a task's life. */
 export const taskStatuses = ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled'] as const satisfies readonly TaskStatus[]
 
-// Untyped where a task has another type than its state: for `anyOf`, Fastify's serializer validates the task itself.
-const time = { format: 'date-time', description: 'ISO 8601' } as const
+// Under `anyOf` Fastify's serializer validates the task itself. So what a task has as another type than its state is
+// untyped: its times are numbers, and its error can be anything.
+const time = { description: 'ISO 8601, as 2026-01-31T12:00:00.000Z' } as const
+const error = {
+  description: 'what a failed or cancelled task ended with',
+  type: 'object',
+  properties: {
+    name: { type: 'string' },
+    message: { type: 'string' },
+    code: { description: 'a string or a number' }
+  }
+} as const
 
-/**
- * The JSON schema of a task's state, for `response` schemas and OpenAPI. A task is a valid reply under it: alone, in an
- * array and in `anyOf`.
- *
- * @example
- * app.get('/reports/:id', { schema: { response: { 200: taskStateSchema } } }, async request => app.getTask(`report:${request.params.id}`))
- */
-export const taskStateSchema = {
+const schema = {
   title: 'TaskState',
   type: 'object',
   properties: {
@@ -26,17 +29,19 @@ export const taskStateSchema = {
     createdAt: time,
     startedAt: time,
     settledAt: time,
-    error: {
-      description: 'what a failed or cancelled task ended with',
-      properties: {
-        name: { type: 'string' },
-        message: { type: 'string' },
-        code: { description: 'a string or a number' }
-      }
-    }
+    error: { anyOf: [error, { description: 'of a task itself, whatever it is' }] }
   },
   required: ['id', 'status', 'createdAt']
 } as const
+
+/**
+ * The JSON schema of a task's state, for `response` schemas and OpenAPI. A task is a valid reply under it: alone, in an
+ * array and in `anyOf`.
+ *
+ * @example
+ * app.get('/reports/:id', { schema: { response: { 200: taskStateSchema } } }, async request => app.getTask(`report:${request.params.id}`))
+ */
+export const taskStateSchema: Omit<typeof schema, 'type'> = schema // for type providers anything, so that they take a task as the reply
 
 /** What a state tells of an error. Anything can be thrown, even what cannot be read. */
 export function errorState (error: unknown): NonNullable<TaskState['error']> {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { connect } from 'node:http2'
+import { connect, constants, type Http2ServerResponse } from 'node:http2'
 import { connect as connectSocket, type AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -9,7 +9,7 @@ import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/prom
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
-import Fastify, { type FastifyReply } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import t, { type Test } from 'tap'
 import tasks, { type Task, type TaskReply } from '../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
@@ -556,6 +556,74 @@ t.test('over HTTP/2 the task starts after a reply whose client had gone already'
   t.equal(await outcome(app.addTask(() => 'later', { after: gone! })), 'later')
 })
 
+/** Asks over HTTP/2 for more than its windows hold, so that the end of the response stays unsent. */
+async function askForMuch (t: Test, onRequest: (app: FastifyInstance, reply: TaskReply) => void = () => {}) {
+  const app = await buildHttp2App(t) as unknown as FastifyInstance
+  let raw: Http2ServerResponse | undefined
+  app.get('/', async (_request, reply) => {
+    raw = reply.raw as unknown as Http2ServerResponse
+    onRequest(app, reply)
+    return 'x'.repeat(1_000_000)
+  })
+  const url = new URL(await app.listen())
+  const socket = connectSocket(Number(url.port), url.hostname)
+  const session = connect(url, { createConnection: () => socket })
+  session.on('error', () => {})
+  t.teardown(() => session.destroy())
+  const stream = session.request({ ':path': '/' })
+  stream.on('error', () => {})
+  await once(stream, 'response')
+  t.equal(raw!.writableFinished, false)
+  t.teardown(() => raw!.stream.destroy()) // Node leaves a stream open that was reset without an error, and its server
+  return { app, reply: { raw: raw!, log: app.log }, client: { stream, session, socket }, aborted: once(raw!.stream, 'aborted') }
+}
+
+type Client = Awaited<ReturnType<typeof askForMuch>>['client']
+
+for (const [how, leave] of Object.entries<(client: Client) => void>({
+  'cancels its stream': ({ stream }) => stream.close(constants.NGHTTP2_CANCEL),
+  'resets its stream without an error': ({ stream }) => stream.close(constants.NGHTTP2_NO_ERROR),
+  'destroys its stream': ({ stream }) => stream.destroy(),
+  'destroys its session': ({ session }) => session.destroy(),
+  'cuts its connection': ({ socket }) => socket.destroy()
+})) {
+  t.test(`over HTTP/2 a task starts once its client ${how} with bytes unsent`, async t => {
+    let runs = 0
+    const { app, client } = await askForMuch(t, (app, reply) => { app.addTask(() => { runs++ }, { name: 'after', after: reply }) })
+    t.equal(app.getTask('after').status, 'deferred')
+
+    leave(client)
+
+    await outcome(app.getTask('after'))
+    t.equal(app.getTask('after').status, 'completed')
+    await app.tasks.idle()
+    await immediate()
+    t.equal(runs, 1)
+  })
+
+  t.test(`over HTTP/2 a task that is added after its client ${how} with bytes unsent starts all the same`, async t => {
+    const { app, reply, client, aborted } = await askForMuch(t)
+    leave(client)
+    await aborted
+
+    t.equal(await outcome(app.addTask(() => 'at once', { after: reply })), 'at once')
+    await immediate()
+    t.equal(await outcome(app.addTask(() => 'later', { after: reply })), 'later')
+  })
+
+  t.test(`over HTTP/2 a draining task runs though its client ${how} with bytes unsent and the app closes`, async t => {
+    const { app, reply, client, aborted } = await askForMuch(t, (app, reply) => { app.addTask(() => 'ran', { name: 'after', after: reply, drain: true }) })
+    leave(client)
+    await aborted
+    const closed = app.close()
+    client.session.destroy()
+    reply.raw.stream.destroy()
+    await closed
+
+    t.equal(app.getTask('after').result, 'ran')
+  })
+}
+
 for (const http2 of [false, true]) {
   t.test(`${http2 ? 'over HTTP/2 ' : ''}a draining task runs when its client leaves a closing app`, async t => {
     const app = Fastify({ http2: http2 as false })
@@ -617,4 +685,22 @@ t.test('a task that runs keeps neither its response nor a listener on it', async
   const kept = responses.filter(response => response.deref() !== undefined).length
   t.ok(kept <= 2, `${kept} of 20 kept, of which the last may still be its socket's`)
   work.resolve()
+})
+
+t.test('a request, for a slip, is no reply', async t => {
+  const { app } = await buildApp(t)
+  let runs = 0
+  app.get('/', async (request, reply) => {
+    for (const slip of [request, request.raw, reply.raw]) {
+      t.throws(() => app.addTask(() => { runs++ }, { after: slip as never }), {
+        code: 'FST_ERR_TASK_INVALID_OPTION',
+        message: /"after" of an unnamed task must be a reply, received/
+      })
+    }
+    return 'sent'
+  })
+
+  t.equal((await app.inject('/')).body, 'sent')
+  t.equal(runs, 0)
+  t.equal(app.tasks.size, 0)
 })

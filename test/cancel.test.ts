@@ -1,5 +1,9 @@
-import { setImmediate as immediate } from 'node:timers/promises'
-import t from 'tap'
+import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
+import axios from 'axios'
+import t, { type Test } from 'tap'
 import type { Task } from '../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 import { isPending } from './fixtures/is-pending.ts'
@@ -345,6 +349,14 @@ t.test('an error after the abort counts as the cancellation if it comes of it', 
     ['an error caused by an AbortError', 'cancelled', () => new Error('query failed', { cause: abortError() })],
     ['an error whose cause is caused by the reason', 'cancelled', cause => new Error('a', { cause: new Error('b', { cause: new Error('c', { cause }) }) })],
     ['an object caused by the reason', 'cancelled', cause => ({ cause })],
+    ['an AggregateError of aborts', 'cancelled', reason => new AggregateError([reason, abortError(), new Error('query failed', { cause: reason })])],
+    ['an AggregateError of one abort twice', 'cancelled', () => { const abort = abortError(); return new AggregateError([abort, abort, new AggregateError([abort])]) }],
+    ['an error with axios\'s code', 'cancelled', () => Object.assign(new Error('canceled'), { code: 'ERR_CANCELED' })],
+    ['an error caused by an AggregateError of aborts', 'cancelled', cause => new Error('a', { cause: new AggregateError([cause, new AggregateError([cause])]) })],
+    ['an AggregateError of an abort and something else', 'failed', reason => new AggregateError([reason, new Error('disk full')])],
+    ['an AggregateError of nothing', 'failed', () => new AggregateError([])],
+    ['an AggregateError of itself', 'failed', () => { const error = new AggregateError([]); error.errors.push(error); return error }],
+    ['an error whose errors are no list', 'failed', reason => Object.assign(new Error('a'), { errors: reason })],
     ['an unrelated error', 'failed', () => new Error('disk full')],
     ['an error with an unrelated cause', 'failed', () => new Error('disk full', { cause: new Error('quota') })],
     ['an equal, but other error', 'failed', () => new Error('stop')],
@@ -485,4 +497,53 @@ t.test('a cancel with options that it does not take rejects and cancels nothing'
   }
 
   t.equal(task.status, 'running')
+})
+
+/** A server that answers nobody. */
+async function listenInVain (t: Test) {
+  const server = createServer(() => {}).listen(0)
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://localhost:${(server.address() as AddressInfo).port}`
+}
+
+const clients: Record<string, (url: string, signal: AbortSignal) => Promise<unknown>> = {
+  fetch: (url, signal) => fetch(url, { signal }),
+  axios: (url, signal) => axios.get(url, { signal }),
+  'Promise.any of fetches': (url, signal) => Promise.any([fetch(url, { signal }), fetch(url, { signal })]),
+  'Promise.any of axios and fetch': (url, signal) => Promise.any([axios.get(url, { signal }), fetch(url, { signal })]),
+  'events.once': (_url, signal) => once(new EventEmitter(), 'never', { signal }),
+  'a timer': (_url, signal) => sleep(60_000, undefined, { signal })
+}
+
+for (const [what, ask] of Object.entries(clients)) {
+  t.test(`work that ends as ${what} does when it is aborted is cancelled, or has timed out`, async t => {
+    const { app, lines } = await buildApp(t)
+    await app.ready()
+    const url = await listenInVain(t)
+    const reason = new Error('not needed')
+
+    const cancelled = app.addTask((_app, { signal }) => ask(url, signal))
+    await sleep(20)
+    t.equal(cancelled.status, 'running')
+    await cancelled.cancel({ reason })
+    t.match(cancelled, { status: 'cancelled', error: reason })
+
+    const timedOut = app.addTask((_app, { signal }) => ask(url, signal), { timeout: 20 })
+    await t.rejects(timedOut.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
+    t.match(timedOut, { status: 'failed', error: { code: 'FST_ERR_TASK_TIMEOUT' } })
+    t.equal(lines.filter(({ msg }) => msg === 'task failed').length, 1)
+  })
+}
+
+t.test('an AggregateError of aborts of work that nobody cancelled is a failure', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const signal = AbortSignal.abort()
+  const task = app.addTask(async () => Promise.any([1, 2].map(async () => signal.throwIfAborted())))
+  await app.tasks.idle()
+  t.equal(task.status, 'failed')
 })

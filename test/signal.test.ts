@@ -2,8 +2,9 @@ import { getEventListeners } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
+import Fastify from 'fastify'
 import t from 'tap'
-import type { Task } from '../index.ts'
+import tasks, { type Task } from '../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 import { processEvents } from './fixtures/process-events.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
@@ -143,6 +144,11 @@ t.test('a signal that knows no reason cancels like any other', async t => {
 
   t.equal(task.status, 'cancelled')
   t.equal(task.signal.aborted, true)
+  t.match(task.error, { name: 'AbortError', message: /task 1: its signal was aborted/ }, 'an AbortError stands in for it')
+  t.equal(task.signal.reason, task.error)
+
+  const late = app.addTask(untilAborted, { name: 'late', signal: outer as unknown as AbortSignal })
+  t.match(late, { status: 'cancelled', error: { name: 'AbortError', message: /task "late"/ } })
 })
 
 t.test('an error of the clean-up does not count as caused by a reason that is missing', async t => {
@@ -310,40 +316,77 @@ t.test('a task that completes aborts none that follows its signal', async t => {
   t.equal(child.status, 'running', 'to complete is no abort')
 })
 
-t.test('request.signal cancels the task of a client that disconnects', async t => {
+/**
+ * What a task of a healthy client, whose response ends or not, is to outlive: each of these is such a client's request.
+ */
+const requests: Record<string, RequestInit> = {
+  'a GET': {},
+  'a POST with a body': { method: 'POST', body: JSON.stringify({ some: 'body' }), headers: { 'content-type': 'application/json' } }
+}
+
+for (const [what, init] of Object.entries(requests)) {
+  t.test(`request.signal is no signal for a task: Fastify aborts it for a healthy client of ${what}, too`, async t => {
+    const app = Fastify() // without a logger: whether there is one decides when it aborts
+    t.teardown(() => app.close())
+    await app.register(tasks)
+    app.route({
+      method: ['GET', 'POST'],
+      url: '/',
+      handler: async request => {
+        app.addTask(untilAborted, { name: 'wrong', signal: request.signal })
+        app.addTask(untilAborted, { name: 'right' })
+        return 'answered'
+      }
+    })
+    const url = await app.listen()
+
+    t.equal(await (await fetch(url, init)).text(), 'answered')
+    await app.getTask('wrong').finished.catch(() => {})
+
+    t.match(app.getTask('wrong'), { status: 'cancelled', error: { name: 'AbortError' } }, 'nobody has left')
+    t.equal(app.getTask('right').status, 'running', 'without it the task outlives its request')
+  })
+}
+
+t.test('a response that closes without having been sent tells that the client has left', async t => {
   const { app } = await buildApp(t)
   const started = withResolvers<Task>()
-  app.get('/', async (request, reply) => {
-    const task = app.addTask(untilAborted, { name: 'for-client', signal: request.signal })
+  app.post('/', async (request, reply) => {
+    const left = new AbortController()
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) left.abort(new Error('the client has left'))
+    })
+    const task = app.addTask(untilAborted, { signal: left.signal })
     started.resolve(task)
+    if (request.headers['x-wait'] === undefined) return 'answered'
     await task.finished.catch(() => {})
     return reply.hijack()
   })
-  await app.listen()
-  const { port } = app.server.address() as AddressInfo
+  const url = await app.listen()
 
-  const client = request({ port })
+  t.equal(await (await fetch(url, { ...requests['a POST with a body'] })).text(), 'answered')
+  const healthy = await started.promise
+  await immediate()
+  t.equal(healthy.status, 'running')
+
+  const { port } = app.server.address() as AddressInfo
+  Object.assign(started, withResolvers<Task>())
+  const client = request({ port, method: 'POST', headers: { 'x-wait': 'yes' } })
   client.on('error', () => {})
   client.end()
   const task = await started.promise
-  t.equal(task.status, 'running')
-
   client.destroy()
   await task.finished.catch(() => {})
-
-  t.equal(task.status, 'cancelled')
-  t.match(task.error, { name: 'AbortError' })
+  t.match(task, { status: 'cancelled', error: { message: 'the client has left' } })
 })
 
-t.test('request.signal leaves the task of a client that was answered alone', async t => {
+t.test('a signal without removeEventListener, or of another shape, is refused', async t => {
   const { app } = await buildApp(t)
-  app.get('/', async request => app.addTask(untilAborted, { name: 'answered', signal: request.signal }))
-  const url = await app.listen()
-
-  const response = await fetch(url)
-  t.match(await response.json(), { status: 'running' })
-  await immediate()
-
-  t.equal(app.getTask('answered').status, 'running')
-  t.equal((await app.inject('/')).statusCode, 409)
+  await app.ready()
+  const { signal } = new AbortController()
+  for (const lacking of ['addEventListener', 'removeEventListener', 'aborted']) {
+    const partial = new Proxy(signal, { get: (signal, property) => property === lacking ? undefined : Reflect.get(signal, property, signal) })
+    t.throws(() => app.addTask(untilAborted, { signal: partial }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /must be an AbortSignal/ })
+  }
+  t.equal(app.tasks.size, 0)
 })
