@@ -12,11 +12,9 @@ export interface ErrorState {
 
 /**
  * A task's state. In lists a text longer than 2 KB is cut and ends with `…`, and a longer value is the start of its JSON
- * as such a text; `GET tasks/:id` tells all. A value that JSON cannot hold is the text `[unreadable]`.
+ * as such a text; what tells of one task tells all. A value that JSON cannot hold is the text `[unreadable]`.
  */
-export interface TaskRow {
-  /** Opaque: `<instance>-<number>`. What is shown may say `#` and what follows the last dash. */
-  id: string
+export interface StateOnWire {
   status: Status
   // The rest may be missing: `serialize` decides, and undefined is not JSON.
   name?: string
@@ -29,6 +27,12 @@ export interface TaskRow {
   error?: ErrorState
   /** What `serialize` adds. */
   [added: string]: unknown
+}
+
+/** A task of this process. */
+export interface TaskRow extends StateOnWire {
+  /** Opaque: `<instance>-<number>`. What is shown may say `#` and what follows the last dash. */
+  id: string
 }
 
 export interface KindCount {
@@ -94,8 +98,8 @@ export interface Schedule {
   timeZone?: string
   /** Milliseconds. */
   every?: number
-  /** ISO 8601. */
-  next?: string
+  /** When its next task starts, in milliseconds since the epoch. */
+  nextAt: number
 }
 
 /** A kind of the fleet. What the server behind it did not tell is null, and `error` says why. */
@@ -107,13 +111,19 @@ export interface FleetKind {
   error: ErrorState | null
 }
 
+/** The body of `PUT kinds/pause?kind=`, which pauses a kind, and of `DELETE kinds/pause?kind=`, which resumes it. */
+export interface Paused {
+  kind: string
+  paused: boolean
+}
+
 /** The body of `GET kinds`. */
 export interface FleetKinds {
   kinds: FleetKind[]
 }
 
-/** A task of the fleet, cut as a `TaskRow` is. It is found by its kind and name, from any process. */
-export interface FleetTaskRow extends Omit<TaskRow, 'id'> {
+/** A task of the fleet. It is found by its kind and name, from any process. */
+export interface FleetTaskRow extends StateOnWire {
   kind: string
   name: string
   attempt?: number

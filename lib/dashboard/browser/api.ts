@@ -11,7 +11,7 @@ export class ReplyError extends Error {
 const patience = 15_000
 
 /** Every URL is relative to the page: it works under any prefix, behind any proxy. */
-async function request<Reply> (method: string, path: string, signal?: AbortSignal): Promise<Reply> {
+export async function request<Reply> (method: 'GET' | 'PUT' | 'DELETE', path: string, signal?: AbortSignal): Promise<Reply> {
   const limit = AbortSignal.timeout(patience)
   const response = await fetch(path, {
     method,
@@ -21,14 +21,6 @@ async function request<Reply> (method: string, path: string, signal?: AbortSigna
   const body = await response.json().catch(() => undefined)
   if (response.ok && body !== undefined) return body
   throw new ReplyError(response.status, body?.message ?? `The server replied ${response.status} ${response.statusText}.`)
-}
-
-export function get<Reply> (path: string, signal?: AbortSignal): Promise<Reply> {
-  return request('GET', path, signal)
-}
-
-export function remove<Reply> (path: string): Promise<Reply> {
-  return request('DELETE', path)
 }
 
 /** What to tell the operator of an error. */

@@ -26,7 +26,7 @@ export function age (ms: number): string {
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 
-export function date (time: string): string {
+export function date (time: string | number): string {
   return dateTime.format(new Date(time))
 }
 

@@ -1,12 +1,16 @@
-import { describe, get } from './api.ts'
+import { describe, ReplyError, request } from './api.ts'
 
 export type ConnectionState = 'connecting' | 'live' | 'polling' | 'paused' | 'lost'
 
+/** Where what is watched is found: its list, and the events that tell it again, if there are any. */
+export interface Paths { list: string, events?: string }
+
 export interface StreamListener<Frame> {
-  /** What is to be watched, as a query. */
-  query: () => string
+  paths: () => Paths
   onFrame: (frame: Frame) => void
   onState: (state: ConnectionState, reason?: string) => void
+  /** What the paths ask for cannot be had: the server is another since, and knows none of its pages. */
+  onRefused: () => void
 }
 
 const patience = 5000
@@ -20,7 +24,7 @@ const longestRetry = 10_000
  */
 export class Stream<Frame> {
   interval = 1000
-  #listener: StreamListener<Frame>
+  readonly #listener: StreamListener<Frame>
   #source: EventSource | undefined
   #request: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -49,13 +53,16 @@ export class Stream<Frame> {
     this.restart()
   }
 
-  /** Watches what the query now says. While paused, shows it once. */
+  /** Watches what the paths now say. While paused, shows it once. */
   restart (): void {
     this.#stop()
     if (document.hidden) return
-    if (this.#paused || this.#isRefused) this.#poll()
-    else this.#open()
+    const { list, events } = this.#listener.paths()
+    if (events === undefined || this.#paused || this.#isRefused) this.#poll(list, events)
+    else this.#open(list, events)
   }
+
+  get #isRefused () { return performance.now() - this.#refusedAt < retryStreamAfter }
 
   #stop (): void {
     clearTimeout(this.#timer)
@@ -64,15 +71,15 @@ export class Stream<Frame> {
     this.#source = this.#request = undefined
   }
 
-  #open (): void {
+  #open (list: string, events: string): void {
     let opened = false
-    const source = this.#source = new EventSource(`events?${this.#listener.query()}`)
+    const source = this.#source = new EventSource(events)
     // An EventSource does not tell why it fails: a request of the list does. A stream that was open has ended as all do
     // after a while, or with its server. One that never opened was refused, or a proxy on the way keeps its events back.
     const failed = () => {
       this.#stop()
       if (!opened) this.#refusedAt = performance.now()
-      this.#poll()
+      this.#poll(list, events)
     }
     source.addEventListener('error', failed)
     source.addEventListener('tasks', event => {
@@ -83,27 +90,26 @@ export class Stream<Frame> {
     this.#timer = setTimeout(failed, patience)
   }
 
-  async #poll (): Promise<void> {
+  async #poll (list: string, events?: string): Promise<void> {
     const { signal } = this.#request = new AbortController()
     try {
-      const frame = await get<Frame>(`tasks?${this.#listener.query()}`, signal)
+      const frame = await request<Frame>('GET', list, signal)
       if (signal.aborted) return
-      this.#arrived(this.#paused ? 'paused' : this.#isRefused ? 'polling' : 'live', frame)
+      const polls = events === undefined || this.#isRefused
+      this.#arrived(this.#paused ? 'paused' : polls ? 'polling' : 'live', frame)
       if (this.#paused) return
-      if (this.#isRefused) this.#later(this.interval)
-      else this.#open()
+      if (polls) this.#later(this.interval)
+      else this.#open(list, events)
     } catch (error) {
       if (signal.aborted) return
       this.#refusedAt = -Infinity
       this.#lost(describe(error))
       this.#later(Math.min(longestRetry, 1000 * 2 ** this.#failures++))
+      if (error instanceof ReplyError && (error.status === 400 || error.status === 410)) this.#listener.onRefused()
     }
   }
 
-  get #isRefused () { return performance.now() - this.#refusedAt < retryStreamAfter }
-
   #later (ms: number): void {
-    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.restart(), ms)
   }
 

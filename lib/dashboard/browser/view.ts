@@ -1,13 +1,18 @@
+import type { Status } from '../wire.ts'
+import { statuses } from './task.ts'
+
 /** What the page shows, all of it in its URL: a view survives a reload, goes back, and can be sent to a colleague. */
 export interface View {
-  /** A kind of the fleet; none: the tasks of this process. */
+  /** A kind of the fleet. None: the tasks of this process. */
   fleet?: string | undefined
-  status: string[]
-  kind: string[]
+  status?: Status | undefined
+  kind?: string | undefined
+  /** The start of a name. */
   name: string
   limit: number
+  /** Where the page of the list begins, as the server told it. None: the first. */
   cursor?: string | undefined
-  /** The task whose details are open. */
+  /** The task whose details are open, as its path. */
   task?: string | undefined
 }
 
@@ -19,29 +24,35 @@ export function readView (search: string): View {
   const limit = Number(query.get('limit'))
   return {
     fleet: query.get('fleet') ?? undefined,
-    status: query.getAll('status'),
-    kind: query.getAll('kind'),
+    status: statuses.find(status => status === query.get('status')),
+    kind: query.get('kind') || undefined,
     name: query.get('name') ?? '',
     limit: limits.includes(limit) ? limit : defaultLimit,
-    cursor: query.get('cursor') ?? undefined,
-    task: query.get('task') ?? undefined
+    cursor: query.get('cursor') || undefined,
+    task: query.get('task') || undefined
   }
 }
 
-/** The query of a view, for the page's URL. What is as it was is left out. */
-export function writeView (view: View): string {
-  const query = filters(view)
-  if (view.fleet !== undefined) query.set('fleet', view.fleet)
-  if (view.limit !== defaultLimit) query.set('limit', String(view.limit))
-  if (view.task !== undefined) query.set('task', view.task)
-  return query.size === 0 ? './' : `?${query}`
+/** The URL of a view, relative to the page. What is as it was at first is left out. */
+export function urlOf (view: View): string {
+  const query = queryOf({ ...view, limit: view.limit === defaultLimit ? undefined : String(view.limit) })
+  return query === '' ? './' : `?${query}`
 }
 
-export function filters ({ status, kind, name, cursor }: View): URLSearchParams {
+/** Where the list of a view is, and its events. */
+export function pathsOf ({ fleet, status, kind, name, limit, cursor }: View): { list: string, events?: string } {
+  if (fleet !== undefined) return { list: `kinds/tasks?${queryOf({ kind: fleet, status, limit: String(limit), offset: cursor })}` }
+  const query = queryOf({ status, kind, name, limit: String(limit), cursor })
+  return { list: `tasks?${query}`, events: `events?${query}` }
+}
+
+/** Whether a view leaves tasks out. */
+export function isFiltered (view: View): boolean {
+  return view.status !== undefined || (view.fleet === undefined && (view.kind !== undefined || view.name !== ''))
+}
+
+function queryOf (parameters: Record<string, string | undefined>): string {
   const query = new URLSearchParams()
-  for (const one of status) query.append('status', one)
-  for (const one of kind) query.append('kind', one)
-  if (name !== '') query.set('name', name)
-  if (cursor !== undefined) query.set('cursor', cursor)
-  return query
+  for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value)
+  return query.toString()
 }

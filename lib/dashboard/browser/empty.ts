@@ -1,0 +1,26 @@
+import { button, byId, element } from './element.ts'
+import { isFiltered, type View } from './view.ts'
+
+const panel = byId('empty')
+let shown = ''
+
+/** Says why there is nothing in the table, and what to do about it. */
+export function showEmpty (view: View, isEmpty: boolean, change: (change: Partial<View>) => void): void {
+  panel.hidden = !isEmpty
+  const text = isEmpty ? JSON.stringify(view) : ''
+  if (text === shown) return
+  shown = text
+  if (!isEmpty) return
+  if (view.cursor !== undefined) {
+    tell('Nothing on this page', 'Its tasks are gone.', button('First page', () => change({ cursor: undefined })))
+  } else if (isFiltered(view)) {
+    tell(`No ${view.status ?? ''} task${view.status === undefined ? ' is found' : ''}`, 'No task fits the filters as they are.',
+      button('Show all tasks', () => change({ status: undefined, kind: undefined, name: '' })))
+  } else {
+    tell('No tasks', 'None runs. A task appears here as soon as it is added.')
+  }
+}
+
+function tell (title: string, text: string, ...more: Node[]): void {
+  panel.replaceChildren(element('strong', {}, title), text, element('div', {}, ...more))
+}

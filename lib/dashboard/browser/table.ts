@@ -1,0 +1,107 @@
+import { byId, setText } from './element.ts'
+import { plural } from './format.ts'
+import { Row, type RowListener } from './row.ts'
+import { type AnyTask, key } from './task.ts'
+
+const hovers = matchMedia('(hover: hover)')
+
+/**
+ * The table of tasks. While the pointer or the focus is in it, rows neither come, go nor change places: what came
+ * meanwhile is told by a button, and shown once they have left.
+ */
+export class Table {
+  readonly #body = byId<HTMLTableElement>('tasks').tBodies[0]!
+  readonly #waiting = byId<HTMLButtonElement>('waiting')
+  readonly #listener: RowListener
+  readonly #now: () => number
+  readonly #rows = new Map<string, Row>()
+  #tasks: AnyTask[] = []
+
+  constructor (listener: RowListener, now: () => number) {
+    this.#listener = listener
+    this.#now = now
+    // The focus has not arrived where it goes to when it leaves.
+    const left = () => setTimeout(() => this.#arrange(this.#isHeld))
+    this.#body.addEventListener('pointerleave', left)
+    this.#body.addEventListener('focusout', left)
+    for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', left)
+    this.#body.addEventListener('keydown', event => this.#onKey(event))
+    this.#waiting.addEventListener('click', () => this.#arrange(false))
+  }
+
+  update (tasks: AnyTask[]): void {
+    this.#tasks = tasks
+    this.#arrange(this.#rows.size > 0 && this.#isHeld)
+  }
+
+  /** Shows other tasks: whatever has the focus or the pointer, it has asked for them. */
+  replace (tasks: AnyTask[]): void {
+    this.#tasks = tasks
+    this.#arrange(false)
+  }
+
+  /** Shows again what is known of a task, such as that it is being cancelled. */
+  refresh (task: AnyTask): void {
+    this.#tasks = this.#tasks.map(known => key(known) === key(task) ? task : known)
+    this.#rows.get(key(task))?.update(task, this.#now())
+  }
+
+  find (wanted: string): AnyTask | undefined {
+    return this.#tasks.find(task => key(task) === wanted)
+  }
+
+  tick (): void {
+    const now = this.#now()
+    for (const row of this.#rows.values()) if (!row.isGone) row.tick(now)
+  }
+
+  get #isHeld () {
+    return (hovers.matches && this.#body.matches(':hover')) || this.#body.matches(':focus-within') ||
+      document.querySelector('dialog[open]') !== null
+  }
+
+  #arrange (held: boolean): void {
+    const now = this.#now()
+    const listed = new Set(this.#tasks.map(key))
+    for (const [key, row] of this.#rows) {
+      if (listed.has(key)) continue
+      if (held) row.leave()
+      else this.#drop(key, row)
+    }
+    let missing = 0
+    let next = this.#body.firstChild
+    for (const task of this.#tasks) {
+      let row = this.#rows.get(key(task))
+      if (row === undefined) {
+        if (held) {
+          missing++
+          continue
+        }
+        this.#rows.set(key(task), row = new Row(task, this.#listener))
+      }
+      row.update(task, now)
+      if (held) continue
+      if (row.element === next) next = next.nextSibling
+      else this.#body.insertBefore(row.element, next)
+    }
+    this.#waiting.hidden = missing === 0
+    setText(this.#waiting, `Show ${plural(missing, 'new task')}`)
+  }
+
+  #drop (key: string, row: Row): void {
+    row.element.remove()
+    this.#rows.delete(key)
+  }
+
+  /** The arrow keys go from row to row. */
+  #onKey (event: KeyboardEvent): void {
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    const target = event.target as Element
+    const rows = [...this.#rows.values()]
+    const elements = [...this.#body.rows]
+    const next = elements[elements.indexOf(target.closest('tr')!) + step]
+    if (step === 0 || next === undefined) return
+    event.preventDefault()
+    rows.find(row => row.element === next)?.focusLike(target)
+  }
+}
