@@ -18,7 +18,8 @@ export type DashboardHook = onRequestHookHandler | onRequestAsyncHookHandler
  * What `authorize` is asked about: a task of this process, or one of the fleet. For a kind of the fleet as a whole (its
  * counts and schedules, pausing, purging) only `kind` is told.
  */
-export type DashboardSubject = Pick<Task, 'name'> & Partial<Task>
+export type DashboardSubject = Partial<Pick<Task,
+  'id' | 'name' | 'kind' | 'data' | 'status' | 'settled' | 'progress' | 'result' | 'error' | 'createdAt' | 'startedAt' | 'settledAt'>>
 
 /** Options of `fastify-tasks/dashboard`. */
 export interface FastifyTasksDashboardOptions {

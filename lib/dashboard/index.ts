@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
+import type { TaskRegistry } from '../task-registry.ts'
+import { readAssets } from './assets.ts'
+import { Authority } from './authority.ts'
+import { routeEvents } from './events.ts'
+import { routeHealth } from './health.ts'
+import { Live } from './live.ts'
+import { checkOptions } from './options.ts'
+import { routePage } from './page.ts'
+import { secure } from './security.ts'
+import { TaskLists } from './task-lists.ts'
+import { routeTaskChanges, routeTasks } from './tasks.ts'
+
+export * as errors from './errors.ts'
+export type * from '../../types/dashboard.ts'
+
+/** Milliseconds that a stream lasts. */
+const LIFETIME = 5 * 60_000
+
+async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOptions) {
+  const settings = checkOptions(options)
+  const assets = await readAssets(settings.title)
+  const authority = new Authority(settings.authorize)
+  const lists = new TaskLists(app.tasks as TaskRegistry, authority, settings.serialize)
+  const live = new Live(views => lists.listsJson(views), { ...settings, lifetime: LIFETIME })
+
+  if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)
+  // First of all, for it guards the routes that come after it.
+  secure(app, settings)
+  routePage(app, assets)
+  routeHealth(app, lists, settings)
+  routeTasks(app, lists)
+  routeEvents(app, live, lists.instance)
+  if (!settings.readOnly) routeTaskChanges(app, lists, authority)
+}
+
+/** A page on which operators see what runs, and stop it: `app.register(dashboard, { prefix: '/admin/tasks', onRequest: app.basicAuth })`. */
+export default fp(dashboard, {
+  fastify: '5.x',
+  name: 'fastify-tasks-dashboard',
+  dependencies: ['fastify-tasks'],
+  encapsulate: true
+})

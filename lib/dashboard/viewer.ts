@@ -1,0 +1,88 @@
+import { Readable } from 'node:stream'
+import type { View } from './task-lists.ts'
+
+/** Milliseconds without a frame after which a comment is sent, for proxies that cut off what is silent for a minute. */
+export const HEARTBEAT = 15_000
+
+/** One who watches: a stream of server-sent events. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export class Viewer implements View {
+  readonly request
+  readonly query
+  /** On the clock of `performance.now()`. */
+  readonly endsAt: number
+  #stream: Readable | undefined = undefined
+  #list = ''
+  #frame = ''
+  #sentAt = performance.now()
+  #ended = false
+  /** Lets the stream go on, which has sent all it had and waits. */
+  #proceed: (() => void) | undefined = undefined
+
+  constructor ({ request, query }: View, endsAt: number) {
+    this.request = request
+    this.query = query
+    this.endsAt = endsAt
+  }
+
+  /** Whether the last frame has been taken. A client that reads slowly gets no other before. */
+  get isDrained () {
+    return this.#proceed !== undefined && this.#stream!.readableFlowing === true
+  }
+
+  /** The stream, which begins with a list. */
+  open (list: string): Readable {
+    this.#list = list
+    this.#stream = Readable.from(this.#frames(), { highWaterMark: 0 })
+    return this.#stream
+  }
+
+  /** Sends a list, unless it is the last one over again. */
+  show (list: string): void {
+    if (!this.isDrained || list === this.#list) return
+    this.#list = list
+    this.#send(`event: tasks\ndata: ${list}\n\n`)
+  }
+
+  /** Sends a comment if nothing else was sent for long. */
+  beat (): void {
+    if (this.isDrained && performance.now() - this.#sentAt >= HEARTBEAT) this.#send(':\n\n')
+  }
+
+  /** Ends the stream. One whose client does not read is cut off, for its end would not be read either. */
+  end (): void {
+    const { isDrained } = this
+    this.leave()
+    if (!isDrained) this.#stream?.destroy()
+  }
+
+  /** Cuts the stream off. */
+  fail (error: Error): void {
+    this.leave()
+    this.#stream!.destroy(error)
+  }
+
+  /** Sends nothing any more. A stream that waited on would never be destroyed either. */
+  leave (): void {
+    this.#ended = true
+    this.#resume()
+  }
+
+  #send (frame: string): void {
+    this.#sentAt = performance.now()
+    this.#frame = frame
+    this.#resume()
+  }
+
+  #resume (): void {
+    this.#proceed?.()
+    this.#proceed = undefined
+  }
+
+  async * #frames () {
+    yield `retry: 1000\nevent: tasks\ndata: ${this.#list}\n\n`
+    while (!this.#ended) {
+      await new Promise<void>(resolve => { this.#proceed = resolve })
+      if (!this.#ended) yield this.#frame
+    }
+  }
+}
