@@ -5,11 +5,13 @@ import type { TaskRegistry } from '../task-registry.ts'
 import { readAssets } from './assets.ts'
 import { Authority } from './authority.ts'
 import { routeEvents } from './events.ts'
+import { routeFleet, routeFleetChanges } from './fleet.ts'
 import { routeHealth } from './health.ts'
 import { Live } from './live.ts'
 import { checkOptions } from './options.ts'
 import { routePage } from './page.ts'
 import { secure } from './security.ts'
+import { shownBy } from './shown.ts'
 import { TaskLists } from './task-lists.ts'
 import { routeTaskChanges, routeTasks } from './tasks.ts'
 
@@ -23,7 +25,8 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
   const settings = checkOptions(options)
   const assets = await readAssets(settings.title)
   const authority = new Authority(settings.authorize)
-  const lists = new TaskLists(app.tasks as TaskRegistry, authority, settings.serialize)
+  const show = shownBy(settings.serialize, app.log)
+  const lists = new TaskLists(app.tasks as TaskRegistry, authority, show)
   const live = new Live(views => lists.listsJson(views), { ...settings, lifetime: LIFETIME })
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)
@@ -33,7 +36,10 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
   routeHealth(app, lists, settings)
   routeTasks(app, lists)
   routeEvents(app, live, lists.instance)
-  if (!settings.readOnly) routeTaskChanges(app, lists, authority)
+  routeFleet(app, authority, show)
+  if (settings.readOnly) return
+  routeTaskChanges(app, lists, authority)
+  routeFleetChanges(app, authority, show)
 }
 
 /** A page on which operators see what runs, and stop it: `app.register(dashboard, { prefix: '/admin/tasks', onRequest: app.basicAuth })`. */

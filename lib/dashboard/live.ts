@@ -16,8 +16,8 @@ export interface LiveSettings {
   lifetime: number
 }
 
-/** Makes the lists of some views, all at once, or says why it cannot. */
-export type Look = (views: readonly View[]) => Promise<PromiseSettledResult<string>[]>
+/** Makes the list of each of some views. */
+export type Look = (views: readonly View[]) => Promise<string>[]
 
 /** Shows the tasks as they change to all who watch, with one timer for all of them, and none while nobody does. */
 export class Live {
@@ -45,12 +45,13 @@ export class Live {
     if (isOver(response)) this.#leave(viewer)
     else onceOver(response, () => this.#leave(viewer))
 
-    const [list] = await this.#lookAt([viewer])
-    if (list!.status === 'rejected') throw list!.reason
+    const began = performance.now()
+    const list = await this.#look([viewer])[0]!
+    this.#rest(began)
     if (this.#closed) viewer.end()
-    if (this.#timer === undefined && !this.#showing) this.#shownAt = performance.now()
+    if (this.#timer === undefined) this.#shownAt = performance.now()
     this.#schedule()
-    return viewer.open(list!.value)
+    return viewer.open(list)
   }
 
   /** Ends all streams. */
@@ -67,43 +68,43 @@ export class Live {
     this.#timer = undefined
   }
 
-  async #lookAt (views: readonly View[]) {
-    const began = performance.now()
-    const lists = await this.#look(views)
+  #rest (began: number): void {
     const now = performance.now()
     this.#restedAt = Math.max(this.#restedAt, now) + REST * (now - began)
-    return lists
   }
 
   get #dueAt () {
-    return Math.max(this.#shownAt + this.#settings.interval, this.#restedAt)
+    return this.#showing ? Infinity : Math.max(this.#shownAt + this.#settings.interval, this.#restedAt)
   }
 
   #schedule (): void {
-    if (this.#timer !== undefined || this.#showing || this.#viewers.size === 0) return
+    if (this.#timer !== undefined || this.#viewers.size === 0) return
     const wait = Math.min(this.#dueAt - performance.now(), HEARTBEAT)
     this.#timer = setTimeout(() => this.#tick(), wait).unref()
   }
 
-  async #tick (): Promise<void> {
-    this.#timer = undefined
+  #tick (): void {
     const now = performance.now()
     for (const viewer of this.#viewers) {
       if (viewer.endsAt <= now) viewer.end()
       else viewer.beat()
     }
-    if (now >= this.#dueAt) await this.#show([...this.#viewers].filter(viewer => viewer.isDrained))
+    if (now >= this.#dueAt) this.#show()
+    this.#timer = undefined
     this.#schedule()
   }
 
-  async #show (viewers: Viewer[]): Promise<void> {
+  async #show (): Promise<void> {
     this.#showing = true
-    const lists = viewers.length === 0 ? [] : await this.#lookAt(viewers)
-    this.#showing = false
-    for (const [i, list] of lists.entries()) {
-      if (list.status === 'fulfilled') viewers[i]!.show(list.value)
-      else viewers[i]!.fail(list.reason)
-    }
+    const began = performance.now()
+    const viewers = [...this.#viewers].filter(viewer => viewer.isDrained)
+    const lists = viewers.length === 0 ? [] : this.#look(viewers)
+    await Promise.all(lists.map((list, i) => viewers[i]!.follow(list)))
+    this.#rest(began)
     this.#shownAt = performance.now()
+    this.#showing = false
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#schedule()
   }
 }

@@ -32,7 +32,11 @@ export const kindTasksQuery = {
   required: ['kind'],
   properties: { kind, status, offset: { type: 'string', pattern: '^[0-9]{0,9}$' }, limit }
 }
-export const kindTaskQuery = { type: 'object', required: ['kind', 'name'], properties: { kind, name } }
+export const kindTaskQuery = {
+  type: 'object',
+  required: ['kind', 'name'],
+  properties: { kind, name, id: { type: 'string', pattern: '^[0-9]{1,16}$' } }
+}
 export const kindPurgeQuery = {
   type: 'object',
   required: ['kind', 'status'],
@@ -42,6 +46,7 @@ export const kindPurgeQuery = {
 const DEFAULT_LIMIT = 50
 
 export interface TaskQuerystring { status?: string, kind?: string, name?: string, limit?: string, cursor?: string }
+export interface KindTaskQuerystring { kind: string, name: string, id?: string }
 export interface KindTasksQuerystring { kind: string, status?: TaskStatus | '', offset?: string, limit?: string }
 
 /** What a query, of which the schema holds, asks of the tasks of this process. */

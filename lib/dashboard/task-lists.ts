@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { Task } from '../../types/index.ts'
-import type { FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
 import type { TaskRegistry } from '../task-registry.ts'
 import type { Authority } from './authority.ts'
 import { instanceOf, numberIn, toId } from './ids.ts'
 import { shortRow, wholeRow } from './row.ts'
+import type { Show } from './shown.ts'
 import { takeSnapshot, type Query, type Snapshot } from './snapshot.ts'
 import type { Counts } from './wire.ts'
 
@@ -19,13 +19,13 @@ export class TaskLists {
   readonly instance: string
   readonly #tasks: TaskRegistry
   readonly #authority: Authority
-  readonly #serialize: (task: Task) => object
+  readonly #show: Show
 
-  constructor (tasks: TaskRegistry, authority: Authority, serialize: FastifyTasksDashboardOptions['serialize']) {
+  constructor (tasks: TaskRegistry, authority: Authority, show: Show) {
     this.instance = instanceOf(tasks)
     this.#tasks = tasks
     this.#authority = authority
-    this.#serialize = serialize ?? (task => task.toJSON())
+    this.#show = show
   }
 
   /** The task of an id, if there is one that may be seen. */
@@ -53,16 +53,12 @@ export class TaskLists {
     return wholeRow(this.#state(task))
   }
 
-  /** The list for each view, or why there is none. Where everyone may see everything, the tasks are gone through once for all. */
-  async listsJson (views: readonly View[]): Promise<PromiseSettledResult<string>[]> {
-    if (this.#authority.isOpen) {
-      const snapshot = takeSnapshot(this.#tasks.walk(), views.map(view => view.query))
-      const rows = new Map<Task, string>()
-      return views.map(({ query }, i) => ({ status: 'fulfilled', value: this.#listJson(snapshot, query, snapshot.windows[i]!, rows) }))
-    }
-    const lists = []
-    for (const view of views) lists.push(...await Promise.allSettled([this.listJson(view)]))
-    return lists
+  /** The list of each view. Where everyone may see everything, the tasks are gone through once for all of them. */
+  listsJson (views: readonly View[]): Promise<string>[] {
+    if (!this.#authority.isOpen) return views.map(view => this.listJson(view))
+    const snapshot = takeSnapshot(this.#tasks.walk(), views.map(view => view.query))
+    const rows = new Map<Task, string>()
+    return views.map(async ({ query }, i) => this.#listJson(snapshot, query, snapshot.windows[i]!, rows))
   }
 
   async listJson ({ request, query }: View): Promise<string> {
@@ -85,14 +81,8 @@ export class TaskLists {
     return `{"tasks":[${list.join()}],${JSON.stringify({ counts, kinds, cursor }).slice(1)}`
   }
 
-  /** What is shown of a task. Where `serialize` throws, that is next to nothing. */
   #state (task: Task): object {
-    const shown = { id: toId(this.instance, task.id), status: task.status }
-    try {
-      return { ...this.#serialize(task), ...shown }
-    } catch (error) {
-      task.log.error({ err: error }, 'serialize of the dashboard threw')
-      return shown
-    }
+    const { id, status } = task
+    return { ...this.#show(task), id: toId(this.instance, id), status }
   }
 }

@@ -15,6 +15,8 @@ export class Viewer implements View {
   #frame = ''
   #sentAt = performance.now()
   #ended = false
+  /** Lets go of who waits for a list to be sent. */
+  #followed = () => {}
   /** Lets the stream go on, which has sent all it had and waits. */
   #proceed: (() => void) | undefined = undefined
 
@@ -36,11 +38,12 @@ export class Viewer implements View {
     return this.#stream
   }
 
-  /** Sends a list, unless it is the last one over again. */
-  show (list: string): void {
-    if (!this.isDrained || list === this.#list) return
-    this.#list = list
-    this.#send(`event: tasks\ndata: ${list}\n\n`)
+  /** Sends a list once it is made, unless it is the last one over again. One that is not made cuts the stream off. */
+  follow (list: Promise<string>): Promise<void> {
+    return new Promise(resolve => {
+      this.#followed = resolve
+      list.then(this.#show.bind(this), this.#fail.bind(this)).then(resolve)
+    })
   }
 
   /** Sends a comment if nothing else was sent for long. */
@@ -55,16 +58,22 @@ export class Viewer implements View {
     if (!isDrained) this.#stream?.destroy()
   }
 
-  /** Cuts the stream off. */
-  fail (error: Error): void {
-    this.leave()
-    this.#stream!.destroy(error)
-  }
-
   /** Sends nothing any more. A stream that waited on would never be destroyed either. */
   leave (): void {
     this.#ended = true
+    this.#followed()
     this.#resume()
+  }
+
+  #show (list: string): void {
+    if (!this.isDrained || list === this.#list) return
+    this.#list = list
+    this.#send(`event: tasks\ndata: ${list}\n\n`)
+  }
+
+  #fail (error: Error): void {
+    this.leave()
+    this.#stream!.destroy(error)
   }
 
   #send (frame: string): void {
