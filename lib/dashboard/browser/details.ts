@@ -1,6 +1,6 @@
 import { describe, request } from './api.ts'
 import { button, byId, element, setText } from './element.ts'
-import { block, date, duration } from './format.ts'
+import { block, date, elapsed } from './format.ts'
 import { barOf, Progress } from './progress.ts'
 import { ageOf, type AnyTask, durationOf, isSettled, label, path } from './task.ts'
 
@@ -91,10 +91,9 @@ export class Details {
   tick (): void {
     if (this.#task === undefined) return
     const now = this.#listener.now()
-    const ran = durationOf(this.#task, now)
     const added = ageOf(this.#task, now)
-    setText(this.#duration, ran === undefined ? 'has not started' : duration(ran))
-    setText(this.#age, added === undefined ? '' : `${duration(Math.floor(added / 1000) * 1000)} ago, ${date(this.#task.createdAt!)}`)
+    setText(this.#duration, durationOf(this.#task, now) || 'has not started')
+    setText(this.#age, added === undefined ? '' : `${elapsed(added)} ago, ${date(this.#task.createdAt!)}`)
   }
 
   async #fetch (): Promise<void> {

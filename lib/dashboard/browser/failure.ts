@@ -1,6 +1,6 @@
 import type { TaskRow } from '../wire.ts'
 import { button, byId, element } from './element.ts'
-import { age } from './format.ts'
+import { elapsed } from './format.ts'
 import { label, reasonOf } from './task.ts'
 
 const panel = byId('failure')
@@ -12,7 +12,7 @@ export function showFailures (failures: TaskRow[], now: number, open: (task: Tas
     element('li', {},
       button(label(task), () => open(task), { class: 'open', 'aria-haspopup': 'dialog' }),
       element('span', { class: 'why' }, reasonOf(task)),
-      element('span', { class: 'muted' }, task.settledAt === undefined ? '' : `${age(now - Date.parse(task.settledAt))} ago`)
+      element('span', { class: 'muted' }, task.settledAt === undefined ? '' : `${elapsed(now - Date.parse(task.settledAt))} ago`)
     )
   )))
 }

@@ -3,15 +3,20 @@ const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
 
-/** A length of time, to two units: `240 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 04 h`. */
+/** A length of time, to two units: `240 ms`, `4 s`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 04 h`. */
 export function duration (ms: number): string {
   if (ms < second) return `${Math.max(0, Math.round(ms))} ms`
-  if (ms < 9950) return `${(ms / second).toFixed(1)} s`
+  if (ms < 9950 && ms % second !== 0) return `${(ms / second).toFixed(1)} s`
   const seconds = Math.floor(ms / second)
   if (ms < minute) return `${seconds} s`
   if (ms < hour) return `${Math.floor(ms / minute)} m ${pad(seconds % 60)} s`
   if (ms < day) return `${Math.floor(ms / hour)} h ${pad(Math.floor(ms / minute) % 60)} m`
   return `${Math.floor(ms / day)} d ${pad(Math.floor(ms / hour) % 24)} h`
+}
+
+/** A length of time that goes on, to two units, in whole seconds. */
+export function elapsed (ms: number): string {
+  return ms < second ? '< 1 s' : duration(Math.floor(ms / second) * second)
 }
 
 /** A length of time that goes on, to one unit, so that it is read at a glance: `now`, `42 s`, `3 m`, `2 h`, `5 d`. */

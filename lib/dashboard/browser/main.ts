@@ -9,7 +9,7 @@ import { showEmpty } from './empty.ts'
 import { showFailures } from './failure.ts'
 import { Filters } from './filters.ts'
 import { Fleet } from './fleet.ts'
-import { duration, plural } from './format.ts'
+import { elapsed, plural } from './format.ts'
 import { Kind } from './kind.ts'
 import { announce, notify } from './notice.ts'
 import { Pages } from './pages.ts'
@@ -167,7 +167,7 @@ class Page {
   #showHealth (health: Health): void {
     this.#clock.set(health.time)
     const { host, pid, instance, uptime, versions } = health
-    setText(byId('process'), `${host} · process ${pid} · instance ${instance} · up ${duration(uptime * 1000)} · Node ${versions.node}`)
+    setText(byId('process'), `${host} · process ${pid} · instance ${instance} · up ${elapsed(uptime * 1000)} · Node ${versions.node}`)
   }
 
   async #refreshHealth (): Promise<void> {

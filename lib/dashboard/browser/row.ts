@@ -1,5 +1,5 @@
 import { button, element, setAttribute, setText } from './element.ts'
-import { age, date, duration } from './format.ts'
+import { age, date } from './format.ts'
 import { Progress } from './progress.ts'
 import { ageOf, type AnyTask, durationOf, isSettled, label, reasonOf } from './task.ts'
 
@@ -69,9 +69,8 @@ export class Row {
   tick (now: number): void {
     const { task } = this
     const added = ageOf(task, now)
-    const ran = durationOf(task, now)
     setText(this.#age, added === undefined ? '' : age(added))
-    setText(this.#duration, ran === undefined ? '' : duration(ran))
+    setText(this.#duration, durationOf(task, now))
   }
 
   /** The task is in the list no more, while the row has to stay. */

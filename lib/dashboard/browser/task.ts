@@ -1,4 +1,5 @@
 import type { FleetTaskRow, Status, TaskRow } from '../wire.ts'
+import { duration, elapsed } from './format.ts'
 
 /** A task of this process, or one of the fleet. */
 export type AnyTask = TaskRow | FleetTaskRow
@@ -36,12 +37,11 @@ export function ageOf (task: AnyTask, now: number): number | undefined {
   return task.createdAt === undefined ? undefined : Math.max(0, now - Date.parse(task.createdAt))
 }
 
-/** How long a task ran, or has been running. */
-export function durationOf (task: AnyTask, now: number): number | undefined {
-  if (task.startedAt === undefined) return undefined
-  if (task.settledAt !== undefined) return Date.parse(task.settledAt) - Date.parse(task.startedAt)
-  const ms = Math.max(0, now - Date.parse(task.startedAt))
-  return ms < 1000 ? ms : Math.floor(ms / 1000) * 1000
+/** How long a task ran, or has been running, if it has started. */
+export function durationOf ({ startedAt, settledAt }: AnyTask, now: number): string {
+  if (startedAt === undefined) return ''
+  const start = Date.parse(startedAt)
+  return settledAt === undefined ? elapsed(now - start) : duration(Date.parse(settledAt) - start)
 }
 
 /** Why a task failed or was cancelled, in a line. In lists a long error comes as a text that is cut. */
