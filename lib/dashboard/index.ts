@@ -18,8 +18,8 @@ import { routeTaskChanges, routeTasks } from './tasks.ts'
 export * as errors from './errors.ts'
 export type * from '../../types/dashboard.ts'
 
-/** Milliseconds that a stream lasts. */
-const LIFETIME = 5 * 60_000
+/** How long a stream lasts, and how long it may be silent. */
+const STREAM = { lifetime: 5 * 60_000, heartbeat: 15_000 }
 
 async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOptions) {
   const settings = checkOptions(options)
@@ -27,10 +27,12 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
   const authority = new Authority(settings.authorize)
   const show = shownBy(settings.serialize, app.log)
   const lists = new TaskLists(app.tasks as TaskRegistry, authority, show)
-  const live = new Live(views => lists.listsJson(views), { ...settings, lifetime: LIFETIME })
+  const live = new Live(views => lists.listsJson(views), { ...settings, ...STREAM })
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)
-  // First of all, for it guards the routes that come after it.
+  // They are no part of the API that @fastify/swagger documents.
+  app.addHook('onRoute', route => { route.schema = Object.assign({ hide: true }, route.schema) })
+  // Before the routes, for it guards those that come after it.
   secure(app, settings)
   routePage(app, assets)
   routeHealth(app, lists, settings)

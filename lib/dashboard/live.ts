@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { isOver, onceOver } from '../response.ts'
 import { FST_ERR_TASK_STREAM_LIMIT } from './errors.ts'
 import type { View } from './task-lists.ts'
-import { HEARTBEAT, Viewer } from './viewer.ts'
+import { Viewer } from './viewer.ts'
 
 /** Snapshots take one part in so many of the time, and a rest. */
 const REST = 20
@@ -14,6 +14,8 @@ export interface LiveSettings {
   maxStreams: number
   /** Milliseconds after which a stream ends: whoever wants to watch on has to pass the hook again. */
   lifetime: number
+  /** Milliseconds without a frame after which a comment is sent, for proxies that cut off what is silent for a minute. */
+  heartbeat: number
 }
 
 /** Makes the list of each of some views. */
@@ -79,7 +81,7 @@ export class Live {
 
   #schedule (): void {
     if (this.#timer !== undefined || this.#viewers.size === 0) return
-    const wait = Math.min(this.#dueAt - performance.now(), HEARTBEAT)
+    const wait = Math.min(this.#dueAt - performance.now(), this.#settings.heartbeat)
     this.#timer = setTimeout(() => this.#tick(), wait).unref()
   }
 
@@ -87,7 +89,7 @@ export class Live {
     const now = performance.now()
     for (const viewer of this.#viewers) {
       if (viewer.endsAt <= now) viewer.end()
-      else viewer.beat()
+      else viewer.beat(this.#settings.heartbeat)
     }
     if (now >= this.#dueAt) this.#show()
     this.#timer = undefined

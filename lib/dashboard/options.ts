@@ -12,7 +12,7 @@ function isOrigin (text: unknown): boolean {
 const rules: Rules<FastifyTasksDashboardOptions> = {
   onRequest: {
     expected: 'a hook, an array of hooks, or false',
-    test: value => value === false || isFunction(value) || (Array.isArray(value) && value.every(isFunction))
+    test: value => value === false || value === null || isFunction(value) || (Array.isArray(value) && value.every(isFunction))
   },
   authorize: callback,
   readOnly: flag,

@@ -1,9 +1,6 @@
 import { Readable } from 'node:stream'
 import type { View } from './task-lists.ts'
 
-/** Milliseconds without a frame after which a comment is sent, for proxies that cut off what is silent for a minute. */
-export const HEARTBEAT = 15_000
-
 /** One who watches: a stream of server-sent events. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
 export class Viewer implements View {
   readonly request
@@ -46,9 +43,9 @@ export class Viewer implements View {
     })
   }
 
-  /** Sends a comment if nothing else was sent for long. */
-  beat (): void {
-    if (this.isDrained && performance.now() - this.#sentAt >= HEARTBEAT) this.#send(':\n\n')
+  /** Sends a comment if nothing else was sent for so many ms. */
+  beat (heartbeat: number): void {
+    if (this.isDrained && performance.now() - this.#sentAt >= heartbeat) this.#send(':\n\n')
   }
 
   /** Ends the stream. One whose client does not read is cut off, for its end would not be read either. */
