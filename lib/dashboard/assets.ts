@@ -20,17 +20,27 @@ const types: Record<string, string> = {
   '.ts': 'text/javascript; charset=utf-8'
 }
 
-/** Reads what the page is made of: its markup, its style sheet and the modules of its script, which browsers load as they are. */
+interface Source { file: string, text: string }
+
+let sources: Promise<Source[]> | undefined
+
+/** What the page is made of: its markup, its style sheet and the modules of its script, which browsers load as they are. Read once. */
 export async function readAssets (title: string): Promise<Asset[]> {
-  const files = (await readdir(folder)).filter(file => extname(file) in types).sort()
-  return await Promise.all(files.map(file => readAsset(file, title)))
+  sources ??= readSources()
+  return (await sources).map(source => toAsset(source, title))
 }
 
-async function readAsset (file: string, title: string): Promise<Asset> {
+async function readSources (): Promise<Source[]> {
+  const files = (await readdir(folder)).filter(file => extname(file) in types).sort()
+  return await Promise.all(files.map(async file => {
+    const text = await readFile(new URL(file, folder), 'utf8')
+    return { file, text: extname(file) === '.ts' ? await compile(text) : text }
+  }))
+}
+
+function toAsset ({ file, text }: Source, title: string): Asset {
   const extension = extname(file)
-  let body = await readFile(new URL(file, folder), 'utf8')
-  if (extension === '.html') body = body.replaceAll('{{title}}', () => escapeHtml(title))
-  if (extension === '.ts') body = await compile(body)
+  const body = extension === '.html' ? text.replaceAll('{{title}}', () => escapeHtml(title)) : text
   return {
     path: file === 'page.html' ? '' : file.replace(/\.ts$/, '.js'),
     type: types[extension]!,
