@@ -1,4 +1,4 @@
-import type { FastifyRequest, onRequestHookHandler, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Task } from './index.ts'
 
 /**
@@ -12,7 +12,7 @@ import type { Task } from './index.ts'
 export type DashboardAction = 'view' | 'cancel' | 'purge' | 'pause'
 
 /** A hook that lets people in, or replies or throws. */
-export type DashboardHook = onRequestHookHandler | onRequestAsyncHookHandler
+export type DashboardHook = (...args: Parameters<onRequestHookHandler>) => void | Promise<unknown>
 
 /**
  * What `authorize` is asked about: a task of this process, or one of the fleet. For a kind of the fleet as a whole (its
