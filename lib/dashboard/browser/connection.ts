@@ -36,7 +36,7 @@ export class Connection {
     setText(this.#state, words[state])
     setAttribute(this.#state, 'title', state === 'polling' ? 'As many pages watch as the server allows: this one asks again and again.' : undefined)
     setText(this.#pause, state === 'paused' ? 'Resume' : 'Pause')
-    if (words[state] !== words[this.#shown] && this.#shown !== 'connecting') announce(state === 'lost' ? 'Connection lost' : words[state])
+    if (words[state] !== words[this.#shown] && this.#shown !== 'connecting') announce(`The page is ${words[state].toLowerCase()}`)
     this.#shown = state
   }
 

@@ -17,6 +17,7 @@ export interface DetailsListener {
 /** Everything of one task, in a dialog, which follows the task until it has settled. */
 export class Details {
   readonly #dialog = byId<HTMLDialogElement>('details')
+  readonly #title = document.title
   readonly #name = element('h2', { id: 'details-name' })
   readonly #content = element('div', { class: 'inside' })
   readonly #age = element('dd')
@@ -39,6 +40,7 @@ export class Details {
     )
     this.#dialog.addEventListener('close', () => {
       this.#path = this.#task = undefined
+      document.title = this.#title
       listener.onClose()
     })
     // A click on what is around it closes it.
@@ -52,7 +54,7 @@ export class Details {
     this.#path = path
     this.#task = undefined
     this.#shown = ''
-    setText(this.#name, known === undefined ? 'Task' : label(known))
+    setText(this.#name, 'Task')
     this.#content.replaceChildren()
     if (this.#cancel !== undefined) this.#cancel.hidden = true
     if (known !== undefined) this.show(known)
@@ -83,6 +85,7 @@ export class Details {
     if (this.#shown !== shown) {
       this.#shown = shown
       setText(this.#name, label(task))
+      document.title = `${label(task)} · ${this.#title}`
       this.#content.replaceChildren(...this.#sections(task))
     }
     this.tick()
