@@ -12,6 +12,7 @@ import {
 import { LinkedList } from './linked-list.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
+import { StatusCounts } from './status-counts.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { TaskNames } from './task-names.ts'
@@ -33,7 +34,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
   readonly #unlisted = new LinkedList<Task>()
   /** Settled, named and in `tasks`, the one that settled first at the front. */
   readonly #settled = new LinkedList<Task>()
-  readonly #counts: Record<TaskStatus, number> = { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
+  readonly #counts = new StatusCounts()
   readonly #draining = new Set<Task>()
   /** Those whose `onError` has not ended. */
   readonly #reporting = new Set<Task>()
@@ -124,9 +125,13 @@ export class TaskRegistry implements Tasks, TaskOwner {
     checkPurge(which)
     this.#expire()
     const { size } = this.#settled
-    if (which === undefined) this.#shrinkSettled(0)
-    else for (const task of this.#settled.toArray().filter(which)) this.#unlist(task)
-    return size - this.#settled.size
+    if (which === undefined) {
+      this.#shrinkSettled(0)
+      return size
+    }
+    // Asked first and dropped then, as `which` may do anything.
+    const chosen = this.#settled.toArray().filter(task => which(task))
+    return chosen.filter(task => this.#purge(task)).length
   }
 
   idle (): Promise<void> {
@@ -161,13 +166,18 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
   changed (task: Task, from: TaskStatus) {
     if (!task.isIn(this.#live)) return
-    this.#counts[from]--
-    this.#counts[task.status]++
+    this.#counts.add(from, -1)
+    this.#counts.add(task.status, 1)
   }
 
   settled (task: Task) {
-    if (task.name !== undefined && task.isIn(this.#live)) task.join(this.#settled)
-    else this.#unlist(task)
+    const listed = task.isIn(this.#live)
+    if (listed && task.name !== undefined) {
+      task.join(this.#settled)
+    } else {
+      if (listed) this.#counts.add(task.status, -1)
+      task.leave()
+    }
     this.#expire()
     this.#shrinkSettled(this.#settings.maxSettled)
     traceSettled(task, this.#report)
@@ -243,14 +253,14 @@ export class TaskRegistry implements Tasks, TaskOwner {
   /** Lists a task, under its name if it has one; whoever held that is listed no more. */
   #list (task: Task, holder: Task | undefined) {
     task.join(this.#live)
-    this.#counts[task.status]++
+    this.#counts.add(task.status, 1)
     if (task.name !== undefined) this.#names.set(task.name, task)
     if (holder !== undefined) this.#unlist(holder)
   }
 
   /** Takes a task out of `tasks`. Until it has settled it stays in our care. */
   #unlist (task: Task) {
-    if (task.isIn(this.#live) || task.isIn(this.#settled)) this.#counts[task.status]--
+    if (task.isIn(this.#live) || task.isIn(this.#settled)) this.#counts.add(task.status, -1)
     if (task.name !== undefined && this.#names.get(task.name) === task) this.#names.delete(task.name)
     if (task.settled) task.leave()
     else task.join(this.#unlisted)
@@ -319,9 +329,18 @@ export class TaskRegistry implements Tasks, TaskOwner {
     return [...this.#live.toArray(), ...this.#unlisted.toArray()]
   }
 
+  /** Drops a settled task; answers whether it was there. */
+  #purge (task: Task): boolean {
+    if (!task.isIn(this.#settled)) return false
+    this.#names.delete(task.name!)
+    this.#counts.add(task.status, -1)
+    task.leave()
+    return true
+  }
+
   /** Purges the tasks that settled first, down to a size. */
   #shrinkSettled (size: number) {
-    while (this.#settled.size > size) this.#unlist(this.#settled.first!)
+    while (this.#settled.size > size) this.#purge(this.#settled.first!)
   }
 
   /** Purges the tasks that have been kept for long enough. */
@@ -329,7 +348,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
     const { maxSettledAge } = this.#settings
     if (maxSettledAge === Infinity) return
     const expired = Date.now() - maxSettledAge
-    while (this.#settled.first !== undefined && this.#settled.first.settledAt! <= expired) this.#unlist(this.#settled.first)
+    while (this.#settled.first !== undefined && this.#settled.first.settledAt! <= expired) this.#purge(this.#settled.first)
   }
 
   /** Tells how a task has ended. */

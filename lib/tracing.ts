@@ -24,7 +24,7 @@ const traces = new WeakMap<Task, Trace>()
 
 /** Runs the synchronous part of a task between `start` and `end`. */
 export function traceStart (task: Task, work: TaskWork<unknown>, app: FastifyInstance): void {
-  if (!start.hasSubscribers && !end.hasSubscribers) return task.run(work, app)
+  if (!channel.hasSubscribers) return task.run(work, app)
   const trace = traceOf(task, false)
   traces.set(task, trace)
   start.runStores(trace.message, () => {
@@ -38,7 +38,7 @@ export function traceStart (task: Task, work: TaskWork<unknown>, app: FastifyIns
 
 /** Runs what follows the end of a task between `asyncStart` and `asyncEnd`, in the stores that are bound to `start`. */
 export function traceSettled (task: Task, follow: (task: Task) => void): void {
-  if (!start.hasSubscribers && !error.hasSubscribers && !asyncStart.hasSubscribers && !asyncEnd.hasSubscribers) return follow(task)
+  if (!channel.hasSubscribers) return follow(task)
   const trace = traces.get(task) ?? traceOf(task, true)
   trace.inStores(() => {
     traceOutcome(trace)
