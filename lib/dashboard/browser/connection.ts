@@ -21,7 +21,7 @@ export class Connection {
 
   constructor (onPause: () => void) {
     this.#pause.addEventListener('click', onPause)
-    document.body.append(this.#notice)
+    this.#state.closest('header')!.append(this.#notice)
   }
 
   get isLost () { return this.#shown === 'lost' }

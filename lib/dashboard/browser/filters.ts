@@ -37,6 +37,7 @@ export class Filters {
   show (view: View): void {
     this.#view = view
     const ofFleet = view.fleet !== undefined
+    document.body.classList.toggle('of-fleet', ofFleet)
     for (const [status, tile] of this.#tiles) {
       setAttribute(tile, 'aria-pressed', String(view.status === status))
       tile.hidden = ofFleet && (status === 'cancelling' || status === 'cancelled')

@@ -65,9 +65,12 @@ export class Fleet {
       this.#list.append(element('li', {}, link))
     }
     link.querySelector<HTMLElement>('.badge')!.hidden = paused !== true
-    setText(link.querySelector('.counts')!, counts === null
-      ? 'unknown'
-      : `${count(counts.running)} running · ${count(counts.deferred)} deferred · ${count(counts.failed)} failed`)
+    const told = link.querySelector('.counts')!
+    if (counts === null) return setText(told, 'unknown')
+    const { running, deferred, failed } = counts
+    const text = `${count(running)} running · ${count(deferred)} deferred · `
+    if (told.textContent === `${text}${count(failed)} failed`) return
+    told.replaceChildren(element('span', {}, text, element('span', { class: failed > 0 && 'bad' }, `${count(failed)} failed`)))
   }
 
   #link (kind: string | undefined, text: string): HTMLAnchorElement {

@@ -8,6 +8,7 @@ export class Kind {
   readonly #name = element('span')
   readonly #badge = element('span', { class: 'badge', hidden: true }, 'paused')
   readonly #pause: HTMLButtonElement
+  readonly #resume: HTMLButtonElement
   readonly #schedules = element('details')
   readonly #summary = element('summary')
   readonly #list = element('ul', { class: 'schedules' })
@@ -15,12 +16,13 @@ export class Kind {
   #kind: FleetKind | undefined
   #shown = ''
 
-  constructor (isReadOnly: boolean, onPause: (kind: FleetKind) => void) {
-    this.#pause = button('Pause', () => this.#kind !== undefined && onPause(this.#kind))
+  constructor (isReadOnly: boolean, onPause: (kind: string, paused: boolean) => void) {
+    this.#pause = button('Pause this kind', () => this.#kind !== undefined && onPause(this.#kind.kind, true))
+    this.#resume = button('Resume this kind', () => this.#kind !== undefined && onPause(this.#kind.kind, false))
     this.#schedules.append(this.#summary, this.#list)
     this.#section.append(
       element('h2', {}, this.#name, this.#badge),
-      ...isReadOnly ? [] : [this.#pause],
+      ...isReadOnly ? [] : [this.#pause, this.#resume],
       this.#outage,
       this.#schedules
     )
@@ -31,10 +33,10 @@ export class Kind {
     this.#section.hidden = name === undefined
     if (name === undefined) return
     setText(this.#name, name)
-    const paused = kind?.paused ?? null
-    this.#badge.hidden = paused !== true
-    this.#pause.hidden = paused === null
-    setText(this.#pause, paused === true ? 'Resume this kind' : 'Pause this kind')
+    // Where it is not told whether a kind is paused, both can be done.
+    this.#badge.hidden = kind?.paused !== true
+    this.#pause.hidden = kind === undefined || kind.paused === true
+    this.#resume.hidden = kind === undefined || kind.paused === false
     const error = kind?.error?.message ?? outage
     this.#outage.hidden = error === undefined
     setText(this.#outage, error ?? '')

@@ -1,4 +1,4 @@
-import type { FleetKind, FleetList, Health, TaskList } from '../wire.ts'
+import type { FleetList, Health, TaskList } from '../wire.ts'
 import { describe, request } from './api.ts'
 import { Cancel } from './cancel.ts'
 import { Clock } from './clock.ts'
@@ -58,7 +58,7 @@ class Page {
     this.#details = new Details({ now, onCancel, see: task => this.#cancel.see(task), onClose: () => this.#closed() })
     this.#filters = new Filters(this.#view, change)
     this.#pages = new Pages(change)
-    this.#kind = new Kind(health.readOnly, kind => this.#pauseKind(kind))
+    this.#kind = new Kind(health.readOnly, (kind, paused) => { this.#pauseKind(kind, paused) })
     if (health.fleet) this.#fleet = new Fleet(health, change)
     this.#stream = new Stream<Frame>({
       paths: () => pathsOf(this.#view),
@@ -189,12 +189,12 @@ class Page {
     if (fleet !== undefined) this.#filters.count(kind?.counts ?? null)
   }
 
-  async #pauseKind ({ kind, paused }: FleetKind): Promise<void> {
+  async #pauseKind (kind: string, paused: boolean): Promise<void> {
     try {
-      await request(paused === true ? 'DELETE' : 'PUT', `kinds/pause?${new URLSearchParams({ kind })}`)
-      notify(`${kind} is ${paused === true ? 'resumed' : 'paused: what runs goes on, nothing else starts'}.`)
+      await request(paused ? 'PUT' : 'DELETE', `kinds/pause?${new URLSearchParams({ kind })}`)
+      notify(paused ? `${kind} is paused: what runs goes on, nothing else starts.` : `${kind} is resumed.`)
     } catch (error) {
-      notify(`${kind} was not ${paused === true ? 'resumed' : 'paused'}. ${describe(error)}`, 'bad')
+      notify(`${kind} was not ${paused ? 'paused' : 'resumed'}. ${describe(error)}`, 'bad')
     }
     await this.#refreshFleet()
   }
