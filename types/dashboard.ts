@@ -21,6 +21,11 @@ export type DashboardHook = (...args: Parameters<onRequestHookHandler>) => void 
 export type DashboardSubject = Partial<Pick<Task,
   'id' | 'name' | 'kind' | 'data' | 'status' | 'settled' | 'progress' | 'result' | 'error' | 'createdAt' | 'startedAt' | 'settledAt'>>
 
+/** Says who may do what. A method's type, so that one that takes a `Task` as the task will do. */
+export type DashboardAuthorize = {
+  authorize (request: FastifyRequest, action: DashboardAction, task: DashboardSubject): boolean | Promise<boolean>
+}['authorize']
+
 /** Options of `fastify-tasks/dashboard`. */
 export interface FastifyTasksDashboardOptions {
   /**
@@ -33,7 +38,7 @@ export interface FastifyTasksDashboardOptions {
    * quick. Anything but `true` is a no: 403 with `FST_ERR_TASK_FORBIDDEN`. What may not be viewed is not listed, counted or
    * found. Default: everyone whom `onRequest` lets in may do everything
    */
-  authorize? (request: FastifyRequest, action: DashboardAction, task: DashboardSubject): boolean | Promise<boolean>
+  authorize?: DashboardAuthorize | undefined
   /** `true` registers no route that changes anything. Default: false */
   readOnly?: boolean | undefined
   /** Milliseconds between two snapshots for those who watch, at least; a snapshot that takes long makes it longer. Default: 1000 */
@@ -45,5 +50,5 @@ export interface FastifyTasksDashboardOptions {
   /** The page's title. Default: 'Tasks' */
   title?: string | undefined
   /** What is shown of a task. Its `id` and `status` are shown in any case. Default: its state, `task.toJSON()` */
-  serialize? (task: Task): object
+  serialize?: ((task: Task) => object) | undefined
 }

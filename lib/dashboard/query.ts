@@ -3,14 +3,17 @@ import { FST_ERR_TASK_STALE_CURSOR } from './errors.ts'
 import { numberIn } from './ids.ts'
 import type { Query } from './snapshot.ts'
 
+/** Characters of a kind, or of the start of a name, that can be asked for. */
+export const MAX_TEXT = 1024
+
 const statuses: TaskStatus[] = ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled']
 
 // All are texts, read by ourselves: an app may have told its validator to coerce nothing. An empty one asks for nothing.
 const status = { type: 'string', enum: ['', ...statuses] }
-const text = { type: 'string', maxLength: 1024 }
+const text = { type: 'string', maxLength: MAX_TEXT }
 const limit = { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)?$' }
 const name = { type: 'string', minLength: 1, maxLength: 4096 }
-const kind = { type: 'string', minLength: 1, maxLength: 1024 }
+const kind = { type: 'string', minLength: 1, maxLength: MAX_TEXT }
 
 /** The query of a list of this process. */
 export const taskQuery = {

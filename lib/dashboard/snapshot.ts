@@ -1,4 +1,5 @@
 import type { Task, TaskStatus } from '../../types/index.ts'
+import { MAX_TEXT } from './query.ts'
 import type { Counts, KindCount } from './wire.ts'
 
 /** What a list shows: at most `limit` tasks older than the task number `before` that match. */
@@ -69,7 +70,8 @@ export function takeSnapshot (tasks: readonly Task[], queries: readonly Query[])
   for (let i = tasks.length - 1; i >= 0; i--) {
     const task = tasks[i]!
     counts[task.status]++
-    if (task.kind !== undefined) kinds.set(task.kind, (kinds.get(task.kind) ?? 0) + 1)
+    const { kind } = task
+    if (kind !== undefined && kind.length <= MAX_TEXT) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
     for (const window of windows) window.offer(task)
   }
   return {

@@ -58,7 +58,7 @@ export interface TaskList {
   tasks: TaskRow[]
   /** Of all tasks, whatever the query asks for. */
   counts: Counts
-  /** Of all tasks that have a kind, the most frequent first, 100 at most. */
+  /** Of all tasks that have a kind of at most 1,024 characters, which can be asked for; the most frequent first, 100 at most. */
   kinds: KindCount[]
   /** Of the next page; null on the last one. */
   cursor: string | null
