@@ -21,6 +21,13 @@ export function showEmpty (view: View, isEmpty: boolean, change: (change: Partia
   }
 }
 
+/** Says why it is not known what would be in the table. */
+export function showOutage (reason: string): void {
+  shown = ''
+  panel.hidden = false
+  tell('The tasks cannot be read', reason)
+}
+
 function tell (title: string, text: string, ...more: Node[]): void {
   panel.replaceChildren(element('strong', {}, title), text, element('div', {}, ...more))
 }

@@ -1,11 +1,11 @@
-import type { FleetList, Health, TaskList } from '../wire.ts'
-import { describe, request } from './api.ts'
+import type { FleetList, Health, TaskList, TaskRow } from '../wire.ts'
+import { describe, type ReplyError, request } from './api.ts'
 import { Cancel } from './cancel.ts'
 import { Clock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { Details } from './details.ts'
 import { byId, setText } from './element.ts'
-import { showEmpty } from './empty.ts'
+import { showEmpty, showOutage } from './empty.ts'
 import { showFailures } from './failure.ts'
 import { Filters } from './filters.ts'
 import { Fleet } from './fleet.ts'
@@ -64,10 +64,11 @@ class Page {
       paths: () => pathsOf(this.#view),
       onFrame: frame => this.#show(frame),
       onState: (state, reason) => this.#onState(state, reason),
-      onRefused: () => this.#view.cursor !== undefined && this.#go({ cursor: undefined })
+      onRefused: error => this.#refused(error)
     })
     this.#stream.interval = health.interval
     this.#showHealth(health)
+    this.#pages.show(this.#view, 0, null)
     byId('purge').hidden = health.readOnly
     byId('purge').addEventListener('click', () => this.#purge())
     addEventListener('popstate', () => this.#arrive(readView(location.search)))
@@ -88,11 +89,11 @@ class Page {
   }
 
   /** Changes the view, and the URL with it. Another filter begins on its first page. */
-  #go (change: Partial<View>): void {
+  #go (change: Partial<View>, how: 'pushState' | 'replaceState' = 'pushState'): void {
     const view = { ...this.#view, cursor: undefined, ...change }
     // A name that is typed on is one step back, not one for each pause in typing.
     const isTyping = change.name !== undefined && this.#view.name !== '' && change.name !== ''
-    history[isTyping ? 'replaceState' : 'pushState'](null, '', urlOf(view))
+    history[isTyping ? 'replaceState' : how](null, '', urlOf(view))
     this.#arrive(view)
   }
 
@@ -127,6 +128,19 @@ class Page {
     if (isNew) announce(tasks.length === 0 ? 'No tasks' : `${plural(tasks.length, 'task')} shown`)
   }
 
+  /** A page of a server that was started again gives way to the first. A fleet that cannot be read is no lost connection. */
+  #refused ({ status, message }: ReplyError): boolean {
+    if (status === 400 && this.#view.cursor !== undefined) {
+      this.#go({ cursor: undefined }, 'replaceState')
+      return true
+    }
+    if (this.#view.fleet === undefined) return false
+    this.#table.replace([])
+    this.#pages.show(this.#view, 0, null)
+    showOutage(message)
+    return true
+  }
+
   /** The latest failures are read when there are others, and shown where nobody is about to click on what they would move. */
   async #showFailures (failed: number): Promise<void> {
     const { status, kind, name, cursor } = this.#view
@@ -137,8 +151,14 @@ class Page {
     this.#failed = failed
     this.#failuresAt = performance.now()
     const view = this.#view
-    const { tasks } = failed === 0 ? { tasks: [] } : await request<TaskList>('GET', `tasks?status=failed&limit=${failuresShown}`)
+    const tasks = failed === 0 ? [] : await this.#readFailures()
     if (view === this.#view) showFailures(tasks, this.#clock.now(), task => this.#open(path(task), task))
+  }
+
+  /** Without them, the table still tells. */
+  async #readFailures (): Promise<TaskRow[]> {
+    const list = request<TaskList>('GET', `tasks?status=failed&limit=${failuresShown}`)
+    return await list.then(({ tasks }) => tasks, () => [])
   }
 
   #onState (state: ConnectionState, reason?: string): void {

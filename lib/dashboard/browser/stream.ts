@@ -9,8 +9,8 @@ export interface StreamListener<Frame> {
   paths: () => Paths
   onFrame: (frame: Frame) => void
   onState: (state: ConnectionState, reason?: string) => void
-  /** What the paths ask for cannot be had: the server is another since, and knows none of its pages. */
-  onRefused: () => void
+  /** The server answers, but with an error. Says whether that was dealt with; else it counts as a lost connection. */
+  onRefused: (error: ReplyError) => boolean
 }
 
 const patience = 5000
@@ -36,7 +36,10 @@ export class Stream<Frame> {
     this.#listener = listener
     document.addEventListener('visibilitychange', () => document.hidden ? this.#stop() : this.restart())
     addEventListener('online', () => this.restart())
-    addEventListener('offline', () => this.#lost('This device is offline.'))
+    addEventListener('offline', () => {
+      this.#stop()
+      this.#lost('This device is offline.')
+    })
   }
 
   get paused () { return this.#paused }
@@ -103,13 +106,18 @@ export class Stream<Frame> {
     } catch (error) {
       if (signal.aborted) return
       this.#refusedAt = -Infinity
-      this.#lost(describe(error))
-      this.#later(Math.min(longestRetry, 1000 * 2 ** this.#failures++))
-      if (error instanceof ReplyError && (error.status === 400 || error.status === 410)) this.#listener.onRefused()
+      if (error instanceof ReplyError && this.#listener.onRefused(error)) {
+        if (signal.aborted) return
+        this.#listener.onState(this.#paused ? 'paused' : 'polling')
+        this.#later(longestRetry)
+      } else {
+        this.#lost(describe(error))
+      }
     }
   }
 
   #later (ms: number): void {
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.restart(), ms)
   }
 
@@ -121,5 +129,6 @@ export class Stream<Frame> {
 
   #lost (reason: string): void {
     if (!this.#paused) this.#listener.onState('lost', reason)
+    this.#later(Math.min(longestRetry, 1000 * 2 ** this.#failures++))
   }
 }
