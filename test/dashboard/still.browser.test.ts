@@ -1,10 +1,10 @@
-import t from 'tap'
 import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
 import { untilAborted } from '../fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
 
 /** Two hundred tasks, each of which changes ten times a second, while others come and go. */
-async function serveBusy (t: Parameters<typeof serveDashboard>[0]) {
+async function serveBusy (t: Test) {
   const { app, url } = await serveDashboard(t)
   const tasks = Array.from({ length: 200 }, (_, i) => app.addTask(untilAborted, { name: `task:${i}` }))
   let turn = 0
@@ -15,7 +15,7 @@ async function serveBusy (t: Parameters<typeof serveDashboard>[0]) {
     if (turn < 100) tasks[turn]!.cancel()
   }, 100)
   t.teardown(() => clearInterval(timer))
-  return { app, url: `${url}?limit=200` }
+  return `${url}?limit=200`
 }
 
 /** Where the name of a task has been, and whether it had the focus, while the table changed two thousand times. */
@@ -37,7 +37,7 @@ async function watch (page: Page, name: string) {
 }
 
 t.test('nothing moves under the focus', inBrowser, async t => {
-  const { url } = await serveBusy(t)
+  const url = await serveBusy(t)
   const { page, problems } = await openPage(t, url)
   await page.getByRole('button', { name: 'task:150', exact: true }).focus()
   const seen = await watch(page, 'task:150')
@@ -48,7 +48,7 @@ t.test('nothing moves under the focus', inBrowser, async t => {
 })
 
 t.test('nothing moves under the pointer', inBrowser, async t => {
-  const { url } = await serveBusy(t)
+  const url = await serveBusy(t)
   const { page, problems } = await openPage(t, url)
   await page.getByRole('button', { name: 'task:150', exact: true }).hover()
   t.equal((await watch(page, 'task:150')).length, 1)

@@ -1,8 +1,8 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { untilAborted } from '../fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
 
-async function serveThree (t: Parameters<typeof serveDashboard>[0]) {
+async function serveThree (t: Test) {
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'mail:1', kind: 'mail' })
   app.addTask(untilAborted, { name: 'report:1', kind: 'report' })
@@ -55,13 +55,14 @@ t.test('filters that fit nothing say so, and are cleared', inBrowser, async t =>
 })
 
 t.test('a task whose details are open is in the URL', inBrowser, async t => {
-  const { page, problems } = await openPage(t, await serveThree(t))
+  const url = await serveThree(t)
+  const { page, problems } = await openPage(t, url)
   await page.getByRole('row', { name: 'report:1' }).click()
   await page.getByRole('dialog', { name: 'report:1' }).waitFor()
   await page.reload()
   await page.getByRole('dialog', { name: 'report:1' }).getByText('running').waitFor()
   await page.getByRole('button', { name: 'Close' }).click()
-  t.equal(new URL(page.url()).search, '')
+  await page.waitForURL(url)
   t.strictSame(problems, [])
 })
 

@@ -2,7 +2,7 @@ import { describe, request } from './api.ts'
 import { button, byId, element, setText } from './element.ts'
 import { block, date, elapsed } from './format.ts'
 import { barOf, Progress } from './progress.ts'
-import { ageOf, type AnyTask, durationOf, isSettled, label, path } from './task.ts'
+import { ageOf, type AnyTask, durationOf, isSettled, key, label } from './task.ts'
 
 const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'worker'])
 
@@ -24,7 +24,8 @@ export class Details {
   readonly #duration = element('dd')
   readonly #cancel: HTMLButtonElement | undefined
   readonly #listener: DetailsListener
-  #path: string | undefined
+  #key: string | undefined
+  #path = ''
   #task: AnyTask | undefined
   #shown = ''
 
@@ -39,7 +40,7 @@ export class Details {
       element('div', { class: 'inside foot buttons' }, ...this.#cancel === undefined ? [] : [this.#cancel], close)
     )
     this.#dialog.addEventListener('close', () => {
-      this.#path = this.#task = undefined
+      this.#key = this.#task = undefined
       document.title = this.#title
       listener.onClose()
     })
@@ -47,10 +48,12 @@ export class Details {
     this.#dialog.addEventListener('click', ({ target }) => target === this.#dialog && this.#dialog.close())
   }
 
-  get path () { return this.#path }
+  /** What tells the task that is open from others. */
+  get key () { return this.#key }
 
   /** Opens with what is known of a task, if anything is, and fetches the rest. */
-  open (path: string, known?: AnyTask): void {
+  open (key: string, path: string, known?: AnyTask): void {
+    this.#key = key
     this.#path = path
     this.#task = undefined
     this.#shown = ''
@@ -73,7 +76,7 @@ export class Details {
 
   /** Shows a task if it is the one that is open. */
   show (task: AnyTask): void {
-    if (path(task) !== this.#path) return
+    if (key(task) !== this.#key) return
     this.#task = task
     if (this.#cancel !== undefined) {
       const ends = isSettled(task) || task.status === 'cancelling'
@@ -100,13 +103,12 @@ export class Details {
   }
 
   async #fetch (): Promise<void> {
-    const path = this.#path
-    if (path === undefined) return
+    const key = this.#key
     try {
-      const task = this.#listener.see(await request<AnyTask>('GET', path))
-      if (path === this.#path) this.show(task)
+      const task = this.#listener.see(await request<AnyTask>('GET', this.#path))
+      if (key === this.#key) this.show(task)
     } catch (error) {
-      if (path !== this.#path) return
+      if (key !== this.#key) return
       const known = this.#task
       // What was shown last stays, with a word on why it is the last.
       this.#content.replaceChildren(

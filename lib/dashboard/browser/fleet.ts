@@ -6,9 +6,7 @@ import { urlOf, type View } from './view.ts'
 
 /** This process and, beside it, the kinds of the fleet: where the tasks of the table run. */
 export class Fleet {
-  kinds: FleetKind[] = []
-  /** Why nothing is known of the fleet, if so. */
-  outage: string | undefined
+  #kinds: FleetKind[] = []
   readonly #nav = byId('sources')
   readonly #list = element('ul')
   readonly #outage = element('div', { class: 'outage', role: 'status', hidden: true })
@@ -25,17 +23,18 @@ export class Fleet {
   }
 
   async refresh (): Promise<void> {
+    let outage: string | undefined
     try {
-      this.kinds = (await request<FleetKinds>('GET', 'kinds')).kinds
-      this.outage = undefined
+      this.#kinds = (await request<FleetKinds>('GET', 'kinds')).kinds
+      outage = this.#kinds.find(({ error }) => error !== null)?.error?.message
     } catch (error) {
-      this.outage = describe(error)
+      outage = describe(error)
     }
-    this.#update()
+    this.#update(outage)
   }
 
   find (kind: string): FleetKind | undefined {
-    return this.kinds.find(known => known.kind === kind)
+    return this.#kinds.find(known => known.kind === kind)
   }
 
   show ({ fleet }: View): void {
@@ -43,19 +42,18 @@ export class Fleet {
     for (const [kind, link] of this.#links) setAttribute(link, 'aria-current', fleet === kind ? 'page' : undefined)
   }
 
-  #update (): void {
-    const error = this.outage ?? this.kinds.find(({ error }) => error !== null)?.error?.message
-    this.#outage.hidden = error === undefined
-    if (error !== undefined && this.#outage.textContent?.endsWith(error) !== true) {
-      this.#outage.replaceChildren(element('strong', {}, 'The fleet cannot be read'), error)
+  #update (outage: string | undefined): void {
+    this.#outage.hidden = outage === undefined
+    if (outage !== undefined && this.#outage.lastChild?.textContent !== outage) {
+      this.#outage.replaceChildren(element('strong', {}, 'The fleet cannot be read'), outage)
     }
-    const known = new Set(this.kinds.map(({ kind }) => kind))
+    const known = new Set(this.#kinds.map(({ kind }) => kind))
     for (const [kind, link] of this.#links) {
       if (known.has(kind)) continue
       link.parentElement!.remove()
       this.#links.delete(kind)
     }
-    for (const kind of this.kinds) this.#updateLink(kind)
+    for (const kind of this.#kinds) this.#updateLink(kind)
   }
 
   #updateLink ({ kind, counts, paused }: FleetKind): void {

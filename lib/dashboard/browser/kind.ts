@@ -12,7 +12,6 @@ export class Kind {
   readonly #schedules = element('details')
   readonly #summary = element('summary')
   readonly #list = element('ul', { class: 'schedules' })
-  readonly #outage = element('p', { class: 'outage', hidden: true })
   #kind: FleetKind | undefined
   #shown = ''
 
@@ -23,12 +22,11 @@ export class Kind {
     this.#section.append(
       element('h2', {}, this.#name, this.#badge),
       ...isReadOnly ? [] : [this.#pause, this.#resume],
-      this.#outage,
       this.#schedules
     )
   }
 
-  show (name: string | undefined, kind: FleetKind | undefined, outage: string | undefined): void {
+  show (name: string | undefined, kind: FleetKind | undefined): void {
     this.#kind = kind
     this.#section.hidden = name === undefined
     if (name === undefined) return
@@ -37,9 +35,6 @@ export class Kind {
     this.#badge.hidden = kind?.paused !== true
     this.#pause.hidden = kind === undefined || kind.paused === true
     this.#resume.hidden = kind === undefined || kind.paused === false
-    const error = kind?.error?.message ?? outage
-    this.#outage.hidden = error === undefined
-    setText(this.#outage, error ?? '')
     this.#showSchedules(kind?.schedules ?? [])
   }
 

@@ -16,8 +16,8 @@ import { Pages } from './pages.ts'
 import { ask } from './question.ts'
 import { type ConnectionState, Stream } from './stream.ts'
 import { Table } from './table.ts'
-import { type AnyTask, path } from './task.ts'
-import { pathsOf, readView, urlOf, type View } from './view.ts'
+import { type AnyTask, key, path } from './task.ts'
+import { pathsOf, readView, taskPathOf, urlOf, type View } from './view.ts'
 
 type Frame = TaskList | FleetList
 
@@ -48,7 +48,7 @@ class Page {
     this.#connection = connection
     const change = (change: Partial<View>) => this.#go(change)
     const now = () => this.#clock.now()
-    const onOpen = (task: AnyTask) => this.#open(path(task), task)
+    const onOpen = (task: AnyTask) => this.#open(task)
     this.#cancel = new Cancel(task => {
       this.#table.refresh(task)
       this.#details.show(task)
@@ -79,13 +79,8 @@ class Page {
   }
 
   togglePause (): void {
-    if (this.#stream.paused) {
-      this.#clock.go()
-      this.#stream.resume()
-    } else {
-      this.#clock.stop()
-      this.#stream.pause()
-    }
+    if (this.#stream.paused) this.#stream.resume()
+    else this.#stream.pause()
   }
 
   /** Changes the view, and the URL with it. Another filter begins on its first page. */
@@ -106,7 +101,7 @@ class Page {
     showFailures([], 0, () => {})
     this.#failed = -1
     if (view.task === undefined) this.#details.close()
-    else if (view.task !== this.#details.path) this.#details.open(view.task)
+    else if (view.task !== this.#details.key) this.#details.open(view.task, taskPathOf(view.fleet, view.task))
     this.#stream.restart()
     this.#refreshFleet()
   }
@@ -152,7 +147,7 @@ class Page {
     this.#failuresAt = performance.now()
     const view = this.#view
     const tasks = failed === 0 ? [] : await this.#readFailures()
-    if (view === this.#view) showFailures(tasks, this.#clock.now(), task => this.#open(path(task), task))
+    if (view === this.#view) showFailures(tasks, this.#clock.now(), task => this.#open(task))
   }
 
   /** Without them, the table still tells. */
@@ -163,13 +158,15 @@ class Page {
 
   #onState (state: ConnectionState, reason?: string): void {
     if (this.#connection.isLost && (state === 'live' || state === 'polling')) this.#refreshHealth()
+    if (state === 'lost' || state === 'paused') this.#clock.stop()
+    else this.#clock.go()
     this.#connection.show(state, reason)
   }
 
-  #open (task: string, known: AnyTask): void {
-    this.#view = { ...this.#view, task }
+  #open (task: AnyTask): void {
+    this.#view = { ...this.#view, task: key(task) }
     history.replaceState(null, '', urlOf(this.#view))
-    this.#details.open(task, known)
+    this.#details.open(key(task), path(task), task)
   }
 
   #closed (): void {
@@ -205,7 +202,7 @@ class Page {
   #showKind (): void {
     const { fleet } = this.#view
     const kind = fleet === undefined ? undefined : this.#fleet?.find(fleet)
-    this.#kind.show(fleet, kind, this.#fleet?.outage)
+    this.#kind.show(fleet, kind)
     if (fleet !== undefined) this.#filters.count(kind?.counts ?? null)
   }
 

@@ -12,7 +12,7 @@ export interface View {
   limit: number
   /** Where the page of the list begins, as the server told it. None: the first. */
   cursor?: string | undefined
-  /** The task whose details are open, as its path. */
+  /** The task whose details are open: its id, or in the fleet its name. */
   task?: string | undefined
 }
 
@@ -44,6 +44,11 @@ export function pathsOf ({ fleet, status, kind, name, limit, cursor }: View): { 
   if (fleet !== undefined) return { list: `kinds/tasks?${queryOf({ kind: fleet, status, limit: String(limit), offset: cursor })}` }
   const query = queryOf({ status, kind, name, limit: String(limit), cursor })
   return { list: `tasks?${query}`, events: `events?${query}` }
+}
+
+/** Where a task is read of which no more is known than the view tells. */
+export function taskPathOf (fleet: string | undefined, task: string): string {
+  return fleet === undefined ? `tasks/${encodeURIComponent(task)}` : `kinds/task?${queryOf({ kind: fleet, name: task })}`
 }
 
 /** Whether a view leaves tasks out. */
