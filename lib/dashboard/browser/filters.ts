@@ -25,7 +25,10 @@ export class Filters {
     this.#statuses.append(...this.#tiles.values())
     this.#name.addEventListener('input', () => {
       clearTimeout(this.#typing)
-      this.#typing = setTimeout(() => change({ name: this.#name.value }), typingPause)
+      this.#typing = setTimeout(() => {
+        this.#typing = undefined
+        change({ name: this.#name.value })
+      }, typingPause)
     })
     this.#clear.addEventListener('click', () => {
       change({ status: undefined, kind: undefined, name: '' })
@@ -46,7 +49,7 @@ export class Filters {
     this.#markKinds()
     this.#kinds.hidden = ofFleet
     this.#name.closest('label')!.hidden = ofFleet
-    if (document.activeElement !== this.#name) this.#name.value = view.name
+    if (this.#typing === undefined) this.#name.value = view.name
     this.#clear.hidden = !isFiltered(view)
   }
 
@@ -60,10 +63,11 @@ export class Filters {
 
   countKinds (kinds: KindCount[]): void {
     const known = new Set(kinds.map(({ kind }) => kind))
+    const held = this.#kinds.matches(':hover, :focus-within')
     for (const [kind, chip] of this.#chips) {
       if (known.has(kind)) continue
-      // What is filtered by, or has the focus, stays though no task has it any more.
-      if (kind === this.#view.kind || chip === document.activeElement) setText(chip.querySelector('.count')!, '0')
+      // What is filtered by stays though no task has it any more, and nothing moves under the pointer or the focus.
+      if (held || kind === this.#view.kind) setText(chip.querySelector('.count')!, '0')
       else this.#dropChip(kind, chip)
     }
     for (const { kind, count: n } of kinds) setText(this.#chipOf(kind).querySelector('.count')!, count(n))
@@ -71,7 +75,7 @@ export class Filters {
   }
 
   #makeTile (status: Status): HTMLButtonElement {
-    const tile = button('', () => this.#toggle('status', status), { class: 'tile' })
+    const tile = button('', () => this.#toggle('status', status), { class: 'tile', 'aria-pressed': 'false' })
     tile.append(
       element('span', { class: 'count' }, '–'),
       element('span', { class: 'state', 'data-status': status }, status)

@@ -6,8 +6,8 @@ import { type AnyTask, key } from './task.ts'
 const hovers = matchMedia('(hover: hover)')
 
 /**
- * The table of tasks. While the pointer or the focus is in it, rows neither come, go nor change places: what came
- * meanwhile is told by a button, and shown once they have left.
+ * The table of tasks. While the pointer or the focus is in it, or on what is below it, rows neither come, go nor change
+ * places: what came meanwhile is told by a button, and shown once they have left.
  */
 export class Table {
   readonly #body = byId<HTMLTableElement>('tasks').tBodies[0]!
@@ -22,8 +22,10 @@ export class Table {
     this.#now = now
     // The focus has not arrived where it goes to when it leaves.
     const left = () => setTimeout(() => this.#arrange(this.#isHeld))
-    this.#body.addEventListener('pointerleave', left)
-    this.#body.addEventListener('focusout', left)
+    for (const part of [this.#body, byId('pages')]) {
+      part.addEventListener('pointerleave', left)
+      part.addEventListener('focusout', left)
+    }
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', left)
     this.#body.addEventListener('keydown', event => this.#onKey(event))
     this.#waiting.addEventListener('click', () => this.#arrange(false))
@@ -56,8 +58,8 @@ export class Table {
   }
 
   get #isHeld () {
-    return (hovers.matches && this.#body.matches(':hover')) || this.#body.matches(':focus-within') ||
-      document.querySelector('dialog[open]') !== null
+    const held = `:is(#tasks tbody, #pages):is(:focus-within${hovers.matches ? ', :hover' : ''}), dialog[open]`
+    return document.querySelector(held) !== null
   }
 
   #arrange (held: boolean): void {
