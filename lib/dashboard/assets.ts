@@ -7,8 +7,7 @@ export interface Asset {
   /** Relative to the plugin's prefix; the page itself is at ''. */
   path: string
   type: string
-  body: string
-  etag: string
+  read: () => Promise<{ body: string, etag: string }>
 }
 
 const folder = new URL('./browser/', import.meta.url)
@@ -32,24 +31,27 @@ export async function readAssets (title: string): Promise<Asset[]> {
 
 async function readSources (): Promise<Source[]> {
   const files = (await readdir(folder)).filter(file => extname(file) in types).sort()
-  return await Promise.all(files.map(async file => {
-    const text = await readFile(new URL(file, folder), 'utf8')
-    return { file, text: extname(file) === '.ts' ? await compile(text) : text }
-  }))
+  return await Promise.all(files.map(async file => ({ file, text: await readFile(new URL(file, folder), 'utf8') })))
 }
 
 function toAsset ({ file, text }: Source, title: string): Asset {
   const extension = extname(file)
-  const body = extension === '.html' ? text.replaceAll('{{title}}', () => escapeHtml(title)) : text
+  let served: ReturnType<Asset['read']> | undefined
   return {
     path: file === 'page.html' ? '' : file.replace(/\.ts$/, '.js'),
     type: types[extension]!,
-    body,
-    etag: `"${createHash('sha256').update(body).digest('base64url')}"`
+    read: () => (served ??= serve())
+  }
+
+  async function serve () {
+    let body = text
+    if (extension === '.html') body = text.replaceAll('{{title}}', () => escapeHtml(title))
+    if (extension === '.ts') body = await compile(text)
+    return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
   }
 }
 
-/** The package has the modules compiled. This is for those who run its sources, and have its development dependencies. */
+/** The package has the modules compiled. This is for those who run its sources, and have its development dependencies. It takes its time, so not before someone asks. */
 async function compile (source: string): Promise<string> {
   const { default: ts } = await import('typescript')
   return ts.transpile(source, {

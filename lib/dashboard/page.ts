@@ -6,7 +6,7 @@ export function routePage (app: FastifyInstance, assets: Asset[]): void {
   for (const asset of assets) {
     app.get(`/${asset.path}`, async (request, reply) => {
       const slash = asset.path === '' ? toSlash(request.originalUrl) : undefined
-      return slash === undefined ? sendAsset(asset, request, reply) : reply.redirect(slash)
+      return slash === undefined ? await sendAsset(asset, request, reply) : reply.redirect(slash)
     })
   }
 }
@@ -22,7 +22,8 @@ function toSlash (url: string): string | undefined {
   return `./${path!.slice(path!.lastIndexOf('/') + 1)}/${query}`
 }
 
-function sendAsset ({ type, body, etag }: Asset, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+async function sendAsset ({ type, read }: Asset, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { body, etag } = await read()
   reply.headers({ etag, 'cache-control': 'no-cache' }) // kept, and asked for again: a new release shows at once
   const known = request.headers['if-none-match']?.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag)
   return known === true ? reply.code(304).send() : reply.type(type).send(body)

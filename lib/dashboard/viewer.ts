@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
 import type { View } from './task-lists.ts'
 
@@ -7,6 +8,7 @@ export class Viewer implements View {
   readonly query
   /** On the clock of `performance.now()`. */
   readonly endsAt: number
+  readonly #response: FastifyReply['raw']
   #stream: Readable | undefined = undefined
   #list = ''
   #frame = ''
@@ -17,9 +19,10 @@ export class Viewer implements View {
   /** Lets the stream go on, which has sent all it had and waits. */
   #proceed: (() => void) | undefined = undefined
 
-  constructor ({ request, query }: View, endsAt: number) {
+  constructor ({ request, query }: View, response: FastifyReply['raw'], endsAt: number) {
     this.request = request
     this.query = query
+    this.#response = response
     this.endsAt = endsAt
   }
 
@@ -52,7 +55,7 @@ export class Viewer implements View {
   end (): void {
     const { isDrained } = this
     this.leave()
-    if (!isDrained) this.#stream?.destroy()
+    if (!isDrained && this.#stream !== undefined) this.#response.destroy()
   }
 
   /** Sends nothing any more. A stream that waited on would never be destroyed either. */
@@ -68,9 +71,9 @@ export class Viewer implements View {
     this.#send(`event: tasks\ndata: ${list}\n\n`)
   }
 
-  #fail (error: Error): void {
-    this.leave()
-    this.#stream!.destroy(error)
+  #fail (error: unknown): void {
+    this.request.log.error({ err: error }, 'the dashboard could not list the tasks')
+    this.#response.destroy()
   }
 
   #send (frame: string): void {
