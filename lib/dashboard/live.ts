@@ -1,5 +1,5 @@
-import type { FastifyReply } from 'fastify'
 import type { Readable } from 'node:stream'
+import type { TaskReply } from '../../types/index.ts'
 import { isOver, onceOver } from '../response.ts'
 import { FST_ERR_TASK_STREAM_LIMIT } from './errors.ts'
 import type { View } from './task-lists.ts'
@@ -40,7 +40,7 @@ export class Live {
   }
 
   /** A stream of the lists of a view, for a response. */
-  async watch (view: View, response: FastifyReply['raw']): Promise<Readable> {
+  async watch (view: View, response: TaskReply['raw']): Promise<Readable> {
     if (this.#viewers.size >= this.#settings.maxStreams) throw new FST_ERR_TASK_STREAM_LIMIT(this.#settings.maxStreams)
     const viewer = new Viewer(view, response, performance.now() + this.#settings.lifetime)
     this.#viewers.add(viewer)
@@ -56,10 +56,10 @@ export class Live {
     return viewer.open(list)
   }
 
-  /** Ends all streams. */
+  /** Ends all streams and their connections. */
   close (): void {
     this.#closed = true
-    for (const viewer of this.#viewers) viewer.end()
+    for (const viewer of this.#viewers) viewer.close()
   }
 
   #leave (viewer: Viewer): void {

@@ -5,21 +5,20 @@ import type { Asset } from './assets.ts'
 export function routePage (app: FastifyInstance, assets: Asset[]): void {
   for (const asset of assets) {
     app.get(`/${asset.path}`, async (request, reply) => {
-      const slash = asset.path === '' ? toSlash(request.originalUrl) : undefined
-      return slash === undefined ? await sendAsset(asset, request, reply) : reply.redirect(slash)
+      const target = asset.path === '' ? withSlash(request.originalUrl) : undefined
+      return target === undefined ? await sendAsset(asset, request, reply) : reply.redirect(target)
     })
   }
 }
 
 /**
- * Where the page is, as seen from the same place without its last slash, from which its relative URLs would lead astray.
- * Relative itself, for a proxy may have taken something off the path.
+ * Where the page is for whoever has left out its last slash, without which its relative URLs would lead astray. It is a path
+ * from the root, for @fastify/http-proxy puts what it has taken off a path before any other. Two slashes would be a host.
  */
-function toSlash (url: string): string | undefined {
-  const [path, ...search] = url.split('?')
+function withSlash (url: string): string | undefined {
+  const [path, ...query] = url.split('?')
   if (path!.endsWith('/')) return undefined
-  const query = search.length === 0 ? '' : `?${search.join('?')}`
-  return `./${path!.slice(path!.lastIndexOf('/') + 1)}/${query}`
+  return [path!.replace(/^[/\\]+/, '/') + '/', ...query].join('?')
 }
 
 async function sendAsset ({ type, read }: Asset, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,5 +1,5 @@
-import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
+import type { TaskReply } from '../../types/index.ts'
 import type { View } from './task-lists.ts'
 
 /** One who watches: a stream of server-sent events. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
@@ -8,7 +8,7 @@ export class Viewer implements View {
   readonly query
   /** On the clock of `performance.now()`. */
   readonly endsAt: number
-  readonly #response: FastifyReply['raw']
+  readonly #response: TaskReply['raw']
   #stream: Readable | undefined = undefined
   #list = ''
   #frame = ''
@@ -19,7 +19,7 @@ export class Viewer implements View {
   /** Lets the stream go on, which has sent all it had and waits. */
   #proceed: (() => void) | undefined = undefined
 
-  constructor ({ request, query }: View, response: FastifyReply['raw'], endsAt: number) {
+  constructor ({ request, query }: View, response: TaskReply['raw'], endsAt: number) {
     this.request = request
     this.query = query
     this.#response = response
@@ -56,6 +56,15 @@ export class Viewer implements View {
     const { isDrained } = this
     this.leave()
     if (!isDrained && this.#stream !== undefined) this.#response.destroy()
+  }
+
+  /** Ends the stream and its connection, for which the server's close would wait. HTTP/1 ends that by itself, as its headers say. */
+  close (): void {
+    const session = 'stream' in this.#response ? this.#response.stream.session : undefined
+    const { isDrained } = this
+    this.end()
+    if (isDrained) session?.close()
+    else session?.destroy()
   }
 
   /** Sends nothing any more. A stream that waited on would never be destroyed either. */
