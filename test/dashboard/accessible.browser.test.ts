@@ -29,6 +29,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       app.addTask(() => { throw new Error('no') }, { name: 'fails' })
       app.addTask(() => {}, { name: 'ends' })
       await page.getByRole('row', { name: 'ends' }).waitFor()
+      await page.getByText('Failed last').waitFor()
       t.strictSame(await violations(page), [], 'with a task in each state')
 
       await page.getByRole('button', { name: '1 failed' }).click()

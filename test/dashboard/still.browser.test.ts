@@ -56,3 +56,18 @@ t.test('nothing moves under the pointer', inBrowser, async t => {
   await page.getByRole('button', { name: /^Show \d+ new tasks?$/ }).waitFor({ state: 'hidden' })
   t.strictSame(problems, [])
 })
+
+t.test('what failed last does not push the table away from the pointer', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(untilAborted, { name: 'one' })
+  const { page } = await openPage(t, url)
+  const cancel = page.getByRole('button', { name: 'Cancel one' })
+  await cancel.hover()
+  const before = await cancel.boundingBox()
+  app.addTask(() => { throw new Error('no') }, { name: 'fails' })
+  await page.getByRole('button', { name: '1 failed' }).waitFor()
+  t.strictSame(await cancel.boundingBox(), before)
+  t.equal(await page.getByText('Failed last').count(), 0)
+  await page.mouse.move(0, 0)
+  await page.getByText('Failed last').waitFor()
+})

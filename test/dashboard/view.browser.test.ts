@@ -48,7 +48,7 @@ t.test('the back button goes back to the filters before', inBrowser, async t => 
 t.test('filters that fit nothing say so, and are cleared', inBrowser, async t => {
   const { page } = await openPage(t, await serveThree(t))
   await page.getByRole('button', { name: '0 failed' }).click()
-  await page.getByText('No failed task', { exact: true }).waitFor()
+  await page.getByText('No failed tasks', { exact: true }).waitFor()
   await page.getByRole('button', { name: 'Clear filters' }).click()
   await page.getByRole('row', { name: 'mail:1' }).waitFor()
   t.equal(new URL(page.url()).search, '')

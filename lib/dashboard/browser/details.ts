@@ -1,5 +1,5 @@
 import { describe, request } from './api.ts'
-import { button, byId, element, setText } from './element.ts'
+import { button, byId, element, setAttribute, setText } from './element.ts'
 import { block, date, elapsed } from './format.ts'
 import { barOf, Progress } from './progress.ts'
 import { ageOf, type AnyTask, durationOf, isSettled, key, label } from './task.ts'
@@ -88,6 +88,7 @@ export class Details {
     if (this.#shown !== shown) {
       this.#shown = shown
       setText(this.#name, label(task))
+      setAttribute(this.#content, 'data-status', task.status)
       document.title = `${label(task)} · ${this.#title}`
       this.#content.replaceChildren(...this.#sections(task))
     }

@@ -14,7 +14,8 @@ export function showEmpty (view: View, isEmpty: boolean, change: (change: Partia
   if (view.cursor !== undefined) {
     tell('Nothing on this page', 'Its tasks are gone.', button('First page', () => change({ cursor: undefined })))
   } else if (isFiltered(view)) {
-    tell(`No ${view.status ?? ''} task${view.status === undefined ? ' is found' : ''}`, 'No task fits the filters as they are.',
+    const { status, kind, name } = view
+    tell(kind === undefined && name === '' ? `No ${status} tasks` : 'No task fits all filters', 'There may be others.',
       button('Show all tasks', () => change({ status: undefined, kind: undefined, name: '' })))
   } else {
     tell('No tasks', 'None runs. A task appears here as soon as it is added.')

@@ -1,4 +1,4 @@
-import type { FleetList, Health, TaskList, TaskRow } from '../wire.ts'
+import type { FleetList, Health, TaskList } from '../wire.ts'
 import { describe, type ReplyError, request } from './api.ts'
 import { Cancel } from './cancel.ts'
 import { Clock } from './clock.ts'
@@ -6,7 +6,7 @@ import { Connection } from './connection.ts'
 import { Details } from './details.ts'
 import { byId, setText } from './element.ts'
 import { showEmpty, showOutage } from './empty.ts'
-import { showFailures } from './failure.ts'
+import { Failures } from './failures.ts'
 import { Filters } from './filters.ts'
 import { Fleet } from './fleet.ts'
 import { elapsed, plural } from './format.ts'
@@ -21,8 +21,6 @@ import { pathsOf, readView, taskPathOf, urlOf, type View } from './view.ts'
 
 type Frame = TaskList | FleetList
 
-const failuresShown = 3
-const failuresEvery = 5000
 const fleetEvery = 5000
 const healthEvery = 60_000
 
@@ -31,8 +29,6 @@ class Page {
   #view = readView(location.search)
   /** Whether the list that is shown is not the one that is asked for. */
   #isStale = true
-  #failed = -1
-  #failuresAt = -Infinity
   readonly #clock = new Clock()
   readonly #stream: Stream<Frame>
   readonly #connection: Connection
@@ -40,6 +36,7 @@ class Page {
   readonly #table: Table
   readonly #details: Details
   readonly #filters: Filters
+  readonly #failures: Failures
   readonly #pages: Pages
   readonly #fleet: Fleet | undefined
   readonly #kind: Kind
@@ -57,6 +54,7 @@ class Page {
     this.#table = new Table({ onOpen, onCancel }, now)
     this.#details = new Details({ now, onCancel, see: task => this.#cancel.see(task), onClose: () => this.#closed() })
     this.#filters = new Filters(this.#view, change)
+    this.#failures = new Failures({ now, onOpen })
     this.#pages = new Pages(change)
     this.#kind = new Kind(health.readOnly, (kind, paused) => { this.#pauseKind(kind, paused) })
     if (health.fleet) this.#fleet = new Fleet(health, change)
@@ -98,8 +96,7 @@ class Page {
     this.#filters.show(view)
     this.#fleet?.show(view)
     this.#showKind()
-    showFailures([], 0, () => {})
-    this.#failed = -1
+    this.#failures.show(view)
     if (view.task === undefined) this.#details.close()
     else if (view.task !== this.#details.key) this.#details.open(view.task, taskPathOf(view.fleet, view.task))
     this.#stream.restart()
@@ -115,7 +112,7 @@ class Page {
     if ('counts' in frame) {
       this.#filters.count(frame.counts)
       this.#filters.countKinds(frame.kinds)
-      this.#showFailures(frame.counts.failed)
+      this.#failures.count(frame.counts.failed)
     }
     this.#pages.show(this.#view, tasks.length, 'cursor' in frame ? frame.cursor : frame.offset === null ? null : String(frame.offset))
     showEmpty(this.#view, tasks.length === 0, change => this.#go(change))
@@ -134,26 +131,6 @@ class Page {
     this.#pages.show(this.#view, 0, null)
     showOutage(message)
     return true
-  }
-
-  /** The latest failures are read when there are others, and shown where nobody is about to click on what they would move. */
-  async #showFailures (failed: number): Promise<void> {
-    const { status, kind, name, cursor } = this.#view
-    const isWhole = status === undefined && kind === undefined && name === '' && cursor === undefined
-    const isFirst = this.#failed === -1
-    if (!isWhole || failed === this.#failed) return
-    if (!isFirst && (performance.now() - this.#failuresAt < failuresEvery || document.querySelector('main:is(:hover, :focus-within)') !== null)) return
-    this.#failed = failed
-    this.#failuresAt = performance.now()
-    const view = this.#view
-    const tasks = failed === 0 ? [] : await this.#readFailures()
-    if (view === this.#view) showFailures(tasks, this.#clock.now(), task => this.#open(task))
-  }
-
-  /** Without them, the table still tells. */
-  async #readFailures (): Promise<TaskRow[]> {
-    const list = request<TaskList>('GET', `tasks?status=failed&limit=${failuresShown}`)
-    return await list.then(({ tasks }) => tasks, () => [])
   }
 
   #onState (state: ConnectionState, reason?: string): void {
@@ -179,6 +156,7 @@ class Page {
     if (this.#stream.paused) return
     this.#table.tick()
     this.#details.tick()
+    this.#failures.tick()
   }
 
   #showHealth (health: Health): void {
