@@ -41,3 +41,15 @@ t.test('the details of a task that is gone say so', inBrowser, async t => {
   const { page } = await openPage(t, `${url}?task=abcdefabcdef-1`)
   await page.getByRole('dialog').getByText(/There is no task/).waitFor()
 })
+
+t.test('the details of a task that goes stay, and say that it is gone', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(untilAborted, { kind: 'unnamed' }) // settled, it is kept nowhere
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: '#1', exact: true }).click()
+  const details = page.getByRole('dialog', { name: '#1' })
+  await details.getByText('unnamed').waitFor()
+  await task.cancel()
+  await details.getByText(/There is no task/).waitFor()
+  t.ok(await details.getByText('unnamed').isVisible())
+})

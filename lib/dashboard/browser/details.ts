@@ -1,4 +1,4 @@
-import { describe, request } from './api.ts'
+import { describe, ReplyError, request } from './api.ts'
 import { button, byId, element, setAttribute, setText } from './element.ts'
 import { block, date, elapsed } from './format.ts'
 import { barOf, Progress } from './progress.ts'
@@ -24,6 +24,7 @@ export class Details {
   readonly #duration = element('dd')
   readonly #cancel: HTMLButtonElement | undefined
   readonly #listener: DetailsListener
+  #isFetching = false
   #key: string | undefined
   #path = ''
   #task: AnyTask | undefined
@@ -71,7 +72,7 @@ export class Details {
 
   /** Reads the task again, unless nothing will change any more. */
   refresh (): void {
-    if (this.#task !== undefined && !isSettled(this.#task)) this.#fetch()
+    if (this.#task !== undefined && !isSettled(this.#task) && !this.#isFetching) this.#fetch()
   }
 
   /** Shows a task if it is the one that is open. */
@@ -105,12 +106,15 @@ export class Details {
 
   async #fetch (): Promise<void> {
     const key = this.#key
+    this.#isFetching = true
     try {
       const task = this.#listener.see(await request<AnyTask>('GET', this.#path))
       if (key === this.#key) this.show(task)
     } catch (error) {
       if (key !== this.#key) return
       const known = this.#task
+      const isGone = error instanceof ReplyError && error.status === 404
+      if (known !== undefined && !isGone) return
       // What was shown last stays, with a word on why it is the last.
       this.#content.replaceChildren(
         element('p', { class: 'because cancelled', role: 'status' }, describe(error)),
@@ -118,6 +122,8 @@ export class Details {
       )
       this.#task = undefined
       if (this.#cancel !== undefined) this.#cancel.hidden = true
+    } finally {
+      this.#isFetching = false
     }
   }
 

@@ -116,7 +116,6 @@ class Page {
     }
     this.#pages.show(this.#view, tasks.length, 'cursor' in frame ? frame.cursor : frame.offset === null ? null : String(frame.offset))
     showEmpty(this.#view, tasks.length === 0, change => this.#go(change))
-    this.#details.refresh()
     if (isNew) announce(tasks.length === 0 ? 'No tasks' : `${plural(tasks.length, 'task')} shown`)
   }
 
@@ -156,6 +155,7 @@ class Page {
     if (this.#stream.paused) return
     this.#table.tick()
     this.#details.tick()
+    this.#details.refresh()
     this.#failures.tick()
   }
 

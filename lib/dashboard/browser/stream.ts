@@ -14,6 +14,7 @@ export interface StreamListener<Frame> {
 }
 
 const patience = 5000
+const shortestStream = 2000
 const retryStreamAfter = 30_000
 const longestRetry = 10_000
 
@@ -34,8 +35,8 @@ export class Stream<Frame> {
 
   constructor (listener: StreamListener<Frame>) {
     this.#listener = listener
-    document.addEventListener('visibilitychange', () => document.hidden ? this.#stop() : this.restart())
-    addEventListener('online', () => this.restart())
+    document.addEventListener('visibilitychange', () => document.hidden ? this.#stop() : this.#goOn())
+    addEventListener('online', () => this.#goOn())
     addEventListener('offline', () => {
       this.#stop()
       this.#lost('This device is offline.')
@@ -65,6 +66,10 @@ export class Stream<Frame> {
     else this.#open(list, events)
   }
 
+  #goOn (): void {
+    if (!this.#paused) this.restart()
+  }
+
   get #isRefused () { return performance.now() - this.#refusedAt < retryStreamAfter }
 
   #stop (): void {
@@ -75,18 +80,20 @@ export class Stream<Frame> {
   }
 
   #open (list: string, events: string): void {
-    let opened = false
+    let openedAt = Infinity
     const source = this.#source = new EventSource(events)
     // An EventSource does not tell why it fails: a request of the list does. A stream that was open has ended as all do
-    // after a while, or with its server. One that never opened was refused, or a proxy on the way keeps its events back.
+    // after a while, or with its server. One that never opened was refused, or a proxy on the way keeps its events back,
+    // or cuts off what takes long.
     const failed = () => {
       this.#stop()
-      if (!opened) this.#refusedAt = performance.now()
+      const now = performance.now()
+      if (now - openedAt < shortestStream || openedAt === Infinity) this.#refusedAt = now
       this.#poll(list, events)
     }
     source.addEventListener('error', failed)
     source.addEventListener('tasks', event => {
-      opened = true
+      openedAt = Math.min(openedAt, performance.now())
       clearTimeout(this.#timer)
       this.#arrived('live', JSON.parse(event.data))
     })
