@@ -26,6 +26,8 @@ export class Live {
   readonly #look: Look
   readonly #settings: LiveSettings
   readonly #viewers = new Set<Viewer>()
+  /** Those whose stream has not begun, and what takes their first list. */
+  readonly #coming = new Map<Viewer, (list: Promise<string>) => void>()
   #timer: NodeJS.Timeout | undefined = undefined
   #showing = false
   /** When everyone was shown the tasks. */
@@ -47,9 +49,7 @@ export class Live {
     if (isOver(response)) this.#leave(viewer)
     else onceOver(response, () => this.#leave(viewer))
 
-    const began = process.cpuUsage()
-    const list = await this.#look([viewer])[0]!
-    this.#rest(began)
+    const list = await this.#firstList(viewer)
     if (this.#closed) viewer.end()
     if (this.#timer === undefined) this.#shownAt = performance.now()
     this.#schedule()
@@ -60,6 +60,24 @@ export class Live {
   close (): void {
     this.#closed = true
     for (const viewer of this.#viewers) viewer.close()
+  }
+
+  /** The list that a stream begins with. Those who come together are looked for together, as after a restart of the server. */
+  #firstList (viewer: Viewer): Promise<string> {
+    return new Promise(resolve => {
+      if (this.#coming.size === 0) setImmediate(() => this.#welcome())
+      this.#coming.set(viewer, resolve)
+    })
+  }
+
+  async #welcome (): Promise<void> {
+    const coming = [...this.#coming]
+    this.#coming.clear()
+    const began = process.cpuUsage()
+    const lists = this.#look(coming.map(([viewer]) => viewer))
+    for (const [i, [, resolve]] of coming.entries()) resolve(lists[i]!)
+    await Promise.allSettled(lists)
+    this.#rest(began)
   }
 
   #leave (viewer: Viewer): void {

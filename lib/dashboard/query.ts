@@ -60,8 +60,11 @@ export function readQuery (querystring: TaskQuerystring, instance: string): Quer
   return { status: status || undefined, kind: kind || undefined, name: name || undefined, limit: readLimit(limit), before }
 }
 
+/** Statuses that the fleet counts as one: a number and what it stands for have to agree. */
+const together: Partial<Record<TaskStatus, TaskStatus[]>> = { running: ['running', 'cancelling'], failed: ['failed', 'cancelled'] }
+
 export function readPage ({ status, offset, limit }: KindTasksQuerystring) {
-  return { status: status ? [status] : undefined, offset: Number(offset ?? 0), limit: readLimit(limit) }
+  return { status: status ? together[status] ?? [status] : undefined, offset: Number(offset ?? 0), limit: readLimit(limit) }
 }
 
 function readLimit (limit: string | undefined): number {

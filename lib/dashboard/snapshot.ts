@@ -64,19 +64,21 @@ export interface Snapshot {
 /** Goes through the tasks once, for any number of queries. */
 export function takeSnapshot (tasks: readonly Task[], queries: readonly Query[]): Snapshot {
   const counts = noCounts()
-  const kinds = new Map<string, number>()
+  const kinds = new Map<string, KindCount>()
   const windows = queries.map(query => new Window(query))
   // The newest are the last, mostly: from there a window is full at once, and what follows costs a comparison.
   for (let i = tasks.length - 1; i >= 0; i--) {
     const task = tasks[i]!
     counts[task.status]++
     const { kind } = task
-    if (kind !== undefined && kind.length <= MAX_TEXT) kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+    const known = kind === undefined ? undefined : kinds.get(kind)
+    if (known !== undefined) known.count++
+    else if (kind !== undefined && kind.length <= MAX_TEXT) kinds.set(kind, { kind, count: 1 })
     for (const window of windows) window.offer(task)
   }
   return {
     counts,
-    kinds: Array.from(kinds, ([kind, count]) => ({ kind, count })).sort((a, b) => b.count - a.count).slice(0, MAX_KINDS),
+    kinds: [...kinds.values()].sort((a, b) => b.count - a.count).slice(0, MAX_KINDS),
     windows: windows.map(window => window.close())
   }
 }

@@ -56,9 +56,11 @@ export class TaskLists {
   /** The list of each view. Where everyone may see everything, the tasks are gone through once for all of them. */
   listsJson (views: readonly View[]): Promise<string>[] {
     if (!this.#authority.isOpen) return views.map(view => this.listJson(view))
-    const snapshot = takeSnapshot(this.#tasks.walk(), views.map(view => view.query))
+    const queries = new Map(views.map(({ query }) => [JSON.stringify(query), query]))
+    const snapshot = takeSnapshot(this.#tasks.walk(), [...queries.values()])
     const rows = new Map<Task, string>()
-    return views.map(async ({ query }, i) => this.#listJson(snapshot, query, snapshot.windows[i]!, rows))
+    const lists = new Map(Array.from(queries, ([key, query], i) => [key, this.#listJson(snapshot, query, snapshot.windows[i]!, rows)]))
+    return views.map(async ({ query }) => lists.get(JSON.stringify(query))!)
   }
 
   async listJson ({ request, query }: View): Promise<string> {
