@@ -13,22 +13,33 @@ export interface Driven {
 const SLICE = 5
 
 let ranFor = 0
+let turning = false
 /** Computing work that waits for a turn of the event loop, the longest first. */
-const waiting: { task: Driven, resolve: () => void }[] = []
+const waiting: { steps: Steps<unknown>, resolve: () => void }[] = []
 
-function nextTurn (task: Driven): Promise<void> {
+function nextTurn (steps: Steps<unknown>): Promise<void> {
   return new Promise(resolve => {
-    waiting.push({ task, resolve })
-    if (waiting.length === 1) setImmediate(turn)
+    waiting.push({ steps, resolve })
+    if (!turning) setImmediate(turn)
+    turning = true
   })
 }
 
-/** Each turn lets one go on for a slice: the first that is told to stop, which has little left to do, or else the first. */
-function turn () {
+/** Takes who goes on next in a turn: the first that is yet to be told to stop, which has little left to do, or else the first. */
+function takeNext () {
+  if (ranFor >= SLICE) return undefined
+  const stopping = waiting.findIndex(({ steps }) => steps.mustStop)
+  return waiting.splice(Math.max(stopping, 0), 1)[0]
+}
+
+async function turn () {
   ranFor = 0
-  const told = waiting.findIndex(({ task }) => task.abortReason !== undefined)
-  waiting.splice(Math.max(told, 0), 1)[0]!.resolve()
-  if (waiting.length > 0) setImmediate(turn)
+  for (let next = takeNext(); next !== undefined; next = takeNext()) {
+    next.resolve()
+    await undefined // it goes on before we do
+  }
+  turning = waiting.length > 0
+  if (turning) setImmediate(turn)
 }
 
 /** By what a generator has, so that one that was compiled for an older runtime counts. */
@@ -38,13 +49,24 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
   return typeof next === 'function' && typeof throwInto === 'function' && typeof (asyncIterator ?? iterator) === 'function'
 }
 
-/** Answers what takes the next step of a generator: when its task is told to stop, the reason is thrown in, once, where it has yielded. */
-function stepper<Step> (work: { next: () => Step, throw: (reason: unknown) => Step }, task: Driven): () => Step {
-  let told = false
-  return () => {
-    if (told || task.abortReason === undefined) return work.next()
-    told = true
-    return work.throw(task.abortReason)
+/** Takes the steps of a generator. When its task is told to stop, the reason is thrown in, once, where it has yielded. */
+class Steps<Step> {
+  readonly #work: { next: () => Step, throw: (reason: unknown) => Step }
+  readonly #task: Driven
+  #told = false
+
+  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, task: Driven) {
+    this.#work = work
+    this.#task = task
+  }
+
+  /** Whether it is yet to be told to stop. */
+  get mustStop () { return !this.#told && this.#task.abortReason !== undefined }
+
+  next (): Step {
+    if (!this.mustStop) return this.#work.next()
+    this.#told = true
+    return this.#work.throw(this.#task.abortReason)
   }
 }
 
@@ -53,26 +75,26 @@ function takeProgress (task: Driven, progress: unknown): void {
 }
 
 async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, task: Driven): Promise<T> {
-  const step = stepper(work, task)
+  const steps = new Steps(work, task)
   for (;;) {
-    const { done, value } = await step()
+    const { done, value } = await steps.next()
     if (done === true) return value
     takeProgress(task, value)
   }
 }
 
 async function compute<T, Progress> (work: Generator<Progress, T, void>, task: Driven): Promise<T> {
-  const step = stepper(work, task)
+  const steps = new Steps(work, task)
   let since = performance.now()
   for (;;) {
-    const { done, value } = step()
+    const { done, value } = steps.next()
     const time = performance.now()
     ranFor += time - since
     since = time
     if (done === true) return value
     takeProgress(task, value)
     if (ranFor < SLICE) continue
-    await nextTurn(task)
+    await nextTurn(steps)
     since = performance.now()
   }
 }

@@ -10,7 +10,7 @@ export function warnOfLostError (task: Task): void {
   setImmediate(() => {
     if (task.finishedSeen) return
     const { name, message } = errorState(task.error)
-    process.emitWarning(`The ${taskLabel(task)} failed: ${name}: ${message}`, {
+    process.emitWarning(`Unreported failure of ${taskLabel(task)}: ${name}: ${message}`, {
       type: 'FastifyTasksWarning',
       code: 'FST_TASK_FAILED',
       detail: stackOf(task.error)

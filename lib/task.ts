@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
+import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWatch, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
 import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
@@ -24,6 +25,9 @@ export interface TaskOwner {
   watched (watch: Watch<unknown>): () => void
   disposed (task: Task): void
 }
+
+/** Runs a callback in no request's async context: on Node 20 a promise keeps the stores that it was made in. */
+const outOfContext = AsyncLocalStorage.snapshot()
 
 /** One piece of background work: what it does, where it is in its life, and how it ended. */
 export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListItem implements PublicTask<T, Data, Progress> {
@@ -89,12 +93,12 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
 
   get finished () {
     if (this.#finished === undefined) {
-      this.#finished = new Promise((resolve, reject) => {
+      this.#finished = outOfContext(() => new Promise((resolve, reject) => {
         this.onceSettled(() => {
           if (this.#status === 'completed') resolve(this.#outcome as T)
           else reject(this.#outcome)
         })
-      })
+      }))
       this.#finished.catch(() => {})
     }
     return this.#finished
@@ -109,7 +113,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return ended
   }
 
-  watch (options: WatchOptions = {}): AsyncIterableIterator<TaskState<Progress>> {
+  watch (options: WatchOptions = {}): TaskWatch<TaskState<Progress>> {
     checkWatchOptions(options, this)
     return new Watch(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
@@ -249,6 +253,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   private settle (status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {
     if (this.settled) return
     if (status !== 'completed') letGoOfFrames(outcome)
+    if (this.#cancellation !== undefined && this.#cancellation.reason !== outcome) letGoOfFrames(this.#cancellation.reason)
     this.#outcome = outcome
     this.#settledAt = now()
     this.become(status)

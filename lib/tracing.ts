@@ -63,4 +63,5 @@ function traceFollow ({ message }: Trace, follow: (task: Task) => void): void {
   asyncStart.publish(message)
   follow(message.task)
   asyncEnd.publish(message)
+  traces.delete(message.task) // and with it the stores, while the task is kept
 }

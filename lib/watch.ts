@@ -1,3 +1,4 @@
+import type { TaskWatch } from '../types/index.ts'
 import { AbortError, onceAborted } from './abort.ts'
 
 interface Waiting<State> {
@@ -17,7 +18,7 @@ export interface WatchOptions {
  * read, until it has had its last. Written by hand, not as an async generator: whoever leaves while it waits must not wait
  * for the next change. After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
  */
-export class Watch<State> implements AsyncIterableIterator<State, undefined> {
+export class Watch<State> implements TaskWatch<State> {
   readonly #read: () => State
   readonly #isLast: () => boolean
   readonly #signal: AbortSignal | undefined

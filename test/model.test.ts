@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
+import type { TaskRegistry } from '../lib/task-registry.ts'
 import tasks, { type Task, type TaskOptions, type TaskStatus } from '../index.ts'
 
 const RUNS = 2000
@@ -11,11 +12,16 @@ const MAX_SETTLED = 3
 const TIMEOUT = 123_456
 
 const NAMES = ['a', 'b', '__proto__'] as const
-/** How work ends: before addTask returns, when it is aborted, or (the deaf, the promise) only when its gate opens. */
-const WORKS = ['returns', 'throws', 'cooperative', 'swallowing', 'dirty', 'deaf', 'promise'] as const
+/**
+ * How work ends: before addTask returns, a moment later (the computing), when it is aborted, or (the deaf, the promise)
+ * only when its gate opens. The generators never look at their signal.
+ */
+const WORKS = ['returns', 'throws', 'cooperative', 'swallowing', 'dirty', 'deaf', 'promise', 'generator', 'computing'] as const
+const KINDS = ['mail', 'report'] as const
 
 interface Addition {
   work: typeof WORKS[number]
+  kind: typeof KINDS[number] | undefined
   name: typeof NAMES[number] | undefined
   onDuplicate: 'reject' | 'replace' | 'keep' | undefined
   register: boolean | undefined
@@ -49,7 +55,7 @@ class Model {
   tasks: ModelTask[] = []
   /** Listed, named, settled tasks, in the order they settled. */
   settled: ModelTask[] = []
-  /** Tasks whose work has heard its abort and ends in a moment, in the order they heard it. */
+  /** Tasks whose work ends in a moment: it computes, or has heard its abort. In the order they did. */
   unwinding: ModelTask[] = []
   ready = false
   closed = false
@@ -78,6 +84,7 @@ class Model {
 
   add (addition: Addition) {
     const task: ModelTask = { ...addition, status: 'deferred', listed: addition.register !== false }
+    if (task.after !== undefined && this.sent[task.after]) task.after = undefined // there is nothing to wait for but the app
     if (task.listed) {
       const holder = this.find(task.name)
       if (holder !== undefined) {
@@ -97,6 +104,7 @@ class Model {
     task.status = 'running'
     if (task.work === 'returns') this.settle(task, 'completed', 'returned')
     if (task.work === 'throws') this.settle(task, 'failed', 'BOOM')
+    if (task.work === 'computing') this.unwinding.push(task)
   }
 
   abort (task: ModelTask, code: string, status: 'failed' | 'cancelled' = 'cancelled') {
@@ -110,8 +118,10 @@ class Model {
   }
 
   unwind () {
-    for (const task of this.unwinding.splice(0)) {
-      if (task.work === 'cooperative') this.settle(task, task.abort!.status, task.abort!.code)
+    const patient = (task: ModelTask) => task.work === 'generator' ? 1 : 0 // its abort waits for its next turn
+    for (const task of this.unwinding.splice(0).sort((a, b) => patient(a) - patient(b))) {
+      if (task.work === 'computing') this.settle(task, 'completed', 'returned')
+      if (task.work === 'cooperative' || task.work === 'generator') this.settle(task, task.abort!.status, task.abort!.code)
       if (task.work === 'swallowing') this.settle(task, 'completed', 'swallowed')
       if (task.work === 'dirty') this.settle(task, 'failed', 'DIRTY')
     }
@@ -132,10 +142,10 @@ class Model {
     this.settled = this.settled.filter(other => other !== task)
   }
 
-  purge () {
-    const { length } = this.settled
-    for (const task of this.settled) this.unlist(task)
-    return length
+  purge (which: (task: ModelTask) => boolean = () => true) {
+    const purged = this.settled.filter(which)
+    for (const task of purged) this.unlist(task)
+    return purged.length
   }
 
   close () {
@@ -185,34 +195,57 @@ const timeouts = new Timeouts()
 
 const coded = (code: string) => Object.assign(new Error(code), { code })
 
+/** A response that is sent when we say. */
+const reply = () => Object.assign(new PassThrough(), { setHeader () {} })
+
 /** The app, with one entry a task in the order of the model's. */
 class Real {
-  app: FastifyInstance
+  app: FastifyInstance & { tasks: Pick<TaskRegistry, 'counts' | 'walk'> }
   tasks: Task[] = []
   gates: { open: (result: string) => void, fail: (error: Error) => void }[] = []
   seen: TaskStatus[] = []
   signals = [new AbortController(), new AbortController()]
-  replies = [new PassThrough(), new PassThrough()]
+  replies = [reply(), reply()]
 
   constructor (app: FastifyInstance) {
-    this.app = app
+    this.app = app as Real['app']
   }
 
   add (addition: Addition): Task {
-    const { work, name, onDuplicate, register, drain, timeout, signal, after } = addition
+    const { work, kind, name, onDuplicate, register, drain, timeout, signal, after } = addition
     let open!: (result: string) => void
     let fail!: (error: Error) => void
     const gate = new Promise<string>((resolve, reject) => { open = resolve; fail = reject })
     if (work !== 'promise') gate.catch(() => {})
-    const options: TaskOptions = { name, onDuplicate, register, drain }
+    const options: TaskOptions = { kind, name, onDuplicate, register, drain }
     if (timeout) options.timeout = TIMEOUT
     if (signal !== undefined) options.signal = this.signals[signal]!.signal
     if (after !== undefined) options.after = { raw: this.replies[after] as never, log: this.app.log }
+
+    let opened: { result: string } | { error: Error } | undefined
+    gate.then(result => { opened = { result } }, error => { opened = { error } })
+    const end = (how: NonNullable<typeof opened>) => {
+      if ('error' in how) throw how.error
+      return how.result
+    }
+    async function * untilOpen () {
+      for (;;) {
+        if (opened !== undefined) return end(opened)
+        await new Promise(resolve => setImmediate(resolve))
+        yield 1
+      }
+    }
+    function * compute () {
+      yield 1
+      return 'returned'
+    }
 
     const callable = (_app: FastifyInstance, task: Task): unknown => {
       if (work === 'returns') return 'returned'
       if (work === 'throws') throw coded('BOOM')
       if (work === 'deaf') return gate
+      if (work === 'generator') return untilOpen()
+      if (work === 'computing') return compute()
       return new Promise((resolve, reject) => {
         gate.then(resolve, reject)
         task.signal.addEventListener('abort', () => {
@@ -249,6 +282,7 @@ async function compare (model: Model, real: Real) {
     real.seen[i] = task.status
 
     const settled = model.isSettled(expected)
+    equal(task.kind, expected.kind ?? (expected.work === 'promise' ? undefined : 'callable'), `${label}: kind`)
     equal(task.settled, settled, `${label}: settled`)
     equal(task.settledAt !== undefined, settled, `${label}: settledAt`)
     equal(task.result, task.status === 'completed' ? expected.outcome : undefined, `${label}: result`)
@@ -262,6 +296,12 @@ async function compare (model: Model, real: Real) {
   }
   equal(real.app.tasks.size, model.listed.length, 'size')
   equal([...real.app.tasks].map(task => real.tasks.indexOf(task)).join(), model.listed.map(task => model.tasks.indexOf(task)).join(), 'tasks')
+  const { counts } = real.app.tasks
+  for (const status of Object.keys(transitions) as TaskStatus[]) {
+    equal(counts[status], model.listed.filter(task => task.status === status).length, `count of ${status}`)
+  }
+  const walked = real.app.tasks.walk().map(task => real.tasks.indexOf(task)).sort((a, b) => a - b)
+  equal(walked.join(), model.listed.map(task => model.tasks.indexOf(task)).join(), 'walk')
   for (const name of NAMES) {
     const task = real.app.getTask(name, { optional: true })
     equal(task === undefined ? -1 : real.tasks.indexOf(task), model.tasks.indexOf(model.find(name)!), `getTask ${name}`)
@@ -346,6 +386,11 @@ const elapse = () => command('elapse', model => {
 
 const purge = () => command('purge', (model, real) => { equal(real.app.purgeTasks(), model.purge(), 'purged') })
 
+const purgeKind = (kind: Addition['kind']) => command(`purge(${kind})`, (model, real) => {
+  const purged = real.app.purgeTasks(task => task.kind === kind)
+  equal(purged, model.purge(task => (task.kind ?? (task.work === 'promise' ? undefined : 'callable')) === kind), 'purged by kind')
+})
+
 const ready = () => command('ready', async (model, real) => {
   await real.app.ready()
   model.ready = true
@@ -359,16 +404,17 @@ const close = () => command('close', async (model, real) => {
 
 const index = fc.nat({ max: 9 })
 const either = fc.nat({ max: 1 })
-const rarely = <T> (arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 1 })
+const maybe = <T> (arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 }) // one in two is undefined
 const addition = fc.record({
   work: fc.constantFrom(...WORKS),
+  kind: fc.constantFrom(...KINDS, undefined),
   name: fc.constantFrom(...NAMES, undefined),
   onDuplicate: fc.constantFrom(undefined, 'reject', 'replace', 'keep'),
-  register: rarely(fc.boolean()),
-  drain: rarely(fc.boolean()),
+  register: maybe(fc.boolean()),
+  drain: maybe(fc.boolean()),
   timeout: fc.boolean(),
-  signal: rarely(either),
-  after: rarely(either)
+  signal: maybe(either),
+  after: maybe(either)
 }) as fc.Arbitrary<Addition>
 
 const commands = fc.commands([
@@ -382,6 +428,7 @@ const commands = fc.commands([
   either.map(send),
   fc.constant(elapse()),
   fc.constant(purge()),
+  fc.constantFrom(...KINDS, undefined).map(purgeKind),
   fc.constant(ready()),
   fc.constant(ready()),
   fc.constant(close())
@@ -400,7 +447,7 @@ t.test(`${RUNS} random sequences do as the model does`, { timeout: 30_000 }, asy
   await fc.assert(fc.asyncProperty(commands, async commands => {
     timeouts.forget()
     const app = Fastify()
-    await app.register(tasks, { maxTasks: MAX_TASKS, maxSettled: MAX_SETTLED, cancelTimeout: 0, drainTimeout: 0 })
+    await app.register(tasks, { maxTasks: MAX_TASKS, maxSettled: MAX_SETTLED, cancelTimeout: 0, drainTimeout: 0, onError () {} })
     try {
       await fc.asyncModelRun(() => ({ model: new Model(), real: new Real(app) }), commands)
     } finally {

@@ -160,3 +160,96 @@ t.test('maxSettled: Infinity keeps all', async t => {
   t.equal(app.getTask('task 0').status, 'completed')
   t.equal(app.purgeTasks(), 3000)
 })
+
+t.test('purgeTasks(which) drops the settled tasks for which that is true, and says how many', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  for (const name of ['a', 'b', 'c', 'd']) app.addTask(() => name, { name, kind: name < 'c' ? 'early' : 'late' })
+  app.addTask(untilAborted, { name: 'e', kind: 'early' })
+  t.equal(app.purgeTasks(task => task.kind === 'early'), 2)
+  t.same(names(app.tasks), ['c', 'd', 'e'])
+  t.throws(() => app.getTask('a'), { code: 'FST_ERR_TASK_NOT_FOUND' })
+  t.equal(app.purgeTasks(({ result }) => result === 'd'), 1)
+  t.equal(app.purgeTasks(() => false), 0)
+  t.same(names(app.tasks), ['c', 'e'])
+})
+
+t.test('which is asked about each settled task once, with nothing but the task, and not about others', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const settled = ['a', 'b'].map(name => app.addTask(() => {}, { name }))
+  app.addTask(untilAborted, { name: 'running' })
+  app.addTask(untilAborted)
+  const calls: unknown[][] = []
+  t.equal(app.purgeTasks((...args) => Boolean(calls.push(args))), 2)
+  t.strictSame(calls, settled.map(task => [task]))
+})
+
+t.test('what counts of which is whether it is truthy', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  for (const name of ['a', 'b']) app.addTask(() => {}, { name })
+  t.equal(app.purgeTasks(({ name }) => (name === 'a' ? 1 : '') as unknown as boolean), 1)
+  t.same(names(app.tasks), ['b'])
+})
+
+t.test('a which that throws throws out of purgeTasks, and nothing is purged', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  for (const name of ['a', 'b']) app.addTask(() => {}, { name })
+  t.throws(() => app.purgeTasks(({ name }) => {
+    if (name === 'b') throw new Error('no')
+    return true
+  }), { message: 'no' })
+  t.same(names(app.tasks), ['a', 'b'])
+  t.equal(app.purgeTasks(), 2)
+})
+
+t.test('which may purge: each task is counted once', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  for (const name of ['a', 'b', 'c']) app.addTask(() => {}, { name })
+  let inner = 0
+  const outer = app.purgeTasks(() => {
+    inner += app.purgeTasks(({ name }) => name === 'b')
+    return true
+  })
+  t.strictSame([inner, outer], [1, 2])
+  t.equal(app.tasks.size, 0)
+})
+
+t.test('which may cancel and add: what settles meanwhile is kept, and not counted', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  for (const name of ['a', 'b']) app.addTask(() => {}, { name })
+  const running = app.addTask(new Promise(() => {}), { name: 'running' })
+  t.equal(app.purgeTasks(({ name }) => {
+    running.cancel()
+    app.addTask(() => {}, { name: `after ${name}` })
+    return true
+  }), 2)
+  t.same(names(app.tasks), ['running', 'after a', 'after b'])
+})
+
+t.test('which may replace the task it is asked about', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const first = app.addTask(() => {}, { name: 'a' })
+  t.equal(app.purgeTasks(({ name }) => {
+    app.addTask(untilAborted, { name })
+    return true
+  }), 0)
+  t.not(app.getTask('a'), first)
+  t.equal(app.getTask('a').status, 'running')
+})
+
+t.test('a which that is no function is refused', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  app.addTask(() => {}, { name: 'a' })
+  for (const which of [null, 5, 'a', {}, true, /a/]) {
+    t.throws(() => app.purgeTasks(which as never), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"which" of purgeTasks must be a function, received/ })
+  }
+  t.equal(app.tasks.size, 1)
+  t.equal(app.purgeTasks(undefined), 1)
+})

@@ -87,6 +87,11 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined
 }
 
+/** The states of a task as they change. `return()` ends it. */
+export interface TaskWatch<State = TaskState> extends AsyncIterableIterator<State, undefined> {
+  return (): Promise<IteratorResult<State, undefined>>
+}
+
 /** Options of `getTask`. */
 export interface GetTaskOptions {
   /** `true` answers an unknown name with `undefined` instead of an error. Default: false */
@@ -171,7 +176,7 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
    * @example
    * for await (const { status, progress } of task.watch()) console.log(status, progress)
    */
-  readonly watch: (options?: WatchOptions) => AsyncIterableIterator<TaskState<Progress>>
+  readonly watch: (options?: WatchOptions) => TaskWatch<TaskState<Progress>>
   /** The task's state, for replies and logs. */
   readonly toJSON: () => TaskState<Progress>
   /** Cancels the task and drops it from the registry: `await using task = app.addTask(work)`. Rejects as `cancel` does. */

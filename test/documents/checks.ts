@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { blocksOf, type Block } from './blocks.ts'
 import { commandsOf, problemOf, problemOfCurl, type Command } from './commands.ts'
 import { matches } from './matches.ts'
-import { ProgramProcess } from './program-process.ts'
+import { asUser, ProgramProcess } from './program-process.ts'
 import { isCode, programOf } from './programs.ts'
 import { typeErrorsOf } from './type-check.ts'
 
@@ -32,7 +32,7 @@ export class Workplace {
     const exports = JSON.stringify(manifest.exports).replace(/\.\/dist\/([^"]+?)(\.d\.ts|\.js)"/g, './$1.ts"')
     writeFileSync(join(itself, 'package.json'), JSON.stringify({ ...manifest, exports: JSON.parse(exports) }))
     for (const name of ['index.ts', 'lib', 'types']) symlinkSync(join(root, name), join(itself, name))
-    cpSync(join(root, 'tsconfig.json'), join(folder, 'tsconfig.json'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }') // else the package's name would be its own, and lead to dist
   }
 
   async close () {
@@ -117,6 +117,6 @@ function problemsOfJson ({ text }: Block): string[] {
 
 /** Runs a file of tests, of `node:test` or tap. */
 async function problemsOfTest (file: string): Promise<string[]> {
-  const { code = 0, stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file]).catch(error => error)
+  const { code = 0, stdout, stderr } = await promisify(execFile)('env', [...asUser, file]).catch(error => error)
   return code === 0 && /^\s*(ok 1|✔) /m.test(stdout) ? [] : [stdout + stderr]
 }

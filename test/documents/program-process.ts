@@ -1,5 +1,6 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 
 interface Answer {
   error?: string
@@ -7,6 +8,11 @@ interface Answer {
   problems?: string[]
   printed?: Array<{ line: number, text: string }>
 }
+
+const runner = fileURLToPath(new URL('run-programs.ts', import.meta.url))
+
+/** Arguments of `env` that run Node without what tap gives to the processes of a test: nothing of this is its coverage. */
+export const asUser = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '-C', 'fastify-tasks-source', '--import', 'tsx']
 
 /** The process that runs programs; another one after one that a program has ended or kept for too long. */
 export class ProgramProcess {
@@ -52,7 +58,7 @@ export class ProgramProcess {
   }
 
   #fork () {
-    const child = fork(new URL('run-programs.ts', import.meta.url), { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const child = spawn('env', [...asUser, runner], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => { this.#output += chunk })
     return child
   }
