@@ -87,3 +87,16 @@ t.test('a page of a server that was started again gives way to the first', inBro
   await page.getByRole('row', { name: 'mail:1' }).waitFor()
   t.equal(new URL(page.url()).search, '')
 })
+
+t.test('a page that was turned to goes on to be live', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  for (let i = 1; i <= 60; i++) app.addTask(untilAborted, { name: `task:${i}` })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Next page' }).click()
+  await page.getByText('10 shown, the newest first').waitFor()
+  await page.getByRole('button', { name: 'First page' }).click()
+  await page.getByRole('row', { name: 'task:60' }).waitFor()
+  await page.mouse.move(0, 0)
+  app.addTask(untilAborted, { name: 'another' })
+  await page.getByRole('row', { name: 'another' }).waitFor()
+})

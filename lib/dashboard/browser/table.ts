@@ -6,8 +6,8 @@ import { type AnyTask, key } from './task.ts'
 const hovers = matchMedia('(hover: hover)')
 
 /**
- * The table of tasks. While the pointer or the focus is in it, or on what is below it, rows neither come, go nor change
- * places: what came meanwhile is told by a button, and shown once they have left.
+ * The table of tasks. While the focus or the pointer is in it, or the pointer on what is below it, rows neither come, go
+ * nor change places: what came meanwhile is told by a button, and shown once they have left.
  */
 export class Table {
   readonly #body = byId<HTMLTableElement>('tasks').tBodies[0]!
@@ -22,10 +22,9 @@ export class Table {
     this.#now = now
     // The focus has not arrived where it goes to when it leaves.
     const left = () => setTimeout(() => this.#arrange(this.#isHeld))
-    for (const part of [this.#body, byId('pages')]) {
-      part.addEventListener('pointerleave', left)
-      part.addEventListener('focusout', left)
-    }
+    this.#body.addEventListener('focusout', left)
+    this.#body.addEventListener('pointerleave', left)
+    byId('pages').addEventListener('pointerleave', left)
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', left)
     this.#body.addEventListener('keydown', event => this.#onKey(event))
     this.#waiting.addEventListener('click', () => this.#arrange(false))
@@ -48,18 +47,14 @@ export class Table {
     this.#rows.get(key(task))?.update(task, this.#now())
   }
 
-  find (wanted: string): AnyTask | undefined {
-    return this.#tasks.find(task => key(task) === wanted)
-  }
-
   tick (): void {
     const now = this.#now()
     for (const row of this.#rows.values()) if (!row.isGone) row.tick(now)
   }
 
   get #isHeld () {
-    const held = `:is(#tasks tbody, #pages):is(:focus-within${hovers.matches ? ', :hover' : ''}), dialog[open]`
-    return document.querySelector(held) !== null
+    const held = '#tasks tbody:focus-within, dialog[open]'
+    return document.querySelector(hovers.matches ? `${held}, :is(#tasks tbody, #pages):hover` : held) !== null
   }
 
   #arrange (held: boolean): void {
@@ -97,13 +92,12 @@ export class Table {
 
   /** The arrow keys go from row to row. */
   #onKey (event: KeyboardEvent): void {
-    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    const target = event.target as Element
-    const rows = [...this.#rows.values()]
-    const elements = [...this.#body.rows]
-    const next = elements[elements.indexOf(target.closest('tr')!) + step]
-    if (step === 0 || next === undefined) return
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+    const from = event.target as Element
+    const at = from.closest('tr')!
+    const to = event.key === 'ArrowDown' ? at.nextElementSibling : at.previousElementSibling
+    if (to === null) return
     event.preventDefault()
-    rows.find(row => row.element === next)?.focusLike(target)
+    for (const row of this.#rows.values()) if (row.element === to) row.focusLike(from)
   }
 }
