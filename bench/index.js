@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { watching } from './dashboard.js'
 import { generators } from './generators.js'
 import { growth } from './growth.js'
 import { memory } from './memory.js'
@@ -25,12 +26,12 @@ function line ({ what, cells, goals = {} }) {
 }
 
 // Memory is measured first, in a heap that nothing else has grown.
-const rows = { memory: await memory(), overhead: await overhead(), generators: await generators(), growth: await growth(), requests: await requests() }
-const lines = [...rows.overhead, ...rows.generators, ...rows.growth, ...rows.memory, ...rows.requests].map(line)
+const rows = { memory: await memory(), overhead: await overhead(), generators: await generators(), growth: await growth(), requests: await requests(), watching: await watching() }
+const lines = [...rows.overhead, ...rows.generators, ...rows.growth, ...rows.memory, ...rows.requests, ...rows.watching].map(line)
 
 const table = [['', ...Object.values(columns), 'goal'], ['---', ...Object.keys(columns).map(() => '---:'), '---'], ...lines]
 for (const cells of table) console.log(`| ${cells.join(' | ')} |`)
 
 console.log()
-console.log('Processor time, or requests, as a multiple of the cell that is 1; bytes as they are. How far a route with no task is from 1 is noise.')
+console.log('Processor time, or requests, as a multiple of the cell that is 1; bytes and percentages as they are. How far a route with no task is from 1 is noise.')
 console.log(`Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores`)

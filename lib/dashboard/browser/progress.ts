@@ -1,0 +1,41 @@
+import { element, setAttribute, setText } from './element.ts'
+import { count, inline } from './format.ts'
+
+interface Bar { share: number, words: string }
+
+/** What of a progress is a bar: `{ percent }`, `{ done, total }`, or a number from 0 to 1. */
+export function barOf (progress: unknown): Bar | undefined {
+  if (typeof progress === 'number') return progress >= 0 && progress <= 1 ? percentage(progress) : undefined
+  if (typeof progress !== 'object' || progress === null) return undefined
+  const { percent, done, total } = progress as Record<string, unknown>
+  if (typeof percent === 'number') return percentage(percent / 100)
+  if (typeof done !== 'number' || typeof total !== 'number' || total <= 0) return undefined
+  return { share: clamp(done / total), words: `${count(done)} of ${count(total)}` }
+}
+
+function percentage (share: number): Bar {
+  return { share: clamp(share), words: `${Math.floor(clamp(share) * 100)} %` }
+}
+
+function clamp (share: number): number {
+  return Math.min(1, Math.max(0, share))
+}
+
+/** Shows a progress: a bar and what it stands for in words, or a short text. */
+export class Progress {
+  readonly element: HTMLElement
+  readonly #bar = element('progress', { max: '1', 'aria-label': 'Progress', hidden: true })
+  readonly #words = element('span', { class: 'words' })
+
+  constructor () {
+    this.element = element('div', { class: 'progress-of' }, this.#bar, this.#words)
+  }
+
+  update (progress: unknown): void {
+    const bar = barOf(progress)
+    this.#bar.hidden = bar === undefined
+    if (bar !== undefined && this.#bar.value !== bar.share) this.#bar.value = bar.share
+    setText(this.#words, bar?.words ?? inline(progress))
+    setAttribute(this.element, 'title', inline(progress) || undefined)
+  }
+}

@@ -1,0 +1,44 @@
+import createError from '@fastify/error'
+
+/** The dashboard was registered without `onRequest`, so that anyone could see and cancel tasks. */
+export const FST_ERR_TASK_DASHBOARD_OPEN = createError<'FST_ERR_TASK_DASHBOARD_OPEN', 500, []>(
+  'FST_ERR_TASK_DASHBOARD_OPEN',
+  'The dashboard needs onRequest, a hook that lets people in; false opens it to everyone',
+  500,
+  TypeError
+)
+
+/** `authorize` says no. 403 */
+export const FST_ERR_TASK_FORBIDDEN = createError<'FST_ERR_TASK_FORBIDDEN', 403, [action: string]>(
+  'FST_ERR_TASK_FORBIDDEN',
+  'You may not %s this',
+  403
+)
+
+/** A page of another site has sent a request that changes something. 403 */
+export const FST_ERR_TASK_CROSS_SITE = createError<'FST_ERR_TASK_CROSS_SITE', 403, []>(
+  'FST_ERR_TASK_CROSS_SITE',
+  'The request comes from another site',
+  403
+)
+
+/** The cursor is of another process, or of this one before it was started again. 400 */
+export const FST_ERR_TASK_STALE_CURSOR = createError<'FST_ERR_TASK_STALE_CURSOR', 400, []>(
+  'FST_ERR_TASK_STALE_CURSOR',
+  'The cursor is of another process: begin with the first page',
+  400
+)
+
+/** As many pages watch as `maxStreams` allows. 503 */
+export const FST_ERR_TASK_STREAM_LIMIT = createError<'FST_ERR_TASK_STREAM_LIMIT', 503, [maxStreams: number]>(
+  'FST_ERR_TASK_STREAM_LIMIT',
+  'All %d streams are taken: poll the list instead',
+  503
+)
+
+/** No kind of the fleet has that name. 404 */
+export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND', 404, [kind: string]>(
+  'FST_ERR_TASK_UNKNOWN_KIND',
+  'There is no kind "%s"',
+  404
+)

@@ -1,0 +1,84 @@
+import t from 'tap'
+import { startDashboard } from '../fixtures/dashboard.ts'
+
+const types = {
+  '/': 'text/html; charset=utf-8',
+  '/style.css': 'text/css; charset=utf-8',
+  '/main.js': 'text/javascript; charset=utf-8'
+}
+
+for (const [path, type] of Object.entries(types)) {
+  t.test(`${path} is served, and told again only when it has changed`, async t => {
+    const { url } = await startDashboard(t)
+    const response = await fetch(url + path)
+    t.equal(response.status, 200)
+    t.equal(response.headers.get('content-type'), type)
+    t.equal(response.headers.get('cache-control'), 'no-cache')
+    t.ok((await response.text()).length > 100)
+
+    const etag = response.headers.get('etag')!
+    for (const tag of [etag, `W/${etag}`, `"other", ${etag}`]) {
+      const { status } = await fetch(url + path, { headers: { 'if-none-match': tag } })
+      t.equal(status, 304, tag)
+    }
+    t.equal((await fetch(url + path, { headers: { 'if-none-match': '"other"' } })).status, 200)
+  })
+
+  t.test(`HEAD ${path} tells what GET would`, async t => {
+    const { url } = await startDashboard(t)
+    const { status, headers } = await fetch(url + path, { method: 'HEAD' })
+    t.equal(status, 200)
+    t.equal(headers.get('content-type'), type)
+    t.ok(headers.get('etag'))
+  })
+}
+
+t.test('every module that one loads is there, without a type in it', async t => {
+  const { url } = await startDashboard(t)
+  const seen = new Set(['main.js'])
+  for (const module of seen) {
+    const response = await fetch(`${url}/${module}`)
+    t.equal(response.status, 200, module)
+    const text = await response.text()
+    t.notMatch(text, /^(import type|interface|export type|export interface) /m, module)
+    for (const [, file] of text.matchAll(/ from ["']\.\/(.+)["'];?$/gm)) seen.add(file!)
+  }
+  t.ok(seen.size > 1)
+})
+
+t.test('no other file is served', async t => {
+  const { url } = await startDashboard(t)
+  for (const path of ['/tsconfig.json', '/main.ts', '/page.html', '/../index.js', '/%2e%2e/index.js', '/..%2findex.js', '/constructor']) {
+    t.equal((await fetch(url + path)).status, 404, path)
+  }
+})
+
+t.test('the title is text', async t => {
+  const { url } = await startDashboard(t, { title: '<script>"Jobs" & \'more\' $&' })
+  const page = await (await fetch(`${url}/`)).text()
+  t.match(page, '<title>&#60;script&#62;&#34;Jobs&#34; &#38; &#39;more&#39; $&#38;</title>')
+  t.notMatch(page, '<script>"Jobs"')
+})
+
+t.test('another title is another page', async t => {
+  const [one, other] = await Promise.all(['One', 'Other'].map(async title => {
+    const { url } = await startDashboard(t, { title })
+    return (await fetch(`${url}/`)).headers.get('etag')
+  }))
+  t.not(one, other)
+})
+
+t.test('nothing in the page is inline, absolute or from elsewhere', async t => {
+  const { url } = await startDashboard(t)
+  const page = await (await fetch(`${url}/`)).text()
+  t.notMatch(page, /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/)
+  for (const [, target] of page.matchAll(/\s(?:src|href)="([^"]*)"/g)) t.match(target, /^[\w.-]*(#.*)?$/)
+})
+
+t.test('the prefix without a slash leads to the page, with its query', async t => {
+  const { url } = await startDashboard(t)
+  const response = await fetch(`${url}?status=failed&name=a%3Fb?c`, { redirect: 'manual' })
+  t.equal(response.status, 302)
+  t.equal(response.headers.get('location'), '/admin/tasks/?status=failed&name=a%3Fb?c')
+  t.equal((await fetch(url)).url, `${url}/`)
+})

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Task } from '../../index.ts'
+import { deaf, untilAborted } from '../fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+
+/** Work that takes its time to clean up. */
+async function slowToStop (_app: unknown, { signal }: Task) {
+  await once(signal, 'abort')
+  await sleep(300)
+  throw signal.reason
+}
+
+t.test('cancelling asks, shows cancelling, and ends as the task does', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(slowToStop, { name: 'one' })
+  const { page, problems } = await openPage(t, url)
+  const row = page.getByRole('row', { name: 'one' })
+  await row.getByRole('button', { name: 'Cancel one' }).click()
+  await page.getByRole('dialog').getByText('Cancel one?').waitFor()
+  t.equal(task.status, 'running', 'not before the answer')
+  await page.getByRole('button', { name: 'Cancel the task' }).click()
+  await row.getByText('cancelling', { exact: true }).waitFor()
+  await row.getByText('cancelled', { exact: true }).waitFor()
+  t.equal(task.status, 'cancelled')
+  t.strictSame(problems, [])
+})
+
+t.test('a no cancels nothing', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(untilAborted, { name: 'one' })
+  const { page } = await openPage(t, url)
+  const cancel = page.getByRole('button', { name: 'Cancel one' })
+  await cancel.click()
+  await page.getByRole('button', { name: 'Keep it' }).click()
+  await cancel.click()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  t.equal(task.status, 'running')
+})
+
+t.test('work that does not stop stays cancelling', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(deaf, { name: 'one' })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Cancel one' }).click()
+  await page.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByText('one is being cancelled.').first().waitFor()
+  await page.getByRole('row', { name: 'one' }).getByText('cancelling', { exact: true }).waitFor()
+  t.ok(await page.getByRole('button', { name: 'Cancel one' }).isDisabled())
+  t.equal(task.status, 'cancelling')
+})
+
+t.test('a cancellation that is refused says why, and the task runs on', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t, { authorize: (request, action) => action === 'view' })
+  const task = app.addTask(untilAborted, { name: 'one' })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Cancel one' }).click()
+  await page.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByText(/^one was not cancelled\./).first().waitFor()
+  await page.getByRole('row', { name: 'one' }).getByText('running').waitFor()
+  t.equal(task.status, 'running')
+})
+
+t.test('a task is cancelled from its details', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(untilAborted, { name: 'one' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'one', exact: true })
+  await details.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByRole('dialog', { name: 'Cancel one?' }).getByRole('button', { name: 'Cancel the task' }).click()
+  await details.getByText('cancelled', { exact: true }).waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('settled tasks are purged once that is confirmed', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(() => {}, { name: 'done' })
+  app.addTask(untilAborted, { name: 'runs' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Purge settled' }).click()
+  await page.getByRole('button', { name: 'Purge', exact: true }).click()
+  await page.getByText('1 task purged.').first().waitFor()
+  await page.getByRole('row', { name: 'done' }).waitFor({ state: 'detached' })
+  t.equal(await page.getByRole('row', { name: 'runs' }).count(), 1)
+  t.equal(app.tasks.size, 1)
+  t.strictSame(problems, [])
+})
+
+t.test('a read-only page has no button that changes anything', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t, { readOnly: true })
+  app.addTask(untilAborted, { name: 'one' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  await page.getByRole('dialog').getByText('running').waitFor()
+  t.equal(await page.getByRole('button', { name: /cancel|purge/i }).and(page.locator(':not(#statuses *)')).count(), 0)
+  t.strictSame(problems, [])
+})

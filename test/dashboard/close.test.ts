@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { get } from 'node:http'
+import { connect } from 'node:http2'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t from 'tap'
+import tasks from '../../index.ts'
+import dashboard from '../../lib/dashboard/index.ts'
+import { deaf, untilAborted } from '../fixtures/app.ts'
+import { startDashboard, watch } from '../fixtures/dashboard.ts'
+
+/** Milliseconds that an app takes to close. */
+async function timeClose (app: FastifyInstance): Promise<number> {
+  const began = performance.now()
+  await app.close()
+  return performance.now() - began
+}
+
+t.test('an app with open streams closes within a second, and ends them', async t => {
+  const { app, url } = await startDashboard(t)
+  const streams = await Promise.all(Array.from({ length: 20 }, () => watch(t, `${url}/events`)))
+  for (const stream of streams) await stream.list()
+  const took = await timeClose(app)
+  t.ok(took < 1000, `${took} ms`)
+  for (const stream of streams) t.equal(await stream.frame(), undefined)
+})
+
+t.test('it waits for no client that does not read', async t => {
+  const { app, url } = await startDashboard(t, { interval: 5 })
+  for (let i = 0; i < 200; i++) app.addTask(untilAborted, { name: `${i}` }).progress = 'x'.repeat(2000)
+  const [slow] = await once(get(`${url}/events?limit=200`, { agent: false }), 'response')
+  slow.on('error', () => {})
+  const quick = await watch(t, `${url}/events?limit=1`)
+  await quick.list()
+  for (let i = 0; i < 50; i++) {
+    app.addTask(untilAborted, { name: `more ${i}` })
+    await quick.list()
+  }
+  const took = await timeClose(app)
+  t.ok(took < 1000, `${took} ms`)
+})
+
+t.test('a task that does not stop holds up no stream', async t => {
+  const { app, url } = await startDashboard(t, {}, { cancelTimeout: 300 })
+  app.addTask(deaf)
+  const stream = await watch(t, `${url}/events`)
+  await stream.list()
+  const closed = app.close()
+  t.equal(await stream.frame(), undefined)
+  await closed
+})
+
+t.test('the connection of a stream ends with it', async t => {
+  const { url } = await startDashboard(t)
+  const stream = await watch(t, `${url}/events`)
+  t.equal(stream.response.headers.get('connection'), 'close')
+})
+
+t.test('a stream that begins as the app closes ends with its first frame', async t => {
+  let ask: () => void
+  let answer: (value: boolean) => void
+  const asked = new Promise<void>(resolve => { ask = resolve })
+  const { app, url } = await startDashboard(t, {
+    authorize: () => new Promise(resolve => {
+      answer = resolve
+      ask()
+    })
+  })
+  app.addTask(deaf, { name: 'one' })
+  const stream = watch(t, `${url}/events`)
+  await asked
+  const closed = app.close()
+  setImmediate(() => answer(true))
+  t.equal((await (await stream).list()).tasks[0]!.name, 'one')
+  t.equal(await (await stream).frame(), undefined)
+  await closed
+})
+
+t.test('HTTP/2 streams too', async t => {
+  const app = Fastify({ http2: true })
+  t.teardown(() => app.close())
+  await app.register(tasks)
+  await app.register(dashboard, { prefix: '/admin/tasks', onRequest: false, interval: 20 })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const session = connect(address)
+  t.teardown(() => session.close())
+  const stream = session.request({ ':path': '/admin/tasks/events' }).setEncoding('utf8')
+  const [headers] = await once(stream, 'response')
+  t.equal(headers[':status'], 200)
+  t.match((await once(stream, 'data'))[0], /^retry: 1000\nevent: tasks\n/)
+  app.addTask(untilAborted, { name: 'two' })
+  t.match((await once(stream, 'data'))[0], /"name":"two"/)
+  const ended = once(stream, 'end')
+  const took = await timeClose(app as unknown as FastifyInstance)
+  t.ok(took < 1000, `${took} ms`)
+  await ended
+})
+
+t.test('HTTP/2 streams that are not read too', async t => {
+  const app = Fastify({ http2: true })
+  t.teardown(() => app.close())
+  await app.register(tasks)
+  await app.register(dashboard, { prefix: '/admin/tasks', onRequest: false, interval: 5 })
+  for (let i = 0; i < 200; i++) app.addTask(untilAborted, { name: `${i}` }).progress = 'x'.repeat(2000)
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const session = connect(address)
+  session.on('error', () => {})
+  const stream = session.request({ ':path': '/admin/tasks/events?limit=200' })
+  stream.on('error', () => {})
+  await once(stream, 'response')
+  const took = await timeClose(app as unknown as FastifyInstance)
+  t.ok(took < 1000, `${took} ms`)
+})

@@ -1,0 +1,55 @@
+import t from 'tap'
+import { untilAborted } from '../fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+
+t.test('the details tell all of a task, whatever serialize adds', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t, {
+    serialize: task => ({ ...task.toJSON(), data: task.data, result: task.result })
+  })
+  const error = Object.assign(new Error(`The disk is full: ${'x'.repeat(5000)} end`), { code: 'ENOSPC' })
+  app.addTask(() => { throw error }, { name: 'backup', kind: 'nightly', data: { owner: 'anna@example.com' } })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('row', { name: 'backup' }).getByRole('button', { name: 'backup', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'backup' })
+  await details.getByText(/^Error \(ENOSPC\): The disk is full: x+ end$/).waitFor()
+  for (const text of ['failed', 'nightly', /-1$/, /anna@example\.com/, 'Added', 'Started', 'Settled', 'Duration']) {
+    await details.getByText(text).first().waitFor()
+  }
+  t.equal(await page.title(), 'backup · Tasks')
+  await page.keyboard.press('Escape')
+  await page.waitForURL(url)
+  t.equal(await page.title(), 'Tasks')
+  t.strictSame(problems, [])
+})
+
+t.test('the details follow the task until it has settled', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(untilAborted, { name: 'one' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'one' })
+  task.progress = { done: 1, total: 2 }
+  await details.getByText('1 of 2').waitFor()
+  await task.cancel({ reason: 'No longer needed' })
+  await details.getByText('AbortError (ABORT_ERR): No longer needed').waitFor()
+  t.equal(await details.getByRole('button', { name: 'Cancel the task' }).count(), 0)
+  t.strictSame(problems, [])
+})
+
+t.test('the details of a task that is gone say so', inBrowser, async t => {
+  const { url } = await serveDashboard(t)
+  const { page } = await openPage(t, `${url}?task=abcdefabcdef-1`)
+  await page.getByRole('dialog').getByText(/There is no task/).waitFor()
+})
+
+t.test('the details of a task that goes stay, and say that it is gone', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(untilAborted, { kind: 'unnamed' }) // settled, it is kept nowhere
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: '#1', exact: true }).click()
+  const details = page.getByRole('dialog', { name: '#1' })
+  await details.getByText('unnamed').waitFor()
+  await task.cancel()
+  await details.getByText(/There is no task/).waitFor()
+  t.ok(await details.getByText('unnamed').isVisible())
+})

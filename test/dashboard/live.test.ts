@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { get } from 'node:http'
+import Fastify from 'fastify'
+import t, { type Test } from 'tap'
+import { routeEvents } from '../../lib/dashboard/events.ts'
+import { Live, type LiveSettings, type Look } from '../../lib/dashboard/live.ts'
+import { watch } from '../fixtures/dashboard.ts'
+
+/** A server of nothing but a stream, with times that a test can wait for. */
+async function startLive (t: Test, look: Look, settings: Partial<LiveSettings> = {}) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const live = new Live(look, { interval: 10, maxStreams: 20, lifetime: 60_000, heartbeat: 60_000, ...settings })
+  routeEvents(app, live, 'test')
+  return { app, url: `${await app.listen({ host: '127.0.0.1', port: 0 })}/events` }
+}
+
+const list = JSON.stringify({ tasks: [] })
+const same: Look = views => views.map(async () => list)
+
+t.test('a stream ends when its time is over, and another begins', async t => {
+  const { url } = await startLive(t, same, { lifetime: 100 })
+  const began = performance.now()
+  const events = await watch(t, url)
+  t.match(await events.frame(), /data: /)
+  t.equal(await events.frame(), undefined)
+  const took = performance.now() - began
+  t.ok(took >= 100 && took < 2000, `${took} ms`)
+  t.match(await (await watch(t, url)).frame(), /data: /)
+})
+
+t.test('its time is over though snapshots are far apart', async t => {
+  const { url } = await startLive(t, same, { lifetime: 100, interval: 600_000, heartbeat: 20 })
+  const events = await watch(t, url)
+  let frame
+  do frame = await events.frame()
+  while (frame !== undefined)
+  t.pass('it has ended')
+})
+
+t.test('its time is over though it is not read', async t => {
+  const { url } = await startLive(t, views => views.map(async () => 'x'.repeat(32 * 1024 * 1024)), { lifetime: 100 })
+  const [response] = await once(get(url, { agent: false }), 'response')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  await t.rejects(response.toArray(), { code: 'ECONNRESET' })
+})
+
+t.test('a stream that is silent says so', async t => {
+  const { url } = await startLive(t, same, { heartbeat: 30 })
+  const events = await watch(t, url)
+  t.match(await events.frame(), /data: /)
+  t.equal(await events.frame(), ':')
+  t.equal(await events.frame(), ':')
+})
+
+t.test('one look serves all, and one that takes long is followed by twenty times the rest', async t => {
+  const looks: { at: number, views: number }[] = []
+  let lists = 0
+  const { url } = await startLive(t, views => {
+    looks.push({ at: performance.now(), views: views.length })
+    const began = process.cpuUsage()
+    while (process.cpuUsage(began).user < 20_000);
+    lists++
+    return views.map(async () => `${lists}`)
+  }, { interval: 1 })
+  const readers = [await watch(t, url), await watch(t, url), await watch(t, url)]
+  for (let i = 0; i < 3; i++) await Promise.all(readers.map(reader => reader.frame()))
+  const rounds = looks.slice(3)
+  t.strictSame(rounds.map(({ views }) => views), rounds.map(() => 3))
+  t.ok(rounds.length >= 2)
+  for (const [i, { at }] of rounds.entries()) {
+    if (i > 0) t.ok(at - rounds[i - 1]!.at >= 400, `${at - rounds[i - 1]!.at} ms`)
+  }
+})
+
+t.test('each of a hundred who watch gets every change', async t => {
+  let lists = 0
+  const { url } = await startLive(t, views => {
+    lists++
+    return views.map(async () => `${lists}`)
+  }, { maxStreams: 100 })
+  const readers = await Promise.all(Array.from({ length: 100 }, () => watch(t, url)))
+  for (let i = 0; i < 5; i++) {
+    const frames = await Promise.all(readers.map(reader => reader.frame()))
+    t.ok(frames.every(frame => frame?.includes('data: ')))
+  }
+})
+
+t.test('a client that has gone before it was answered holds no stream', async t => {
+  let answer: (list: string) => void
+  let looked: Look
+  const asked = new Promise<void>(resolve => {
+    let first = true
+    looked = views => {
+      if (!first) return same(views)
+      first = false
+      resolve()
+      return [new Promise(resolve => { answer = resolve })]
+    }
+  })
+  const { url } = await startLive(t, views => looked(views), { maxStreams: 1 })
+  const request = get(url, { agent: false })
+  request.on('error', () => {})
+  await asked
+  request.destroy()
+  let response
+  do response = await fetch(url)
+  while (response.status === 503)
+  answer!(list)
+  t.equal(response.status, 200)
+  await response.body!.cancel()
+})

@@ -1,0 +1,70 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { TaskList } from '../../lib/dashboard/wire.ts'
+import { untilAborted } from '../fixtures/app.ts'
+import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+
+interface Usage { processor: number, at: number, changes: number }
+
+t.test('twenty who watch 100,000 tasks, 1,000 of which change a second, cost little and no memory', async t => {
+  const server = fork(new URL('../fixtures/busy-server.ts', import.meta.url), { execArgv: [...process.execArgv, '--expose-gc'] })
+  t.teardown(() => server.disconnect())
+  const [address] = await once(server, 'message')
+  const url = `${address}/admin/tasks/events`
+
+  async function ask (what: 'usage' | 'memory') {
+    server.send(what)
+    return (await once(server, 'message'))[0]
+  }
+
+  /** The share of a core that the server takes meanwhile. */
+  async function share (meanwhile: Promise<unknown>) {
+    const before: Usage = await ask('usage')
+    await meanwhile
+    const after: Usage = await ask('usage')
+    const ms = after.at - before.at
+    t.ok(after.changes - before.changes > ms * 0.9, 'it kept changing')
+    return (after.processor - before.processor) / ms
+  }
+
+  await sleep(500)
+  const alone = await share(sleep(3000))
+  const readers = await Promise.all(Array.from({ length: 20 }, (_, i) => watch(t, `${url}?kind=kind ${i % 5}`)))
+  const [deaf] = await once(get(url, { agent: false }), 'response')
+  t.teardown(() => deaf.destroy())
+
+  async function read (frames: number) {
+    await Promise.all(readers.map(async reader => {
+      for (let i = 0; i < frames; i++) await reader.list()
+    }))
+  }
+  await read(2)
+  const memory: number = await ask('memory')
+  const watched = await share(read(4))
+  t.ok(watched - alone < 0.05, `${((watched - alone) * 100).toFixed(1)} % of a core`)
+  const grown = await ask('memory') - memory
+  t.ok(grown < 2_000_000, `${grown} bytes more`)
+})
+
+t.test('a page of 100,000 tasks, from whichever end, is told in no time', async t => {
+  const { app, url } = await startDashboard(t, {}, { maxSettled: Infinity })
+  for (let i = 0; i < 50_000; i++) {
+    app.addTask(untilAborted, { name: `live ${i}`, kind: 'live' })
+    app.addTask(() => {}, { name: `done ${i}`, kind: 'done' })
+  }
+  const list = await getJson<TaskList>(`${url}/tasks?limit=200`)
+  t.match(list.counts, { running: 50_000, completed: 50_000 })
+  t.strictSame(list.kinds.map(({ count }) => count), [50_000, 50_000])
+  t.strictSame(list.tasks.slice(0, 4).map(({ name }) => name), ['done 49999', 'live 49999', 'done 49998', 'live 49998'])
+  const { instance } = await getJson(`${url}/health`)
+  const last = await getJson<TaskList>(`${url}/tasks?cursor=${instance}-4`)
+  t.strictSame(last.tasks.map(({ name }) => name), ['live 1', 'done 0', 'live 0'])
+
+  const began = performance.now()
+  for (let i = 0; i < 10; i++) await getJson(`${url}/tasks?status=running&name=live 1`)
+  const took = (performance.now() - began) / 10
+  t.ok(took < 300, `${took} ms`)
+})

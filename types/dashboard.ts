@@ -1,0 +1,54 @@
+import type { FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { Task } from './index.ts'
+
+/**
+ * What someone is about to do on the dashboard.
+ *
+ * - `view`: see a task in lists and counts, or look at it
+ * - `cancel`: cancel it
+ * - `purge`: drop it, once it has settled
+ * - `pause`: pause or resume a kind of the fleet
+ */
+export type DashboardAction = 'view' | 'cancel' | 'purge' | 'pause'
+
+/** A hook that lets people in, or replies or throws. */
+export type DashboardHook = (...args: Parameters<onRequestHookHandler>) => void | Promise<unknown>
+
+/**
+ * What `authorize` is asked about: a task of this process, or one of the fleet. For a kind of the fleet as a whole (its
+ * counts and schedules, pausing, purging) only `kind` is told.
+ */
+export type DashboardSubject = Partial<Pick<Task,
+  'id' | 'name' | 'kind' | 'data' | 'status' | 'settled' | 'progress' | 'result' | 'error' | 'createdAt' | 'startedAt' | 'settledAt'>>
+
+/** Says who may do what. A method's type, so that one that takes a `Task` as the task will do. */
+export type DashboardAuthorize = {
+  authorize (request: FastifyRequest, action: DashboardAction, task: DashboardSubject): boolean | Promise<boolean>
+}['authorize']
+
+/** Options of `fastify-tasks/dashboard`. */
+export interface FastifyTasksDashboardOptions {
+  /**
+   * A hook, or several, that lets people in: `app.basicAuth`, `app.auth([…])`. It guards every route of the dashboard.
+   * `false` opens the page to everyone. Required: without it the registration rejects with `FST_ERR_TASK_DASHBOARD_OPEN`.
+   */
+  onRequest: DashboardHook | DashboardHook[] | false
+  /**
+   * Whether whoever sends the request may do this with this task; asked for every task that would be shown, so keep it
+   * quick. Anything but `true` is a no: 403 with `FST_ERR_TASK_FORBIDDEN`. What may not be viewed is not listed, counted or
+   * found. Default: everyone whom `onRequest` lets in may do everything
+   */
+  authorize?: DashboardAuthorize | undefined
+  /** `true` registers no route that changes anything. Default: false */
+  readOnly?: boolean | undefined
+  /** Milliseconds between two snapshots for those who watch, at least; a snapshot that takes long makes it longer. Default: 1000 */
+  interval?: number | undefined
+  /** Pages that may watch at once; one more gets a 503, and polls. Default: 20 */
+  maxStreams?: number | undefined
+  /** Origins to trust beside one's own, for proxies that rewrite `Host`: `['https://ops.example.com']`. Default: none */
+  origins?: string[] | undefined
+  /** The page's title. Default: 'Tasks' */
+  title?: string | undefined
+  /** What is shown of a task. Its `id` and `status` are shown in any case. Default: its state, `task.toJSON()` */
+  serialize?: ((task: Task) => object) | undefined
+}
