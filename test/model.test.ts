@@ -6,7 +6,7 @@ import t from 'tap'
 import type { TaskRegistry } from '../lib/task-registry.ts'
 import tasks, { type Task, type TaskOptions, type TaskStatus } from '../index.ts'
 
-const RUNS = 2000
+const RUNS = 1000
 const MAX_TASKS = 6
 const MAX_SETTLED = 3
 const TIMEOUT = 123_456

@@ -331,3 +331,67 @@ for (const [what, work] of Object.entries({
     }
   })
 }
+
+const code = 'FST_ERR_TASK_INVALID_OPTION'
+
+for (const [misspelt, nearest] of Object.entries({
+  cancelTimeuot: 'cancelTimeout', draintimeout: 'drainTimeout', maxTask: 'maxTasks', maxSetled: 'maxSettled', maxSettledAgo: 'maxSettledAge', onerror: 'onError', error: 'onError', drainTimeOut: 'drainTimeout'
+})) {
+  t.test(`an option of the plugin that does not exist is refused, with the nearest: ${misspelt}`, async t => {
+    for (const value of [1, undefined]) {
+      const app = Fastify()
+      await t.rejects(async () => app.register(tasks, { [misspelt]: value }), {
+        code,
+        statusCode: 500,
+        message: `Option "${misspelt}" of fastify-tasks does not exist, the nearest is "${nearest}"`
+      })
+      t.equal(app.hasDecorator('addTask'), false)
+      await app.close()
+    }
+  })
+}
+
+for (const [misspelt, nearest] of Object.entries({ drian: 'drain', nme: 'name', timeOut: 'timeout', Kind: 'kind', date: 'data', onDuplicat: 'onDuplicate', afters: 'after', abortSignal: 'signal', logger: 'log', __proto__x: 'drain' })) {
+  t.test(`an option of a task that does not exist is refused, and the work does not run: ${misspelt}`, async t => {
+    const { app } = await buildApp(t)
+    await app.ready()
+    let ran = false
+    const message = RegExp(`^Option "${misspelt}" of task "report" does not exist, the nearest is "${misspelt === '__proto__x' ? '' : nearest}`)
+    t.throws(() => app.addTask(() => { ran = true }, { name: 'report', [misspelt]: true }), { code, message })
+    t.throws(() => app.addTask(Promise.reject(new Error('refused')), { name: 'report', [misspelt]: undefined }), { code, message })
+    t.equal(ran, false)
+    t.equal(app.tasks.size, 0)
+  })
+}
+
+t.test('an option that does not exist is refused by every verb', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const task = app.addTask(untilAborted, { name: 'report' })
+  const misspelt = (option: string, nearest: string) => ({ code, message: `Option "${option}" of task "report" does not exist, the nearest is "${nearest}"` })
+  t.throws(() => app.getTask('report', { optinal: true } as object), misspelt('optinal', 'optional'))
+  t.throws(() => app.getTask('report', { reason: 'why' } as object), misspelt('reason', 'optional'))
+  await t.rejects(app.cancelTask('report', { resaon: 'why' } as object), misspelt('resaon', 'reason'))
+  await t.rejects(app.cancelTask('report', { option: true } as object), misspelt('option', 'optional'))
+  await t.rejects(task.cancel({ timout: 1 } as object), misspelt('timout', 'timeout'))
+  await t.rejects(task.cancel({ optional: true } as object), { code, message: /"optional" of task "report" does not exist/ })
+  t.throws(() => task.watch({ sginal: AbortSignal.abort() } as object), misspelt('sginal', 'signal'))
+  t.equal(task.status, 'running')
+})
+
+t.test('a name that is very long, or odd, is refused as quickly', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const began = performance.now()
+  for (const option of ['x'.repeat(1_000_000), '', ' ', 'constructor', 'toString', '%s%d']) {
+    t.throws(() => app.addTask(() => {}, { [option]: 1 }), { code, message: /does not exist, the nearest is "/ })
+  }
+  t.ok(performance.now() - began < 2000)
+})
+
+t.test('inherited options are checked like one\'s own', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  t.equal(app.addTask(untilAborted, Object.create({ name: 'inherited' })).name, 'inherited')
+  t.throws(() => app.addTask(untilAborted, Object.create({ nmae: 'inherited' })), { code })
+})

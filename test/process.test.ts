@@ -60,3 +60,12 @@ t.test('tasks that were cancelled and have stopped do not keep it either', { tim
   t.equal(code, 0)
   t.equal(stdout, 'cancelled,cancelled\n')
 })
+
+t.test('a cancellation that nobody awaits ends no process, though it rejects', { timeout: 40_000 }, async t => {
+  const { code, signal, stdout, stderr } = await runFixture(t, 'unawaited-cancel.ts').ended
+
+  t.equal(stderr, '')
+  t.equal(signal, null)
+  t.equal(code, 0)
+  t.equal(stdout, 'cancelling,cancelling,cancelling,cancelling,FST_ERR_TASK_CANCEL_TIMEOUT\nclosed\n')
+})

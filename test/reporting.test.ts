@@ -1,10 +1,13 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { setImmediate as immediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import tasks, { type FastifyTasksOptions, type Task } from '../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 import { holdProcess } from './fixtures/hold-process.ts'
+import { isPending } from './fixtures/is-pending.ts'
 import { processEvents } from './fixtures/process-events.ts'
+import { withResolvers } from './fixtures/with-resolvers.ts'
 
 t.beforeEach(holdProcess)
 
@@ -380,4 +383,101 @@ t.test('null and undefined as errors are reported like any other', async t => {
 
   t.strictSame(reported, [null, undefined, null, undefined])
   t.strictSame(lines.filter(line => line.level === ERROR).map(line => line.msg), Array(4).fill('task failed'))
+})
+
+for (const [what, add] of Object.entries<(app: FastifyInstance) => Task>({
+  'a promise that times out': app => app.addTask(deaf(), { timeout: 1 }),
+  'work that times out': app => app.addTask(untilAborted, { timeout: 1 })
+})) {
+  t.test(`of ${what} the signal is aborted before onError is called`, async t => {
+    const heard: string[] = []
+    const seen: unknown[] = []
+    const { app } = await buildApp(t, { onError: (error, task) => { seen.push(task.signal.aborted, task.signal.reason === error, ...heard) } })
+    await app.ready()
+    const task = add(app)
+    task.signal.addEventListener('abort', () => { heard.push('heard') })
+    await app.tasks.idle()
+    t.strictSame(seen, [true, true, 'heard'])
+  })
+}
+
+for (const [what, add] of Object.entries<(app: FastifyInstance) => Task>({
+  'a promise': app => app.addTask(deaf(), { name: 'ordered' }),
+  'a deferred task': app => app.addTask(() => {}, { name: 'ordered' }),
+  'a running task': app => app.addTask(untilAborted, { name: 'ordered' })
+})) {
+  t.test(`of ${what} that is cancelled the signal is aborted before it is logged, traced and over`, async t => {
+    const order: string[] = []
+    const { app, lines } = await buildApp(t)
+    if (what === 'a running task') await app.ready()
+    const { asyncStart } = tracingChannel('fastify-tasks.task')
+    const subscriber = () => { order.push('traced') }
+    asyncStart.subscribe(subscriber)
+    t.teardown(() => asyncStart.unsubscribe(subscriber))
+    const task = add(app)
+    const logged = () => lines.some(({ msg }) => msg === 'task cancelled')
+    task.signal.addEventListener('abort', () => { order.push(`aborted, ${logged() ? 'logged' : 'not logged'}`) })
+    await task.cancel()
+    t.strictSame(order, ['aborted, not logged', 'traced'])
+    t.equal(logged(), true)
+  })
+}
+
+t.test('idle and close wait for a promise of onError', async t => {
+  let reporting = withResolvers()
+  let ended = 0
+  const { app } = await buildApp(t, { onError: () => reporting.promise.then(() => { ended++ }) })
+  await app.ready()
+  app.addTask(() => { throw new Error('broken') })
+  const idle = app.tasks.idle()
+  t.equal(await isPending(idle), true)
+  reporting.resolve()
+  await idle
+  t.equal(ended, 1)
+
+  reporting = withResolvers()
+  app.addTask(async () => { throw new Error('broken') })
+  await immediate()
+  const closed = app.close()
+  t.equal(await isPending(closed), true)
+  reporting.resolve()
+  await closed
+  t.equal(ended, 2)
+})
+
+t.test('an onError that hangs holds close for no longer than cancelTimeout, and its task is named in the warning', async t => {
+  const { app, lines } = await buildApp(t, { cancelTimeout: 30, onError: deaf })
+  await app.ready()
+  app.addTask(() => { throw new Error('broken') }, { name: 'reported' })
+  const began = performance.now()
+  await app.close()
+  t.ok(performance.now() - began >= 25)
+  t.match(lines.filter(({ level }) => level === 40), [{ level: 40, tasks: ['reported'] }])
+})
+
+t.test('a thenable of onError is waited for, and one that cannot be read is logged', async t => {
+  const { app, lines } = await buildApp(t, {
+    onError: error => ({ then (resolve: () => void, reject: (error: unknown) => void) { if (error === 'good') resolve(); else reject(new Error('bad pager')) } }) as PromiseLike<void>
+  })
+  await app.ready()
+  for (const error of ['good', 'bad']) app.addTask(() => { throw error })
+  await app.tasks.idle()
+  t.match(lines.filter(({ msg }) => /onError/.test(msg)), [{ level: ERROR, task: 2, err: { message: 'bad pager' } }])
+})
+
+t.test('an onError that closes the app and waits for that is bounded by cancelTimeout', async t => {
+  const { app } = await buildApp(t, { cancelTimeout: 30, onError: async () => app.close() })
+  await app.ready()
+  app.addTask(() => { throw new Error('broken') })
+  await app.tasks.idle()
+  t.throws(() => app.addTask(() => {}), { code: 'FST_ERR_TASK_CLOSED' })
+})
+
+t.test('a logger whose warn throws does not keep the app from closing', async t => {
+  const { logger } = plainLogger()
+  logger.warn = () => { throw new Error('disk full') }
+  const app = await buildPlainApp(t, logger, { cancelTimeout: 5, drainTimeout: 5 })
+  app.addTask(deaf, { name: 'deaf' })
+  app.addTask(deaf, { name: 'draining', drain: true })
+  await t.resolves(app.close())
 })

@@ -10,6 +10,7 @@ import { withResolvers } from './fixtures/with-resolvers.ts'
 interface TaskMessage { task: Task, result?: unknown, error?: unknown }
 type EventName = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error'
 
+let outer = new AbortController()
 const eventNames: EventName[] = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
 const channel = tracingChannel<unknown, TaskMessage>('fastify-tasks.task')
 
@@ -307,3 +308,114 @@ for (const name of ['start', 'end', 'error', 'asyncStart', 'asyncEnd'] as const)
     t.strictSame(told, [{ task, error: task.error }])
   })
 }
+
+/** Ways for work to end that Node's own tracePromise knows, too. */
+const endings: Record<string, () => unknown> = {
+  'that returns': () => 'done',
+  'that returns undefined': () => {},
+  'that resolves': async () => 'done',
+  'that resolves later': () => immediate('done'),
+  'that rejects': async () => { throw new Error('broken') },
+  'that rejects later': () => immediate().then(() => { throw new Error('broken') }),
+  'that rejects with undefined': async () => { throw undefined }, // eslint-disable-line no-throw-literal
+  'that returns a thenable': () => ({ then (resolve: (value: string) => void) { resolve('done') } })
+}
+
+for (const [what, end] of Object.entries(endings)) {
+  t.test(`work ${what} is published as Node's tracePromise publishes it`, async t => {
+    const { app } = await buildApp(t)
+    await app.ready()
+    const told: Record<'ours' | 'nodes', unknown[]> = { ours: [], nodes: [] }
+    const record = (list: unknown[]) => Object.fromEntries(eventNames.map(name => [name, (message: object) => {
+      const { result, error } = message as TaskMessage
+      if (name === 'end') list.push([name]) // of work that is over by then ours has the result already
+      else list.push([name, 'result' in message, result, 'error' in message, String(error)])
+    }])) as unknown as Parameters<typeof channel.subscribe>[0]
+    const nodes = tracingChannel<unknown, TaskMessage>(`nodes:${what}`)
+    const subscribers = { ours: record(told.ours), nodes: record(told.nodes) }
+    channel.subscribe(subscribers.ours)
+    nodes.subscribe(subscribers.nodes)
+    t.teardown(() => { channel.unsubscribe(subscribers.ours); nodes.unsubscribe(subscribers.nodes) })
+
+    const task = app.addTask(end)
+    await Promise.resolve((nodes.tracePromise as (fn: () => unknown, message: object) => unknown)(end, {})).catch(() => {})
+    await task.finished.catch(() => {})
+
+    t.strictSame(told.ours, told.nodes)
+    t.equal(told.ours.length, task.status === 'failed' ? 5 : 4)
+  })
+}
+
+t.test('work that throws at once is published as by tracePromise up to its end, and then what follows is, too', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events } = subscribe(t)
+  const nodes: string[] = []
+  const nodesChannel = tracingChannel<unknown, TaskMessage>('nodes:throws')
+  const subscribers = Object.fromEntries(eventNames.map(name => [name, () => { nodes.push(name) }])) as unknown as Parameters<typeof channel.subscribe>[0]
+  nodesChannel.subscribe(subscribers)
+  t.teardown(() => nodesChannel.unsubscribe(subscribers))
+  const end = (): never => { throw new Error('broken') }
+
+  app.addTask(end)
+  t.throws(() => nodesChannel.tracePromise(end, {} as TaskMessage), { message: 'broken' })
+
+  t.strictSame(events.map(({ name }) => name), [...nodes, 'asyncStart', 'asyncEnd'])
+})
+
+t.test('a generator is published like work that returns a promise', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { events, told } = subscribe(t)
+  await app.addTask(function * () { yield 1; return 'done' }).finished
+  await app.addTask(async function * () { yield 1; return 'done' }).finished
+  t.strictSame(told(), Array(2).fill(['start running', 'end running', 'asyncStart completed', 'asyncEnd completed']).flat())
+  t.equal(events[2]!.message.result, 'done')
+})
+
+for (const [what, end] of Object.entries<(task: Task) => unknown>({
+  'that is cancelled from elsewhere': task => task.cancel(),
+  'that times out': () => {},
+  'whose outer signal aborts': () => outer.abort()
+})) {
+  for (const promise of [false, true]) {
+    t.test(`the stores bound to start are those of what is told of ${promise ? 'a promise' : 'work'} ${what}`, async t => {
+      holdProcess(t)
+      outer = new AbortController()
+      const context = new AsyncLocalStorage<number>()
+      const seen: [string, number | undefined][] = []
+      const see = (what: string) => { seen.push([what, context.getStore()]) }
+      const { app } = await buildApp(t, { onError: async () => { see('onError'); await immediate(); see('onError, later') } })
+      const log = Object.assign(app.log.child({}), { debug: () => see('log'), error: () => see('log'), child: () => log }) as typeof app.log
+      await app.ready()
+      channel.start.bindStore(context, message => (message as TaskMessage).task.id)
+      t.teardown(() => channel.start.unbindStore(context))
+      subscribe(t, name => { if (name !== 'end') see(name) })
+
+      const task = app.addTask<unknown>(promise ? deaf() : untilAborted, { log, signal: outer.signal, ...(what === 'that times out' ? { timeout: 5 } : {}) })
+      await context.run(-1, () => end(task))
+      await app.tasks.idle()
+
+      const failed = what === 'that times out'
+      t.strictSame(seen, [
+        ['start', 1], ['log', 1],
+        ...(failed ? [['error', 1]] : []),
+        ['asyncStart', 1], ['log', 1],
+        ...(failed ? [['onError', 1]] : []),
+        ['asyncEnd', 1],
+        ...(failed ? [['onError, later', 1]] : [])
+      ])
+      t.equal(context.getStore(), undefined)
+    })
+  }
+}
+
+t.test('a task costs no message while nobody listens', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  t.equal(channel.hasSubscribers, false)
+  const context = new AsyncLocalStorage<string>()
+  await context.run('caller', async () => {
+    t.equal(await app.addTask(async () => context.getStore()).finished, 'caller')
+  })
+})

@@ -1,8 +1,10 @@
 // What must compile, and what must not. `npm run lint` compiles it, as strictly as a user may.
 import { createSecureServer } from 'node:http2'
+import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import tasks, {
   errors,
+  taskStateSchema,
   type CancelOptions,
   type FastifyTasksOptions,
   type Task,
@@ -174,3 +176,81 @@ expectType<'FST_ERR_TASK_NOT_FOUND'>()(new errors.FST_ERR_TASK_NOT_FOUND('a').co
 expectType<404>()(new errors.FST_ERR_TASK_NOT_FOUND('a').statusCode)
 const settings: FastifyTasksOptions = {}
 app.register(tasks, settings)
+
+// Generators: what they return is the result, what they yield the progress.
+const paged = app.addTask(async function * (_app, task) {
+  expectType<AbortSignal>()(task.signal)
+  yield { done: 1 }
+  return 'report'
+})
+expectType<Task<string, unknown, { done: number }>>()(paged)
+expectType<{ done: number } | undefined>()(paged.progress)
+expectType<Promise<string>>()(paged.finished)
+expectType<Task<number, unknown, string>>()(app.addTask(function * () { yield 'half'; return 1 }))
+expectType<Task<void, unknown, 'half' | undefined>>()(app.addTask(function * (): Generator<'half' | undefined, void, void> { yield; yield 'half' }))
+expectType<Task<void, { pages: number }, number>>()(app.addTask(async function * (_app, { data }) { yield data.pages }, { data: { pages: 1 } }))
+async function * named2 (_app: FastifyInstance, task: Task<unknown, { pages: number }>) { yield task.data.pages; return true }
+expectType<Task<boolean, { pages: number }, number>>()(app.addTask(named2, { data: { pages: 1 } }))
+async function * knows (_app: FastifyInstance, task: Task<unknown, unknown, number>): AsyncGenerator<number, string, void> { yield (task.progress ?? 0) + 1; return 'done' }
+expectType<Task<string, unknown, number>>()(app.addTask(knows))
+
+// Data: from the options, or from the work's own annotation.
+expectType<Task<number, { n: number }>>()(app.addTask(async (_app, { data }) => data.n, { data: { n: 1 } }))
+expectType<{ n: number }>()(app.addTask(() => {}, { data: { n: 1 } }).data)
+expectType<unknown>()(app.addTask(() => {}).data)
+expectType<Task<string, { owner: string }>>()(app.addTask(Promise.resolve('a'), { data: { owner: 'ada' } }))
+async function owned (_app: FastifyInstance, { data }: Task<unknown, { owner: string }>) { return data.owner }
+expectType<Task<string, { owner: string }>>()(app.addTask(owned, { data: { owner: 'ada' } }))
+// @ts-expect-error data of another type than the work takes
+app.addTask(owned, { data: { owner: 1 } })
+app.addTask(work, { kind: 'report', data: Symbol('any') })
+// @ts-expect-error a kind is a string
+app.addTask(work, { kind: 1 })
+
+// Finding with types.
+expectType<Task<number, { n: number }, string>>()(app.getTask<number, { n: number }, string>('a'))
+expectType<{ n: number } | undefined>()(app.getTask<number, { n: number }>('a', { optional: true })?.data)
+const general: Task = paged
+expectType<string | undefined>()(general.kind)
+
+// Watching.
+async function watching () {
+  for await (const state of paged.watch()) {
+    expectType<TaskState<{ done: number }>>()(state)
+    expectType<{ done: number } | undefined>()(state.progress)
+  }
+  for await (const { status } of general.watch({ signal: AbortSignal.timeout(1) })) expectType<TaskStatus>()(status)
+}
+watching()
+// @ts-expect-error a misspelt option
+paged.watch({ singal: AbortSignal.timeout(1) })
+
+// Purging by a predicate.
+expectType<number>()(app.purgeTasks(task => task.kind === 'report' && task.settledAt! < Date.now()))
+app.purgeTasks(({ data }) => expectType<unknown>()(data) as unknown as boolean)
+// @ts-expect-error which is a function
+app.purgeTasks('report')
+
+// Progress may be set to what the task's type says, and to nothing else.
+paged.progress = { done: 2 }
+paged.progress = undefined
+// @ts-expect-error another type
+paged.progress = 'two'
+// @ts-expect-error read-only
+paged.kind = 'report'
+// @ts-expect-error read-only
+app.addTask(owned, { data: { owner: 'ada' } }).data = { owner: 'bob' }
+
+app.register(tasks, { maxSettledAge: 3_600_000 })
+
+// The state's schema, with and without a type provider: a task is a reply under it.
+const typed = app.withTypeProvider<JsonSchemaToTsProvider>()
+const replies = { response: { 200: taskStateSchema, 202: taskStateSchema } }
+typed.get('/a', { schema: replies }, async () => app.getTask('a'))
+typed.get('/b', { schema: replies }, async (_request, reply) => reply.code(202).send(app.addTask(async () => 1)))
+typed.get('/c', { schema: replies }, async () => app.getTask('a').toJSON())
+typed.get('/d', { schema: { response: { 200: { type: 'array', items: taskStateSchema } } } }, async () => [...app.tasks])
+typed.get('/e', { schema: { response: { 200: { anyOf: [taskStateSchema, { type: 'null' }] } } } }, async () => app.getTask('a', { optional: true }) ?? null)
+// @ts-expect-error a serializer takes an array, not what iterates
+typed.get('/f', { schema: { response: { 200: { type: 'array', items: taskStateSchema } } } }, async () => app.tasks)
+app.get('/g', { schema: replies }, async () => app.getTask('a'))
