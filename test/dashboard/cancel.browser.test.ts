@@ -27,6 +27,24 @@ t.test('cancelling asks, shows cancelling, and ends as the task does', inBrowser
   t.strictSame(problems, [])
 })
 
+t.test('a reply that comes after the end does not undo it', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(slowToStop, { name: 'one' })
+  const { page } = await openPage(t, url)
+  const ended = page.getByRole('row', { name: 'one' }).getByText('cancelled', { exact: true })
+  await page.route(/tasks\/[^/]+$/, async (route, request) => {
+    if (request.method() !== 'DELETE') return await route.continue()
+    const response = await route.fetch()
+    t.equal((await response.json()).status, 'cancelling')
+    await ended.waitFor()
+    await route.fulfill({ response })
+  })
+  await page.getByRole('button', { name: 'Cancel one' }).click()
+  await page.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByText('one is being cancelled.').first().waitFor()
+  t.ok(await ended.isVisible())
+})
+
 t.test('a no cancels nothing', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const task = app.addTask(untilAborted, { name: 'one' })

@@ -3,13 +3,19 @@ import { notify } from './notice.ts'
 import { ask } from './question.ts'
 import { type AnyTask, isSettled, label, path } from './task.ts'
 
+export interface CancelListener {
+  onChange: (task: AnyTask) => void
+  /** What was shown of a task is not true: it is not being cancelled. */
+  onFailure: () => void
+}
+
 /** Cancels tasks, and remembers which: they show as `cancelling` from the click until they have settled. */
 export class Cancel {
   readonly #told = new Set<string>()
-  readonly #onChange: (task: AnyTask) => void
+  readonly #listener: CancelListener
 
-  constructor (onChange: (task: AnyTask) => void) {
-    this.#onChange = onChange
+  constructor (listener: CancelListener) {
+    this.#listener = listener
   }
 
   /** A task as it is to be shown. */
@@ -31,15 +37,16 @@ export class Cancel {
     })
     if (!yes) return
     this.#told.add(path(task))
-    this.#onChange(this.see(task))
+    this.#listener.onChange(this.see(task))
     try {
       const state = await request<AnyTask>('DELETE', path(task))
-      this.#onChange(this.see(state))
+      // The list may have told the end before this reply, which tells of the beginning.
+      if (this.#told.has(path(task))) this.#listener.onChange(this.see(state))
       notify(isSettled(state) ? `${label(task)} is ${state.status}.` : `${label(task)} is being cancelled.`)
     } catch (error) {
       this.#told.delete(path(task))
       const isGone = error instanceof ReplyError && error.status === 404
-      if (!isGone) this.#onChange(task)
+      this.#listener.onFailure()
       notify(isGone ? `${label(task)} is gone: it settled before it could be cancelled, or its process was replaced.` : `${label(task)} was not cancelled. ${describe(error)}`, 'bad')
     }
   }

@@ -46,9 +46,12 @@ class Page {
     const change = (change: Partial<View>) => this.#go(change)
     const now = () => this.#clock.now()
     const onOpen = (task: AnyTask) => this.#open(task)
-    this.#cancel = new Cancel(task => {
-      this.#table.refresh(task)
-      this.#details.show(task)
+    this.#cancel = new Cancel({
+      onChange: task => {
+        this.#table.refresh(task)
+        this.#details.show(task)
+      },
+      onFailure: () => this.#stream.restart()
     })
     const onCancel = health.readOnly ? undefined : (task: AnyTask) => { this.#cancel.ask(task) }
     this.#table = new Table({ onOpen, onCancel }, now)
