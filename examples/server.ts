@@ -1,17 +1,33 @@
 // The example server, run by `npm start`. GET / tells what there is to try.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import basicAuth from '@fastify/basic-auth'
 import websocket from '@fastify/websocket'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { type FastifyInstance } from 'fastify'
 import tasks, { type Task } from 'fastify-tasks'
+import dashboard from 'fastify-tasks/dashboard'
 import feed, { websocketOptions } from './websocket.ts'
 
-const { HOST = '127.0.0.1', PORT = '3000', REPORT_SECONDS = '20' } = process.env
+const { HOST = '127.0.0.1', PORT = '3000', REPORT_SECONDS = '20', DASHBOARD_USER = 'admin' } = process.env
+const madeUp = process.env.DASHBOARD_PASSWORD === undefined
+const { DASHBOARD_PASSWORD = randomBytes(12).toString('base64url') } = process.env
 
 const app = Fastify({ logger: true })
 await app.register(tasks, { maxSettledAge: 60 * 60 * 1000 }) // states and results are kept for an hour
 await app.register(websocket, { options: websocketOptions })
 await app.register(feed)
+
+// The page for operators. Whoever may see it may cancel every task, so it asks who is there.
+const digest = (text: string) => createHash('sha256').update(text).digest()
+const isSame = (given: string, expected: string) => timingSafeEqual(digest(given), digest(expected))
+await app.register(basicAuth, {
+  authenticate: { realm: 'tasks' },
+  async validate (user, password) {
+    if (!isSame(user, DASHBOARD_USER) || !isSame(password, DASHBOARD_PASSWORD)) throw new Error('wrong user or password')
+  }
+})
+await app.register(dashboard, { prefix: '/tasks', onRequest: app.basicAuth, title: 'Example tasks' })
 
 app.addTask(async (app, { signal, log }) => {
   await sleep(1000, undefined, { signal })
@@ -71,6 +87,8 @@ app.get('/', async (request, reply) => {
   reply.type('text/plain; charset=utf-8')
   return `Background tasks to try:
 
+${url}/tasks/
+    the page that shows them; npm start prints the password
 curl -i -X POST ${url}/reports
     starts a report that takes ${REPORT_SECONDS} seconds
 curl ${url}/reports
@@ -99,4 +117,6 @@ closeWithGrace({ logger: app.log }, async ({ err }) => {
   await app.close()
 })
 
-await app.listen({ host: HOST, port: Number(PORT) })
+const address = await app.listen({ host: HOST, port: Number(PORT) })
+const login = madeUp ? `user ${DASHBOARD_USER}, password ${DASHBOARD_PASSWORD}` : 'user and password of the environment'
+app.log.info(`Dashboard at ${address}/tasks/: ${login}`)

@@ -26,6 +26,31 @@ t.test('GET / tells in plain text what there is to try', async t => {
   for (const route of ['/reports', '/signup', '/events', '/feed']) t.match(text, route)
 })
 
+const login = (user: string, password: string) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` })
+
+t.test('the dashboard asks for the user and the password of the environment', async t => {
+  const { url, logged } = await startServer(t, { DASHBOARD_USER: 'ada', DASHBOARD_PASSWORD: 'secret' })
+  t.notMatch((await logged(/^Dashboard at /)).msg, /secret/)
+
+  t.equal((await fetch(`${url}/tasks/`)).status, 401)
+  t.equal((await fetch(`${url}/tasks/`, { headers: login('ada', 'wrong') })).status, 401)
+  t.equal((await fetch(`${url}/tasks/`, { headers: login('eve', 'secret') })).status, 401)
+  const response = await fetch(`${url}/tasks/`, { headers: login('ada', 'secret') })
+  t.equal(response.status, 200)
+  t.match(await response.text(), '<title>Example tasks</title>')
+})
+
+t.test('without a password in the environment the server makes one up, and tells it', async t => {
+  const { url, logged } = await startServer(t)
+  const { msg } = await logged(/^Dashboard at /)
+  const [, address, user, password] = /^Dashboard at (\S+): user (\S+), password (\S+)$/.exec(msg)!
+
+  t.equal(address, `${url}/tasks/`)
+  t.equal((await fetch(address!)).status, 401)
+  const response = await fetch(`${address}tasks`, { headers: login(user!, password!) })
+  t.match(await response.json(), { tasks: [{ name: 'start-report' }], counts: { failed: 0 } })
+})
+
 t.test('a report is accepted, watched and cancelled', async t => {
   const { url } = await startServer(t)
 
