@@ -101,6 +101,6 @@ async function kindState (kind: Kind): Promise<FleetKind> {
     return { ...state, counts, schedules: schedules.map(({ data: _, ...schedule }) => schedule) }
   } catch (error) {
     const { name, message, code } = error as ErrorState
-    return { ...state, error: { name, message, ...(code !== undefined && { code }) } }
+    return { ...state, error: { name, message, code } }
   }
 }

@@ -7,7 +7,7 @@ export type Counts = Record<Status, number>
 export interface ErrorState {
   name: string
   message: string
-  code?: string | number
+  code?: string | number | undefined
 }
 
 /**

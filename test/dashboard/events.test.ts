@@ -163,3 +163,27 @@ t.test('a stream that comes back is asked by the hook again', async t => {
   await events.close()
   t.equal((await fetch(`${url}/events`)).status, 401)
 })
+
+t.test('a client that has gone while the hook asked holds no stream', async t => {
+  let asked: () => void
+  const asking = new Promise<void>(resolve => { asked = resolve })
+  let first = true
+  const { url } = await startDashboard(t, {
+    maxStreams: 1,
+    onRequest: async request => {
+      if (!first) return
+      first = false
+      asked()
+      await once(request.raw.socket, 'close')
+    }
+  })
+  const request = get(`${url}/events`, { agent: false })
+  request.on('error', () => {})
+  await asking
+  request.destroy()
+  let response
+  do response = await fetch(`${url}/events`)
+  while (response.status === 503)
+  t.equal(response.status, 200)
+  await response.body!.cancel()
+})

@@ -3,19 +3,20 @@ import t, { type Test } from 'tap'
 import { untilAborted } from '../fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
 
-/** Two hundred tasks, each of which changes ten times a second, while others come and go. */
+/** Two hundred tasks, each of which changes ten times a second once it is told to, while others come and go. */
 async function serveBusy (t: Test) {
   const { app, url } = await serveDashboard(t)
   const tasks = Array.from({ length: 200 }, (_, i) => app.addTask(untilAborted, { name: `task:${i}` }))
   let turn = 0
-  const timer = setInterval(() => {
+  let timer: NodeJS.Timeout | undefined
+  const change = () => {
     turn++
     for (const task of tasks) task.progress = turn % 2 === 0 ? { done: turn % 100, total: 100 } : 'a text that is long enough to be cut off'
     app.addTask(() => { throw new Error('failed at once') }, { name: `new:${turn}`, log: app.log })
     if (turn < 100) tasks[turn]!.cancel()
-  }, 100)
+  }
   t.teardown(() => clearInterval(timer))
-  return `${url}?limit=200`
+  return { url: `${url}?limit=200`, start: () => { timer = setInterval(change, 100) } }
 }
 
 /** Where the name of a task has been, and whether it had the focus, while the table changed two thousand times. */
@@ -37,9 +38,10 @@ async function watch (page: Page, name: string) {
 }
 
 t.test('nothing moves under the focus', inBrowser, async t => {
-  const url = await serveBusy(t)
+  const { url, start } = await serveBusy(t)
   const { page, problems } = await openPage(t, url)
   await page.getByRole('button', { name: 'task:150', exact: true }).focus()
+  start()
   const seen = await watch(page, 'task:150')
   t.equal(seen.length, 1)
   t.match(seen[0], /true$/)
@@ -48,9 +50,10 @@ t.test('nothing moves under the focus', inBrowser, async t => {
 })
 
 t.test('nothing moves under the pointer', inBrowser, async t => {
-  const url = await serveBusy(t)
+  const { url, start } = await serveBusy(t)
   const { page, problems } = await openPage(t, url)
   await page.getByRole('button', { name: 'task:150', exact: true }).hover()
+  start()
   t.equal((await watch(page, 'task:150')).length, 1)
   await page.mouse.move(0, 0)
   await page.getByRole('button', { name: /^Show \d+ new tasks?$/ }).waitFor({ state: 'hidden' })
