@@ -33,6 +33,8 @@ export interface StoredTask {
 export interface NewTask {
   readonly name: string
   readonly id: number
+  /** Nobody else can have that name: there is no need to ask the store whose it is. */
+  readonly unique: boolean
   readonly data: unknown
   /** ms; 0: it may start at once. */
   readonly delay: number
@@ -97,7 +99,7 @@ export interface StoredSchedule {
  * The tasks of one kind.
  *
  * Every operation that returns a promise, but `work` and `stop`, rejects with `FST_ERR_TASK_UNREACHABLE` if the server has
- * not answered within the plugin's `timeout`. Operations may be called from `open` to `close` of the engine.
+ * not answered within the plugin's `timeout`.
  */
 export interface Queue {
   /**
@@ -174,10 +176,10 @@ export interface Queue {
 
 /** Where tasks live. It knows nothing of Fastify. */
 export interface Engine {
-  /** The queue of a kind. Called once a kind, before `open`. */
+  /** The queue of a kind. Called once a kind, before `open` or after it; its operations are called after `open`. */
   queue (kind: string, settings: QueueSettings): Queue
 
-  /** Connects. Rejects with `FST_ERR_TASK_UNREACHABLE` if the server has not answered within the plugin's `timeout`. */
+  /** Connects; called again after a failure. Rejects with `FST_ERR_TASK_UNREACHABLE` if the server has not answered within the plugin's `timeout`. */
   open (): Promise<void>
 
   /** Resolves if the server answers. */
