@@ -5,6 +5,7 @@ import { TaskRegistry } from './lib/task-registry.ts'
 import type { FastifyTasksOptions } from './types/index.ts'
 
 export * as errors from './lib/errors.ts'
+export { taskStateSchema } from './lib/task-state.ts'
 export type * from './types/fastify.ts'
 export type * from './types/index.ts'
 
@@ -17,10 +18,11 @@ async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
   })
   fastify.decorate('getTask', (name, options) => registry.get(name, options))
   fastify.decorate('cancelTask', (name, options) => registry.cancel(name, options))
-  fastify.decorate('purgeTasks', () => registry.purge())
+  fastify.decorate('purgeTasks', which => registry.purge(which))
   fastify.decorate('tasks', registry)
 
   fastify.addHook('onReady', async () => registry.start())
+  fastify.addHook('preClose', async () => registry.beginClose())
   fastify.addHook('onClose', () => registry.close())
 }
 

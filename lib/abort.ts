@@ -1,25 +1,45 @@
 import { sharedListener } from './shared-listener.ts'
 
-/** An abort reason for those who gave none, in the form of Node's own. See https://nodejs.org/api/errors.html#abort_err */
+/**
+ * An abort reason for those who gave none, in the form of Node's own. See https://nodejs.org/api/errors.html#abort_err
+ *
+ * It has no stack trace: nothing has gone wrong, the trace would take most of what a cancellation costs, and a settled
+ * task would keep alive what its frames hold, such as the request that cancelled it.
+ */
 export class AbortError extends Error {
   override readonly name = 'AbortError'
   readonly code = 'ABORT_ERR'
+
+  constructor (message: string, options?: ErrorOptions) {
+    const { stackTraceLimit } = Error
+    Reflect.set(Error, 'stackTraceLimit', 0) // in vain, not with an error, where Error is frozen
+    super(message, options)
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  }
 }
 
-/** Whether `error` is how aborted work ends: with the reason itself, an AbortError, or an error caused by either. */
+/**
+ * Whether `error` is how aborted work ends: with the reason itself, an AbortError, axios's CanceledError, an error caused
+ * by one of them, or an AggregateError of nothing else.
+ */
 export function isAbort (error: unknown, reason: unknown): boolean {
   const seen = new Set()
-  try {
-    let cause = error
-    do {
-      if (cause === reason || (cause as Error | undefined)?.name === 'AbortError') return true
-      seen.add(cause)
-      cause = (cause as Error | undefined)?.cause
-    } while (cause !== undefined && !seen.has(cause))
-  } catch {
-    // An error that throws when it is read is no abort.
+
+  function test (error: unknown): boolean {
+    if (error === reason) return true
+    if (Object(error) !== error || seen.has(error)) return false
+    seen.add(error)
+    const { name, code, cause, errors } = error as { name?: unknown, code?: unknown, cause?: unknown, errors?: unknown }
+    if (name === 'AbortError' || code === 'ERR_CANCELED') return true
+    if (cause !== undefined && test(cause)) return true
+    return Array.isArray(errors) && errors.length > 0 && errors.every(test)
   }
-  return false
+
+  try {
+    return test(error)
+  } catch {
+    return false // an error that throws when it is read is no abort
+  }
 }
 
 /** Calls back when a signal that is not aborted yet is. */

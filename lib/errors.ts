@@ -3,57 +3,57 @@ import createError from '@fastify/error'
 /** No task of that name: it was never added, or it has settled and was purged. 404 */
 export const FST_ERR_TASK_NOT_FOUND = createError<'FST_ERR_TASK_NOT_FOUND', 404, [name: string]>(
   'FST_ERR_TASK_NOT_FOUND',
-  'There is no task "%s": it was never added, or it has settled and was purged. Pass { optional: true } where that is no error.',
+  'There is no task "%s"',
   404
 )
 
 /** An unsettled task holds the name. 409 */
 export const FST_ERR_TASK_DUPLICATE_NAME = createError<'FST_ERR_TASK_DUPLICATE_NAME', 409, [name: string]>(
   'FST_ERR_TASK_DUPLICATE_NAME',
-  'A task "%s" exists and has not settled. Cancel it first, or add with onDuplicate: "replace" or "keep".',
+  'There is a task "%s" already',
   409
 )
 
 /** As many tasks are unsettled as `maxTasks` allows. 503 */
 export const FST_ERR_TASK_LIMIT = createError<'FST_ERR_TASK_LIMIT', 503, [task: string, maxTasks: number]>(
   'FST_ERR_TASK_LIMIT',
-  'Cannot add %s: %d unsettled tasks are all that maxTasks allows. Try again later, or raise maxTasks.',
+  'Cannot add %s: %d tasks have not ended, and more are not allowed',
   503
 )
 
 /** The app is closing or closed. 503 */
 export const FST_ERR_TASK_CLOSED = createError<'FST_ERR_TASK_CLOSED', 503, [task: string]>(
   'FST_ERR_TASK_CLOSED',
-  'Cannot add %s: the app is closing and takes no more tasks. Try again elsewhere, or later.',
+  'Cannot add %s: the app is closing',
   503
 )
 
 /** The task ran for longer than its `timeout`; what it then fails with. 504 */
 export const FST_ERR_TASK_TIMEOUT = createError<'FST_ERR_TASK_TIMEOUT', 504, [task: string, timeout: number]>(
   'FST_ERR_TASK_TIMEOUT',
-  'The work of %s timed out after %d ms. Raise its timeout, or give it less to do.',
+  'The work of %s timed out after %d ms',
   504
 )
 
 /** The work of a cancelled task has not stopped in time; the task stays `cancelling`. 504 */
 export const FST_ERR_TASK_CANCEL_TIMEOUT = createError<'FST_ERR_TASK_CANCEL_TIMEOUT', 504, [task: string, timeout: number]>(
   'FST_ERR_TASK_CANCEL_TIMEOUT',
-  'The work of %s has not stopped %d ms after its cancellation. Make it heed task.signal, or wait longer with timeout.',
+  'The work of %s has not stopped %d ms after its cancellation',
   504
 )
 
 /** What was handed to `addTask` is neither a function nor a promise. A TypeError, 500 */
 export const FST_ERR_TASK_INVALID_WORK = createError<'FST_ERR_TASK_INVALID_WORK', 500, [task: string, received: string]>(
   'FST_ERR_TASK_INVALID_WORK',
-  'Cannot add %s: its work must be a function or a promise, received %s.',
+  'Cannot add %s: its work must be a function or a promise, received %s',
   500,
   TypeError
 )
 
-/** An option of the plugin or of a call has a value that it does not take. A TypeError, 500 */
-export const FST_ERR_TASK_INVALID_OPTION = createError<'FST_ERR_TASK_INVALID_OPTION', 500, [option: string, owner: string, expected: string, received: string]>(
+/** An option of the plugin or of a call does not exist, or has a value that it does not take. A TypeError, 500 */
+export const FST_ERR_TASK_INVALID_OPTION = createError<'FST_ERR_TASK_INVALID_OPTION', 500, [option: string, owner: string, problem: string]>(
   'FST_ERR_TASK_INVALID_OPTION',
-  'Option "%s" of %s must be %s, received %s.',
+  'Option "%s" of %s %s',
   500,
   TypeError
 )

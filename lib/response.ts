@@ -4,9 +4,12 @@ import { sharedListener } from './shared-listener.ts'
 
 type Response = TaskReply['raw']
 
-/** Whether a response has been sent, or its client has gone. Not stream.finished(), which is silent for those of inject and HTTP/2 that are over. */
+/**
+ * Whether a response has been sent, or its client has gone. Not stream.finished(), which is silent for those of inject and
+ * HTTP/2 that are over. A response of HTTP/2 is never destroyed itself, its stream is.
+ */
 export function isOver (response: Response): boolean {
-  return response.writableFinished || response.destroyed === true
+  return response.writableFinished || response.destroyed === true || ('stream' in response && response.stream?.destroyed === true)
 }
 
 /** Calls back when a response that is not over yet is. HTTP/2 hands its last frames to the socket after it has closed the response. */

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
-import type { CancelTaskOptions, GetTaskOptions, TaskOptions, TaskReply, Tasks, TaskWork } from '../types/index.ts'
+import type { CancelTaskOptions, GetTaskOptions, TaskOptions, TaskReply, Tasks, TaskStatus, TaskWork } from '../types/index.ts'
 import { AbortError, onceAborted } from './abort.ts'
 import { now } from './clock.ts'
 import {
@@ -10,13 +10,15 @@ import {
   FST_ERR_TASK_NOT_FOUND
 } from './errors.ts'
 import { LinkedList } from './linked-list.ts'
-import { checkCancelOptions, checkGetOptions, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
+import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { TaskNames } from './task-names.ts'
 import { isThenable } from './thenable.ts'
 import { traceSettled } from './tracing.ts'
+import { warnOfLostError } from './lost-error.ts'
+import type { Watch } from './watch.ts'
 import { within } from './within.ts'
 
 /** The tasks of an app: adds, finds and purges them, starts them when it is ready and ends them when it closes. */
@@ -31,24 +33,46 @@ export class TaskRegistry implements Tasks, TaskOwner {
   readonly #unlisted = new LinkedList<Task>()
   /** Settled, named and in `tasks`, the one that settled first at the front. */
   readonly #settled = new LinkedList<Task>()
+  readonly #counts: Record<TaskStatus, number> = { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
   readonly #draining = new Set<Task>()
+  /** Those whose `onError` has not ended. */
+  readonly #reporting = new Set<Task>()
+  readonly #watches = new Set<Watch<unknown>>()
   /** Starts what waits for the app to be ready. */
   readonly #deferred: (() => void)[] = []
   #ready = false
   #lastId = 0
+  #closing = false
   #closed = false
-  readonly #whenIdle: (() => void)[] = []
+  #idle: Promise<void> | undefined = undefined
+  readonly #whenIdle = new Set<() => void>()
 
   constructor (app: FastifyInstance, settings: PluginSettings) {
     this.#app = app
     this.#settings = settings
   }
 
-  get size () { return this.#live.size + this.#settled.size }
   get cancelTimeout () { return this.#settings.cancelTimeout }
 
+  get size () {
+    this.#expire()
+    return this.#live.size + this.#settled.size
+  }
+
+  /** How many tasks of each status are in `tasks`. */
+  get counts (): Readonly<Record<TaskStatus, number>> {
+    this.#expire()
+    return this.#counts
+  }
+
+  /** The tasks, those that have settled first. Unlike an iteration it sorts nothing. */
+  walk (): Task[] {
+    this.#expire()
+    return this.#settled.toArray().concat(this.#live.toArray())
+  }
+
   [Symbol.iterator] () {
-    return [...this.#settled.toArray(), ...this.#live.toArray()].sort((a, b) => a.id - b.id).values()
+    return this.walk().sort((a, b) => a.id - b.id).values()
   }
 
   toJSON () {
@@ -70,7 +94,8 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
     const { name, register, signal, after, timeout, drain } = options
     const addedAt = now()
-    const task = new Task<T>(++this.#lastId, name, addedAt, options.log ?? after?.log ?? app.log, this)
+    const log = options.log ?? after?.log ?? app.log
+    const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), options.data, addedAt, log, this)
     if (drain === true) this.#drain(task)
     if (register === false) (task as Task).join(this.#unlisted)
     else this.#list(task, holder)
@@ -86,31 +111,43 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
   get (name: string, options: GetTaskOptions = {}): Task | undefined {
     checkGetOptions(options, name)
-    const task = this.#names.get(name)
-    if (task === undefined && options.optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
-    return task
+    return this.#find(name, options)
   }
 
-  async cancel (name: string, options: CancelTaskOptions = {}): Promise<void> {
-    checkCancelOptions(options, { name })
-    await this.get(name, options)?.cancel(options)
+  cancel (name: string, options: CancelTaskOptions = {}): Promise<void> {
+    const cancelled = this.#cancel(name, options)
+    cancelled.catch(() => {})
+    return cancelled
   }
 
-  purge (): number {
+  purge (which?: (task: Task) => boolean): number {
+    checkPurge(which)
+    this.#expire()
     const { size } = this.#settled
-    this.#shrinkSettled(0)
-    return size
+    if (which === undefined) this.#shrinkSettled(0)
+    else for (const task of this.#settled.toArray().filter(which)) this.#unlist(task)
+    return size - this.#settled.size
   }
 
   idle (): Promise<void> {
-    if (this.#countUnsettled() === 0) return Promise.resolve()
-    return new Promise(resolve => this.#whenIdle.push(resolve))
+    if (this.#isIdle()) return Promise.resolve()
+    // One promise for all: whoever stops waiting leaves nothing behind.
+    return (this.#idle ??= new Promise(resolve => this.#onceIdle(() => {
+      this.#idle = undefined
+      resolve()
+    })))
   }
 
   /** Starts what was deferred; from now on callables start as they are added. */
   start () {
     this.#ready = true
     for (const start of this.#deferred.splice(0)) start()
+  }
+
+  /** The app begins to close: an open stream of states must not hold up what comes before `close`. */
+  beginClose () {
+    this.#closing = true
+    for (const watch of this.#watches) watch.end()
   }
 
   async close () {
@@ -122,24 +159,61 @@ export class TaskRegistry implements Tasks, TaskOwner {
     }
   }
 
+  changed (task: Task, from: TaskStatus) {
+    if (!task.isIn(this.#live)) return
+    this.#counts[from]--
+    this.#counts[task.status]++
+  }
+
   settled (task: Task) {
     if (task.name !== undefined && task.isIn(this.#live)) task.join(this.#settled)
-    else task.leave()
+    else this.#unlist(task)
+    this.#expire()
     this.#shrinkSettled(this.#settings.maxSettled)
+    traceSettled(task, this.#report)
+    this.#tellIdle()
+  }
 
-    if (task.status === 'failed') this.#reportFailure(task)
-    else task.debug(task.status === 'completed' ? 'task completed' : 'task cancelled')
-    traceSettled(task)
-
-    if (this.#whenIdle.length === 0 || this.#countUnsettled() > 0) return
-    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  watched (watch: Watch<unknown>) {
+    if (this.#closing) watch.end()
+    else this.#watches.add(watch)
+    return () => { this.#watches.delete(watch) }
   }
 
   disposed (task: Task) {
     this.#unlist(task)
   }
 
+  #find (name: string, { optional }: GetTaskOptions): Task | undefined {
+    this.#expire()
+    const task = this.#names.get(name)
+    if (task === undefined && optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
+    return task
+  }
+
+  async #cancel (name: string, options: CancelTaskOptions) {
+    checkCancelTaskOptions(options, name)
+    const { optional: _, ...cancelOptions } = options
+    await this.#find(name, options)?.cancel(cancelOptions)
+  }
+
   #countUnsettled () { return this.#live.size + this.#unlisted.size }
+
+  #isIdle () { return this.#countUnsettled() === 0 && this.#reporting.size === 0 }
+
+  /** Calls back when nothing is unsettled and every error is reported. Answers how to take that back. */
+  #onceIdle (callback: () => void): () => void {
+    if (this.#isIdle()) callback()
+    else this.#whenIdle.add(callback)
+    return () => { this.#whenIdle.delete(callback) }
+  }
+
+  #tellIdle () {
+    if (this.#whenIdle.size === 0 || !this.#isIdle()) return
+    const callbacks = [...this.#whenIdle]
+    this.#whenIdle.clear()
+    for (const callback of callbacks) callback()
+  }
 
   /** Refuses what cannot be added. Answers the task that holds the name, if any. */
   #admit (work: unknown, options: TaskOptions): Task | undefined {
@@ -169,12 +243,14 @@ export class TaskRegistry implements Tasks, TaskOwner {
   /** Lists a task, under its name if it has one; whoever held that is listed no more. */
   #list (task: Task, holder: Task | undefined) {
     task.join(this.#live)
+    this.#counts[task.status]++
     if (task.name !== undefined) this.#names.set(task.name, task)
     if (holder !== undefined) this.#unlist(holder)
   }
 
   /** Takes a task out of `tasks`. Until it has settled it stays in our care. */
   #unlist (task: Task) {
+    if (task.isIn(this.#live) || task.isIn(this.#settled)) this.#counts[task.status]--
     if (task.name !== undefined && this.#names.get(task.name) === task) this.#names.delete(task.name)
     if (task.settled) task.leave()
     else task.join(this.#unlisted)
@@ -188,13 +264,26 @@ export class TaskRegistry implements Tasks, TaskOwner {
     for (const task of this.#unsettledTasks()) {
       if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
     }
-    const draining = [...this.#draining].filter(task => task.status === 'running')
-    const drained = draining.map(task => new Promise<void>(resolve => task.onceSettled(resolve)))
-    await within(Promise.all(drained), this.#settings.drainTimeout)
+    await this.#drainRunning()
     for (const task of this.#unsettledTasks()) task.abort(reason)
-    if (await within(this.idle(), this.cancelTimeout)) return
-    const tasks = this.#unsettledTasks().map(task => task.name ?? task.id)
-    this.#app.log.warn({ tasks }, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
+    if (await within(idle => this.#onceIdle(idle), this.cancelTimeout)) return
+    const left = [...this.#unsettledTasks(), ...this.#reporting]
+    this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
+  }
+
+  /** Lets those finish that are to, or names those that do not in a warning. */
+  async #drainRunning () {
+    const running = () => [...this.#draining].filter(task => task.status === 'running')
+    const drained = Promise.all(running().map(task => new Promise<void>(resolve => task.onceSettled(resolve))))
+    const { drainTimeout } = this.#settings
+    if (await within(done => { drained.then(done); return () => {} }, drainTimeout)) return
+    this.#warn(running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
+  }
+
+  #warn (tasks: Task[], message: string) {
+    try {
+      this.#app.log.warn({ tasks: tasks.map(task => task.name ?? task.id) }, message)
+    } catch {} // a logger that throws loses the line, not the close
   }
 
   /** Starts a task later, in the async context of now: when its response is over, or when the app is ready. */
@@ -218,7 +307,10 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   #follow (task: Task, signal: AbortSignal) {
-    const abort = () => task.abort(signal.reason)
+    const abort = () => {
+      const { reason = new AbortError(`Cancelled ${taskLabel(task)}: its signal was aborted`) } = signal
+      task.abort(reason)
+    }
     if (signal.aborted) abort()
     else task.onceSettled(onceAborted(signal, abort))
   }
@@ -229,19 +321,44 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
   /** Purges the tasks that settled first, down to a size. */
   #shrinkSettled (size: number) {
-    while (this.#settled.size > size) {
-      const task = this.#settled.first!
-      this.#names.delete(task.name!)
-      task.leave()
-    }
+    while (this.#settled.size > size) this.#unlist(this.#settled.first!)
   }
 
-  async #reportFailure (task: Task) {
-    task.logError(task.error, 'task failed')
+  /** Purges the tasks that have been kept for long enough. */
+  #expire () {
+    const { maxSettledAge } = this.#settings
+    if (maxSettledAge === Infinity) return
+    const expired = Date.now() - maxSettledAge
+    while (this.#settled.first !== undefined && this.#settled.first.settledAt! <= expired) this.#unlist(this.#settled.first)
+  }
+
+  /** Tells how a task has ended. */
+  readonly #report = (task: Task) => {
+    if (task.status !== 'failed') {
+      task.debug(task.status === 'completed' ? 'task completed' : 'task cancelled')
+      return
+    }
+    const logged = task.logError(task.error, 'task failed')
+    const { onError } = this.#settings
+    if (onError !== undefined) this.#callOnError(task, onError)
+    else if (!logged) warnOfLostError(task)
+  }
+
+  async #callOnError (task: Task, onError: NonNullable<PluginSettings['onError']>) {
+    this.#reporting.add(task)
     try {
-      await this.#settings.onError?.(task.error, task)
+      await onError(task.error, task)
     } catch (error) {
       task.logError(error, 'onError of a failed task threw')
     }
+    this.#reporting.delete(task)
+    this.#tellIdle()
   }
+}
+
+/** What kind of work it is. A function's name can be anything. */
+function kindOf (work: TaskWork<unknown>, { kind }: TaskOptions): string | undefined {
+  if (kind !== undefined || typeof work !== 'function') return kind
+  const { name } = work as { name?: unknown }
+  return typeof name === 'string' && name !== '' ? name : undefined
 }

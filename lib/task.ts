@@ -1,67 +1,61 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork } from '../types/index.ts'
+import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
 import { epochTime, now } from './clock.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_TIMEOUT } from './errors.ts'
+import { drive, isGenerator } from './generator.ts'
 import { ListItem } from './linked-list.ts'
-import { checkCancelOptions } from './options.ts'
+import { checkCancelOptions, checkWatchOptions } from './options.ts'
+import { letGoOfFrames } from './stack.ts'
 import { taskLabel } from './task-label.ts'
+import { errorState, taskState } from './task-state.ts'
 import { isThenable } from './thenable.ts'
 import { traceStart } from './tracing.ts'
+import { Watch } from './watch.ts'
 import { within } from './within.ts'
 
-/** Whom a task tells that it has settled, and that its scope has ended. */
+/** Whom a task tells that its status has changed, that it has settled, that it is watched, and that its scope has ended. */
 export interface TaskOwner {
   readonly cancelTimeout: number
+  changed (task: Task, from: TaskStatus): void
   settled (task: Task): void
+  /** Answers how to take the watch back. */
+  watched (watch: Watch<unknown>): () => void
   disposed (task: Task): void
 }
 
-/** What a state tells of an error. Anything can be thrown, even what cannot be read. */
-function errorState (error: unknown): TaskState['error'] {
-  try {
-    if (Object(error) !== error) return { name: 'Error', message: String(error), code: undefined }
-    const { name = 'Error', message = '', code } = error as { name?: unknown, message?: unknown, code?: unknown }
-    return {
-      name: String(name),
-      message: String(message),
-      code: typeof code === 'string' || typeof code === 'number' ? code : undefined
-    }
-  } catch {
-    return { name: 'Error', message: 'unreadable', code: undefined }
-  }
-}
-
-function isoString (time: number | undefined): string | undefined {
-  return time === undefined ? undefined : new Date(time).toISOString()
-}
-
 /** One piece of background work: what it does, where it is in its life, and how it ended. */
-export class Task<T = unknown> extends ListItem implements PublicTask<T> {
-  progress: unknown = undefined
+export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListItem implements PublicTask<T, Data, Progress> {
   readonly #id: number
   readonly #name: string | undefined
+  readonly #kind: string | undefined
+  readonly #data: Data
   readonly #parentLog: FastifyBaseLogger
   readonly #owner: TaskOwner
   readonly #createdAt: number
   #startedAt: number | undefined = undefined
   #settledAt: number | undefined = undefined
   #status: TaskStatus = 'deferred'
+  #progress: Progress | undefined = undefined
   /** A promise cannot be stopped. */
   #isPromise = false
   /** Why it is cancelled, and what it is then called. */
   #abort: { reason: unknown, status: 'cancelled' | 'failed' } | undefined = undefined
   /** The result of a completed task, the error of any other that has settled. */
   #outcome: unknown = undefined
-  #whenSettled: (() => void)[] | undefined = undefined
-  #controller: AbortController | undefined = undefined
+  #whenSettled: Set<() => void> | undefined = undefined
+  #whenChanged: Set<() => void> | undefined = undefined
+  /** Once the task has settled it is the others' to keep: what listens to it may hold a request. */
+  #signal: AbortController | WeakRef<AbortSignal> | undefined = undefined
   #finished: Promise<T> | undefined = undefined
   #log: FastifyBaseLogger | undefined = undefined
 
-  constructor (id: number, name: string | undefined, createdAt: number, parentLog: FastifyBaseLogger, owner: TaskOwner) {
+  constructor (id: number, name: string | undefined, kind: string | undefined, data: Data, createdAt: number, parentLog: FastifyBaseLogger, owner: TaskOwner) {
     super()
     this.#id = id
     this.#name = name
+    this.#kind = kind
+    this.#data = data
     this.#createdAt = createdAt
     this.#parentLog = parentLog
     this.#owner = owner
@@ -69,22 +63,34 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
 
   get id () { return this.#id }
   get name () { return this.#name }
+  get kind () { return this.#kind }
+  get data () { return this.#data }
   get status () { return this.#status }
   get settled () { return this.#settledAt !== undefined }
   get createdAt () { return epochTime(this.#createdAt) }
   get startedAt () { return epochTime(this.#startedAt) }
   get settledAt () { return epochTime(this.#settledAt) }
   get result () { return this.#status === 'completed' ? this.#outcome as T : undefined }
-  get error () { return this.endedInError ? this.#outcome : undefined }
+  get error () { return this.#status === 'failed' || this.#status === 'cancelled' ? this.#outcome : undefined }
   get log () { return (this.#log ??= this.#parentLog.child({ task: this.#name ?? this.#id })) }
+  get progress () { return this.#progress }
+
+  set progress (progress) {
+    this.#progress = progress
+    this.tellChange()
+  }
 
   get signal (): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#abort !== undefined) this.#controller.abort(this.#abort.reason)
-    }
-    return this.#controller.signal
+    const kept = this.#signal instanceof WeakRef ? this.#signal.deref() : this.#signal?.signal
+    if (kept !== undefined) return kept
+    const controller = new AbortController()
+    if (this.#abort !== undefined) controller.abort(this.#abort.reason)
+    this.#signal = this.settled ? new WeakRef(controller.signal) : controller
+    return controller.signal
   }
+
+  /** Why the work is to stop; undefined while it is not. */
+  get abortReason () { return this.#abort?.reason }
 
   get finished () {
     if (this.#finished === undefined) {
@@ -99,53 +105,65 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
     return this.#finished
   }
 
-  async cancel (options: CancelOptions = {}) {
-    checkCancelOptions(options, this)
-    if (this.settled) return
-    const { reason = `Cancelled ${taskLabel(this)}`, timeout = this.#owner.cancelTimeout } = options
-    this.abort(typeof reason === 'string' ? new AbortError(reason) : reason)
-    if (this.settled) return
-    const settlement = new Promise<void>(resolve => this.onceSettled(resolve))
-    if (!await within(settlement, timeout)) throw new FST_ERR_TASK_CANCEL_TIMEOUT(taskLabel(this), timeout)
+  /** Whether anybody can learn from `finished` how the task ended. */
+  get finishedSeen () { return this.#finished !== undefined }
+
+  cancel (options: CancelOptions = {}): Promise<void> {
+    const ended = this.end(options)
+    ended.catch(() => {})
+    return ended
   }
 
-  async [Symbol.asyncDispose] () {
-    try {
-      await this.cancel()
-    } finally {
-      this.#owner.disposed(this)
-    }
+  watch (options: WatchOptions = {}): AsyncIterableIterator<TaskState<Progress>> {
+    checkWatchOptions(options, this)
+    return new Watch(() => this.toJSON(), () => this.settled, {
+      signal: options.signal,
+      join: watch => {
+        const stops = [this.onChange(() => watch.changed()), this.#owner.watched(watch)]
+        return () => { for (const stop of stops) stop() }
+      }
+    })
   }
 
-  toJSON (): TaskState {
-    return {
-      id: this.#id,
-      name: this.#name,
-      status: this.#status,
-      progress: this.progress,
-      createdAt: new Date(this.createdAt).toISOString(),
-      startedAt: isoString(this.startedAt),
-      settledAt: isoString(this.settledAt),
-      error: this.endedInError ? errorState(this.#outcome) : undefined
-    }
+  [Symbol.asyncDispose] (): Promise<void> {
+    const disposed = this.end({}).finally(() => this.#owner.disposed(this))
+    disposed.catch(() => {})
+    return disposed
   }
 
-  /** Calls back when the task has settled; at once if it has. */
-  onceSettled (callback: () => void) {
+  toJSON (): TaskState<Progress> {
+    return taskState(this)
+  }
+
+  /** Calls back when the task has settled; at once if it has. Answers how to take that back. */
+  onceSettled (callback: () => void): () => void {
     if (this.settled) callback()
-    else (this.#whenSettled ??= []).push(callback)
+    else (this.#whenSettled ??= new Set()).add(callback)
+    return () => { this.#whenSettled?.delete(callback) }
+  }
+
+  /** Calls back at every change of status or progress, until the task has settled. Answers how to take that back. */
+  onChange (callback: () => void): () => void {
+    if (!this.settled) (this.#whenChanged ??= new Set()).add(callback)
+    return () => { this.#whenChanged?.delete(callback) }
   }
 
   /** Starts the work, unless the task was cancelled before. */
   start (work: TaskWork<T>, app: FastifyInstance, startedAt: number, timeout = Infinity) {
-    if (this.#status !== 'deferred') return
-    this.#status = 'running'
+    if (this.#status !== 'deferred' || this.#abort !== undefined) return
     this.#startedAt = startedAt
     this.#isPromise = typeof work !== 'function'
+    this.become('running')
     if (timeout !== Infinity) this.startTimeout(timeout)
+    traceStart(this, work, app)
+  }
+
+  /** The synchronous part of the work. */
+  run (work: TaskWork<unknown>, app: FastifyInstance) {
     this.debug('task started')
     try {
-      const value = traceStart(this, work, app)
+      let value = typeof work === 'function' ? work(app, this) : work
+      if (isGenerator(value)) value = drive(value, this)
       if (isThenable(value)) Promise.resolve(value).then(this.returned.bind(this), this.threw.bind(this))
       else this.returned(value)
     } catch (error) {
@@ -157,23 +175,27 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
   abort (reason: unknown, status: 'cancelled' | 'failed' = 'cancelled') {
     if (this.settled || this.#abort !== undefined) return
     this.#abort = { reason, status }
-    if (this.#status === 'deferred' || this.#isPromise) this.settle(status, reason)
-    else this.#status = 'cancelling'
-    this.#controller?.abort(reason)
+    if (this.#status === 'deferred' || this.#isPromise) {
+      this.settle(status, reason)
+    } else {
+      this.become('cancelling')
+      if (this.#signal instanceof AbortController) this.#signal.abort(reason)
+    }
   }
 
   /**
    * Logs an error, or of one that the logger's serializers cannot take what can be told of it. A logger that throws even
-   * then loses the line, not the task.
+   * then loses the line, not the task. Answers whether the error was logged: a logger without a use has one and the same
+   * method for every level.
    */
-  logError (error: unknown, message: string) {
-    try {
-      this.log.error({ err: error }, message)
-    } catch {
+  logError (error: unknown, message: string): boolean {
+    for (const tell of [() => error, () => errorState(error)]) {
       try {
-        this.log.error({ err: errorState(error) }, message)
+        this.log.error({ err: tell() }, message)
+        return this.log.error !== this.log.trace
       } catch {}
     }
+    return false
   }
 
   /** Logs as `log` would, without making one. A logger that throws loses the line, not the task. */
@@ -183,8 +205,14 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
     } catch {}
   }
 
-  private get endedInError () {
-    return this.#status === 'failed' || this.#status === 'cancelled'
+  /** Cancels the task and waits until it has settled. */
+  private async end (options: CancelOptions) {
+    checkCancelOptions(options, this)
+    if (this.settled) return
+    const { reason = `Cancelled ${taskLabel(this)}`, timeout = this.#owner.cancelTimeout } = options
+    this.abort(typeof reason === 'string' ? new AbortError(reason) : reason)
+    if (this.settled) return
+    if (!await within(settled => this.onceSettled(settled), timeout)) throw new FST_ERR_TASK_CANCEL_TIMEOUT(taskLabel(this), timeout)
   }
 
   private startTimeout (timeout: number) {
@@ -204,12 +232,30 @@ export class Task<T = unknown> extends ListItem implements PublicTask<T> {
     else this.settle('failed', error)
   }
 
-  /** A promise may end after its task was cancelled; a task settles once. */
+  private become (status: TaskStatus) {
+    const from = this.#status
+    this.#status = status
+    this.#owner.changed(this, from)
+    this.tellChange()
+  }
+
+  private tellChange () {
+    if (this.#whenChanged === undefined) return
+    for (const callback of this.#whenChanged) callback()
+  }
+
+  /** Lets go of all but the state, the data and the outcome. A promise may end after its task was cancelled; a task settles once. */
   private settle (status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {
     if (this.settled) return
-    this.#status = status
+    if (status !== 'completed') letGoOfFrames(outcome)
     this.#outcome = outcome
     this.#settledAt = now()
+    this.become(status)
+    this.#whenChanged = undefined
+    if (this.#signal instanceof AbortController) {
+      if (this.#abort !== undefined) this.#signal.abort(this.#abort.reason) // it was not, if the task ends as it is cancelled
+      this.#signal = new WeakRef(this.#signal.signal)
+    }
     if (this.#whenSettled !== undefined) {
       for (const callback of this.#whenSettled) callback()
       this.#whenSettled = undefined

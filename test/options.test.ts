@@ -30,6 +30,7 @@ const pluginOptions: Record<keyof FastifyTasksOptions, Option> = {
   drainTimeout: delay,
   maxTasks: count,
   maxSettled: count,
+  maxSettledAge: delay,
   onError: {
     takes: 'a function',
     bad: [null, true, 'log', {}, 5],
@@ -43,6 +44,16 @@ const taskOptions: Record<keyof TaskOptions, Option> = {
     bad: ['', null, 5, true, {}, ['name'], Symbol('name'), Object('name')],
     good: [undefined, 'report', ' ', '__proto__']
   },
+  kind: {
+    takes: 'a non-empty string',
+    bad: ['', null, 5, true, {}, Symbol('kind')],
+    good: [undefined, 'report', '__proto__']
+  },
+  data: {
+    takes: 'any value',
+    bad: [],
+    good: [undefined, null, 0, '', {}, Symbol('data'), () => {}]
+  },
   onDuplicate: {
     takes: '"reject", "replace" or "keep"',
     bad: [null, '', 'Replace', 'ignore', true, 0, {}, ['keep']],
@@ -51,7 +62,7 @@ const taskOptions: Record<keyof TaskOptions, Option> = {
   register: flag,
   signal: {
     takes: 'an AbortSignal',
-    bad: [null, {}, true, 5, 'signal', new AbortController(), { aborted: false }, new EventTarget()],
+    bad: [null, {}, true, 5, 'signal', new AbortController(), { aborted: false }, new EventTarget(), { aborted: false, addEventListener () {} }],
     good: [undefined, new AbortController().signal, AbortSignal.abort(), AbortSignal.timeout(1e6)]
   },
   timeout: {
@@ -136,10 +147,10 @@ t.test('the message tells what was received', async t => {
   t.throws(() => app.addTask(() => {}, { timeout: null as any }), { message: /received null/ })
 })
 
-t.test('options that are not the plugin\'s are left alone', async t => {
+t.test('options that are Fastify\'s own are left alone', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(tasks, { prefix: '/tasks', colour: 'green' } as FastifyTasksOptions)
+  await app.register(tasks, { prefix: '/tasks', logLevel: 'warn', logSerializers: {} } as FastifyTasksOptions)
   t.equal(app.hasDecorator('addTask'), true)
 })
 

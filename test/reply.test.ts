@@ -28,6 +28,7 @@ t.test('a task as the reply to the request that added it is its state', async t 
   t.same(await response.json(), {
     id: task.id,
     name: 'a',
+    kind: 'untilAborted',
     status: 'running',
     createdAt: new Date(task.createdAt).toISOString(),
     startedAt: new Date(task.startedAt!).toISOString()

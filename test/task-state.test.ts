@@ -242,11 +242,11 @@ interface Case {
 const states: Record<string, Case> = {
   running: {
     add: app => app.addTask(untilAborted, { name: 'report' }),
-    state: { id: 1, name: 'report', status: 'running', startedAt: 'time' }
+    state: { id: 1, name: 'report', kind: 'untilAborted', status: 'running', startedAt: 'time' }
   },
   unnamed: {
     add: app => app.addTask(untilAborted),
-    state: { id: 1, status: 'running', startedAt: 'time' }
+    state: { id: 1, kind: 'untilAborted', status: 'running', startedAt: 'time' }
   },
   completed: {
     add: app => app.addTask(() => ({ secret: 'result' }), { name: 'report' }),
@@ -262,7 +262,7 @@ const states: Record<string, Case> = {
       await task.cancel({ reason: 'not needed' })
       return task
     },
-    state: { id: 1, status: 'cancelled', startedAt: 'time', settledAt: 'time', error: { name: 'AbortError', message: 'not needed', code: 'ABORT_ERR' } }
+    state: { id: 1, kind: 'untilAborted', status: 'cancelled', startedAt: 'time', settledAt: 'time', error: { name: 'AbortError', message: 'not needed', code: 'ABORT_ERR' } }
   },
   cancelling: {
     add (app) {
@@ -270,7 +270,7 @@ const states: Record<string, Case> = {
       task.cancel({ timeout: 0 }).catch(() => {})
       return task
     },
-    state: { id: 1, status: 'cancelling', startedAt: 'time' }
+    state: { id: 1, kind: 'deaf', status: 'cancelling', startedAt: 'time' }
   }
 }
 
@@ -294,7 +294,7 @@ t.test('toJSON names every part of the state, and neither the result nor a stack
   await app.ready()
   for (const work of [() => 'the result', () => { throw new Error('boom') }]) {
     const state = app.addTask<unknown>(work).toJSON()
-    t.same(Object.keys(state).sort(), ['createdAt', 'error', 'id', 'name', 'progress', 'settledAt', 'startedAt', 'status'])
+    t.same(Object.keys(state).sort(), ['createdAt', 'error', 'id', 'kind', 'name', 'progress', 'settledAt', 'startedAt', 'status'])
     const json = JSON.stringify(state)
     t.notMatch(json, /the result|stack|\.test\./)
   }

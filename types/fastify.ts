@@ -1,4 +1,4 @@
-import type { CancelTaskOptions, GetTaskOptions, Task, TaskOptions, Tasks, TaskWork } from './index.ts'
+import type { CancelTaskOptions, GetTaskOptions, Task, TaskCallable, TaskGenerator, TaskOptions, Tasks, TaskWork } from './index.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -6,7 +6,8 @@ declare module 'fastify' {
      * Adds a background task. After Sanic's `app.add_task`.
      *
      * Before ready, a callable is deferred and starts at `onReady`; after ready it starts before `addTask` returns.
-     * A promise is tracked as it is.
+     * A promise is tracked as it is. A generator is driven to its end: what it yields is the task's `progress`, and a
+     * cancellation is thrown into it at its next `yield`.
      *
      * @throws `FST_ERR_TASK_INVALID_WORK` and `FST_ERR_TASK_INVALID_OPTION` for bad arguments, `FST_ERR_TASK_CLOSED` once
      * the app closes, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled task holds, `FST_ERR_TASK_LIMIT` beyond
@@ -15,26 +16,35 @@ declare module 'fastify' {
      * @example
      * app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(buildReport)))
      */
-    addTask<T> (work: TaskWork<T, this>, options?: TaskOptions): Task<T>
+    addTask<T, Data = unknown, Progress = unknown> (work: TaskGenerator<T, this, Data, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
+    addTask<T, Data = unknown, Progress = unknown> (work: TaskGenerator<T, this, Data, Progress, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
+    addTask<T, Data = unknown, Progress = unknown> (work: TaskCallable<T, this, Data, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
+    addTask<T, Data = unknown> (work: TaskWork<T, this, Data>, options?: TaskOptions<Data>): Task<T, Data>
 
     /**
      * Finds a task by its name. After Sanic's `app.get_task`.
      *
      * @throws `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`.
      */
-    getTask<T = unknown> (name: string, options?: { optional?: false | undefined }): Task<T>
-    getTask<T = unknown> (name: string, options: GetTaskOptions): Task<T> | undefined
+    getTask<T = unknown, Data = unknown, Progress = unknown> (name: string, options?: { optional?: false | undefined }): Task<T, Data, Progress>
+    getTask<T = unknown, Data = unknown, Progress = unknown> (name: string, options: GetTaskOptions): Task<T, Data, Progress> | undefined
 
     /**
      * Cancels a task by its name and waits until it has settled: `task.cancel()`, found by name. After Sanic's
      * `app.cancel_task`.
      *
-     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does.
+     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does. Where
+     * nobody awaits it, its rejection is no `unhandledRejection`.
      */
     cancelTask (name: string, options?: CancelTaskOptions): Promise<void>
 
-    /** Drops every settled task; returns how many. After Sanic's `app.purge_tasks`. */
-    purgeTasks (): number
+    /**
+     * Drops every settled task, or those for which `which(task)` is true; returns how many. After Sanic's
+     * `app.purge_tasks`.
+     *
+     * @throws `FST_ERR_TASK_INVALID_OPTION` for a `which` that is no function.
+     */
+    purgeTasks (which?: (task: Task) => boolean): number
 
     /** The tasks of the app. After Sanic's `app.tasks`. */
     readonly tasks: Tasks

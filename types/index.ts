@@ -14,13 +14,24 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
  */
 export type TaskStatus = 'deferred' | 'running' | 'cancelling' | 'completed' | 'failed' | 'cancelled'
 
+/** A callable as work. It gets the instance that `addTask` was called on, and its task. */
+export type TaskCallable<T, Instance = FastifyInstance, Data = unknown, Progress = unknown> =
+  (app: Instance, task: Task<any, Data, Progress>) => T | PromiseLike<T>
+
 /**
- * What a task does: a callable, or a promise (any thenable) of something that runs already.
+ * A generator function as work. What it yields becomes its task's progress, what it returns the result, and a cancellation
+ * is thrown into it at its next `yield`, as asyncio throws it into a coroutine at its next `await`.
  *
- * A callable gets the instance that `addTask` was called on, and its task. A promise can be tracked, not stopped.
+ * An `async function *` goes on at once. A `function *` is for work that computes: the event loop gets a turn whenever such
+ * work, all together, has run for 5 ms.
  */
-export type TaskWork<T, Instance = FastifyInstance> =
-  | ((app: Instance, task: Task) => T | PromiseLike<T>)
+export type TaskGenerator<T, Instance = FastifyInstance, Data = unknown, Progress = unknown, Known = unknown> =
+  (app: Instance, task: Task<any, Data, Known>) => Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
+
+/** What a task does: a callable, a generator function, or a promise (any thenable), which can be tracked, not stopped. */
+export type TaskWork<T, Instance = FastifyInstance, Data = unknown> =
+  | TaskGenerator<T, Instance, Data>
+  | TaskCallable<T, Instance, Data>
   | PromiseLike<T>
 
 /** What a task needs of the reply that it comes after. */
@@ -30,9 +41,13 @@ export interface TaskReply {
 }
 
 /** Options of `addTask`. */
-export interface TaskOptions {
+export interface TaskOptions<Data = unknown> {
   /** Non-empty. A named task stays in `tasks` until it is purged, an unnamed one until it has settled. */
   name?: string | undefined
+  /** What kind of work it is, non-empty, for lists and metrics. Default: the callable's own name, if it has one */
+  kind?: string | undefined
+  /** What the task is about: its input, its owner. Any value; `task.data`, and never in the task's state. */
+  data?: Data
   /**
    * What happens when an unsettled task holds the name (a settled one is always replaced):
    *
@@ -43,7 +58,10 @@ export interface TaskOptions {
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
   /** `false` keeps the task out of `tasks` and `getTask`; closing the app still takes care of it. Default: true */
   register?: boolean | undefined
-  /** Cancels the task with its reason. Aborted already, the task is born cancelled and its work never runs. */
+  /**
+   * Cancels the task with its reason. Aborted already, the task is born cancelled and its work never runs. Not
+   * `request.signal`: Fastify aborts it for healthy clients too, once the body of their request was read.
+   */
   signal?: AbortSignal | undefined
   /** Milliseconds that the work may run, above 0; then it is aborted and fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
   timeout?: number | undefined
@@ -63,6 +81,12 @@ export interface CancelOptions {
   timeout?: number | undefined
 }
 
+/** Options of `task.watch`. */
+export interface WatchOptions {
+  /** Ends the watch: its next read rejects with an `AbortError` whose cause is the reason, as that of `events.on` does. */
+  signal?: AbortSignal | undefined
+}
+
 /** Options of `getTask`. */
 export interface GetTaskOptions {
   /** `true` answers an unknown name with `undefined` instead of an error. Default: false */
@@ -72,12 +96,13 @@ export interface GetTaskOptions {
 /** Options of `cancelTask`. */
 export interface CancelTaskOptions extends CancelOptions, GetTaskOptions {}
 
-/** A task's state as it is replied with: JSON, without the result and without stacks. */
-export interface TaskState {
+/** A task's state as it is replied with: JSON, without the data, the result and stacks. */
+export interface TaskState<Progress = unknown> {
   id: number
   name: string | undefined
+  kind: string | undefined
   status: TaskStatus
-  progress: unknown
+  progress: Progress | undefined
   /** ISO 8601, as the other two. */
   createdAt: string
   startedAt: string | undefined
@@ -92,10 +117,14 @@ export interface TaskState {
  * It follows asyncio's Task (which Sanic's `add_task` returns), with an `AbortSignal` where Python throws into the work.
  * It is not a thenable, so that `async () => app.getTask(name)` replies with its state instead of waiting for it.
  */
-export interface Task<T = unknown> extends AsyncDisposable {
+export interface Task<T = unknown, Data = unknown, Progress = unknown> extends AsyncDisposable {
   /** Counts up from 1 in each app. */
   readonly id: number
   readonly name: string | undefined
+  /** What kind of work it is: the option `kind`, or the callable's own name. */
+  readonly kind: string | undefined
+  /** What `addTask` was given as `data`. */
+  readonly data: Data
   readonly status: TaskStatus
   /** Whether it is `completed`, `failed` or `cancelled`, which is for good. */
   readonly settled: boolean
@@ -103,15 +132,18 @@ export interface Task<T = unknown> extends AsyncDisposable {
   readonly result: T | undefined
   /** What it `failed` with, or the reason it was `cancelled` for. */
   readonly error: unknown
-  /** Yours to set, any JSON value; part of the state. */
-  progress: unknown
+  /** Yours to set, any JSON value; part of the state. What work that is a generator has yielded last. */
+  progress: Progress | undefined
   /** Milliseconds since the epoch, as the other two. */
   readonly createdAt: number
   readonly startedAt: number | undefined
   readonly settledAt: number | undefined
   /** A child logger that carries the task's name, or its id if it has none, as `task`. */
   readonly log: FastifyBaseLogger
-  /** Aborted when the task is cancelled or times out. Made when first looked at. See https://nodejs.org/api/globals.html#class-abortsignal */
+  /**
+   * Aborted when the task is cancelled or times out. Made when first looked at, let go of once the task has settled.
+   * See https://nodejs.org/api/globals.html#class-abortsignal
+   */
   readonly signal: AbortSignal
   /**
    * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for.
@@ -124,12 +156,25 @@ export interface Task<T = unknown> extends AsyncDisposable {
    * After asyncio's `Task.cancel()`.
    *
    * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`; the task then stays
-   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take.
+   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take. Where nobody awaits it, its
+   * rejection is no `unhandledRejection`.
    */
   readonly cancel: (options?: CancelOptions) => Promise<void>
+  /**
+   * The task's states, for server-sent events and progress bars: the present one at once, then one whenever its status or
+   * progress has changed, the settled one last. Changes that come faster than they are read become one. Ends when the app
+   * begins to close, so that an open stream does not hold it up.
+   *
+   * Throws `FST_ERR_TASK_INVALID_OPTION` for options it does not take, and an `AbortError` for a signal that is aborted
+   * already.
+   *
+   * @example
+   * for await (const { status, progress } of task.watch()) console.log(status, progress)
+   */
+  readonly watch: (options?: WatchOptions) => AsyncIterableIterator<TaskState<Progress>>
   /** The task's state, for replies and logs. */
-  readonly toJSON: () => TaskState
-  /** Cancels the task and drops it from the registry: `await using task = app.addTask(work)`. */
+  readonly toJSON: () => TaskState<Progress>
+  /** Cancels the task and drops it from the registry: `await using task = app.addTask(work)`. Rejects as `cancel` does. */
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
@@ -138,8 +183,8 @@ export interface Tasks extends Iterable<Task> {
   /** How many there are. */
   readonly size: number
   /**
-   * Resolves as soon as no task of the app is unsettled, registered or not; at once if none is. What a test awaits after
-   * `app.inject()`.
+   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` runs; at once if none is.
+   * What a test awaits after `app.inject()`.
    */
   idle (): Promise<void>
   /** The states of the tasks. */
@@ -156,6 +201,11 @@ export interface FastifyTasksOptions {
   maxTasks?: number | undefined
   /** Settled, named tasks that are kept for `getTask`; beyond it the one that settled first is purged. Default: 1000 */
   maxSettled?: number | undefined
-  /** Called for every failed task, after it was logged. What it throws or rejects with is logged. */
-  onError?: ((error: unknown, task: Task) => void) | undefined
+  /** Milliseconds that a settled, named task is kept. Default: Infinity */
+  maxSettledAge?: number | undefined
+  /**
+   * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and close
+   * wait for a promise that it returns.
+   */
+  onError?: ((error: unknown, task: Task) => void | PromiseLike<void>) | undefined
 }

@@ -1,0 +1,20 @@
+import type { Task } from './task.ts'
+import { taskLabel } from './task-label.ts'
+import { errorState } from './task-state.ts'
+
+/**
+ * Warns of the error of a failed task that was not logged, unless somebody looks at its `finished` in this turn of the
+ * event loop. See https://nodejs.org/api/process.html#processemitwarningwarning-options
+ */
+export function warnOfLostError (task: Task): void {
+  setImmediate(() => {
+    if (task.finishedSeen) return
+    const { name, message } = errorState(task.error)
+    const { stack } = Object(task.error) as { stack?: unknown }
+    process.emitWarning(`The ${taskLabel(task)} failed: ${name}: ${message}`, {
+      type: 'FastifyTasksWarning',
+      code: 'FST_TASK_FAILED',
+      detail: String(stack ?? '')
+    })
+  })
+}

@@ -1,0 +1,22 @@
+/** How many letters must be added, dropped, changed or swapped with their neighbour to make one word of another. */
+function distance (a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1
+      let least = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + change)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, rows[i - 2]![j - 2]! + 1)
+      row.push(least)
+    }
+    rows.push(row)
+  }
+  return rows[a.length]![b.length]!
+}
+
+/** The word that is most like one that does not exist. */
+export function nearest (word: string, words: readonly string[]): string {
+  const start = word.slice(0, 64).toLowerCase() // whatever its length, the comparison is short
+  const distances = words.map(other => distance(start, other.toLowerCase()))
+  return words[distances.indexOf(Math.min(...distances))]!
+}
