@@ -114,8 +114,11 @@ export type ClusterGenerator<Data = any, Result = any, Progress = any, Instance 
 
 /** What a kind of task does: the core's work, `(app, task)`, a generator function too. */
 export type ClusterWork<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
-  | ClusterGenerator<Data, Result, Progress, Instance>
-  | ClusterCallable<Data, Result, Progress, Instance>
+  (app: Instance, task: RunningTask<Data, Progress>) =>
+    | Result
+    | PromiseLike<Result>
+    | Generator<Progress, Result, void>
+    | AsyncGenerator<Progress, Result, void>
 
 /** How long to wait between two attempts. */
 export interface Backoff {

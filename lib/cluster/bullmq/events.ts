@@ -1,0 +1,121 @@
+import { QueueEvents } from 'bullmq'
+import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import type { StoredTask } from '../engine.ts'
+import { failedAs, readReason, unpack, type JobResult } from './job.ts'
+import type { Shared } from './shared.ts'
+
+/** ms to wait for the echo of an event before another is sent. */
+const ECHO = 100
+
+const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling'] as const
+
+/** How a task has ended, as its event tells. */
+type Ending = Pick<StoredTask, 'status' | 'settledAt'> & { id: number, result?: unknown, error?: StoredTask['error'] }
+
+/** Who watches a job, and what is known of it. */
+interface Watched {
+  readonly changed: Set<() => void>
+  seen: StoredTask | undefined
+  ending: Ending | undefined
+}
+
+/** Tells of changes in a queue, pushed by the server. It has a connection of its own, once somebody watches. */
+export class Events {
+  readonly #name: string
+  readonly #shared: Shared
+  readonly #publish: (event: string, jobId: string) => Promise<unknown>
+  readonly #jobs = new Map<string, Watched>()
+  /** Who watches all of the queue. */
+  readonly #all = new Set<() => void>()
+  #events: QueueEvents<any, any, any> | undefined
+  #listening = false
+
+  constructor (name: string, shared: Shared, publish: (event: string, jobId: string) => Promise<unknown>) {
+    this.#name = name
+    this.#shared = shared
+    this.#publish = publish
+  }
+
+  /** Calls back at once when it listens, and at every event of the job. Answers how to leave. */
+  watch (jobId: string | undefined, changed: () => void): () => void {
+    const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
+    callbacks.add(changed)
+    if (this.#events === undefined) this.#open()
+    else if (this.#listening) queueMicrotask(changed)
+    return () => {
+      callbacks.delete(changed)
+      if (jobId !== undefined && callbacks.size === 0) this.#jobs.delete(jobId)
+    }
+  }
+
+  /** A watched job was read. */
+  saw (jobId: string, task: StoredTask): void {
+    const job = this.#jobs.get(jobId)
+    if (job !== undefined) job.seen = task
+  }
+
+  /** What a watched job was that is there no more. */
+  last (jobId: string): StoredTask | undefined {
+    const { seen, ending } = this.#jobs.get(jobId) ?? {}
+    return seen === undefined || seen.id !== ending?.id ? undefined : { ...seen, ...ending, startsAt: undefined }
+  }
+
+  /** Something may have happened meanwhile. */
+  changed (): void {
+    for (const changed of this.#all) changed()
+    for (const job of this.#jobs.values()) {
+      for (const changed of job.changed) changed()
+    }
+  }
+
+  async close (): Promise<void> {
+    await this.#events?.close()
+  }
+
+  #job (jobId: string): Watched {
+    let job = this.#jobs.get(jobId)
+    if (job === undefined) {
+      job = { changed: new Set(), seen: undefined, ending: undefined }
+      this.#jobs.set(jobId, job)
+    }
+    return job
+  }
+
+  #open () {
+    const { store, options, reach } = this.#shared
+    store.reserve(1)
+    const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options }, store.backend)
+    events.on('error', error => reach.report(error))
+    for (const event of watched) {
+      events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
+    }
+    this.#listen(events).catch(error => reach.report(error))
+  }
+
+  /** An event between two reads of a stream that has not told anything yet is lost: so it has to tell something first. */
+  async #listen (events: QueueEvents<any, any, any>) {
+    await events.waitUntilReady()
+    const echo = randomUUID()
+    events.once('echo' as 'paused', () => { this.#listening = true })
+    while (!this.#listening && !events.closing) {
+      await this.#publish('echo', echo)
+      await setTimeout(ECHO, undefined, { ref: false })
+    }
+    this.changed()
+  }
+
+  #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: { jobId: string, returnvalue?: unknown, failedReason?: string }) {
+    for (const changed of this.#all) changed()
+    const job = this.#jobs.get(jobId)
+    if (job === undefined) return
+    if (event === 'completed' && typeof returnvalue === 'object' && returnvalue !== null) {
+      const result = returnvalue as JobResult
+      job.ending = { id: result.id, status: 'completed', settledAt: Date.now(), result: unpack(result) }
+    } else if (event === 'failed') {
+      const failure = readReason(failedReason)
+      if (failure !== undefined) job.ending = { id: failure.id, settledAt: failure.at, ...failedAs(failure, jobId) }
+    }
+    for (const changed of job.changed) changed()
+  }
+}

@@ -1,0 +1,296 @@
+import { Queue, type JobState, type JobsOptions } from 'bullmq'
+import type { TaskCounts, When } from '../../../types/cluster.ts'
+import type { TaskStatus } from '../../../types/index.ts'
+import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
+import { assertValid, ClaimExpired, type Claim } from './claims.ts'
+import { Events } from './events.ts'
+import { encodeName, jobIdOf, nameOf } from './ids.ts'
+import { pack, readJob, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { readPage } from './pages.ts'
+import { Runs } from './runs.ts'
+import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
+import type { Shared } from './shared.ts'
+
+const PRIORITY_LIMIT = 2 ** 21 - 1
+
+/** The tasks of one kind, each a job. */
+export class BullQueue implements TaskQueue {
+  readonly #name: string
+  readonly #settings: QueueSettings
+  readonly #shared: Shared
+  readonly #events: Events
+  #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
+  #runs: Runs | undefined
+
+  constructor (kind: string, settings: QueueSettings, shared: Shared) {
+    this.#name = encodeName(kind)
+    this.#settings = settings
+    this.#shared = shared
+    this.#events = new Events(this.#name, shared, (event, jobId) => this.#publish(event, jobId))
+    shared.reach.onBack(() => this.#events.changed())
+  }
+
+  async add (tasks: readonly NewTask[]): Promise<Added[]> {
+    return await this.#shared.reach.run(async () => {
+      const unique = tasks.filter(task => task.unique)
+      await this.#store(unique)
+      const named = tasks.length === unique.length ? [] : await Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))
+      return tasks.map(task => task.unique ? { task: this.#asAdded(task), added: true } : named.shift()!)
+    })
+  }
+
+  async get (name: string): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(() => this.#read(jobIdOf(name)))
+  }
+
+  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+    return await this.#shared.reach.run(() => this.#list(statuses, offset, limit))
+  }
+
+  async count (): Promise<TaskCounts> {
+    return await this.#shared.reach.run(async () => {
+      const states = ['active', 'completed', 'failed', 'waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const // PostgreSQL counts what waits in a paused queue as paused
+      const { active = 0, completed = 0, failed = 0, ...deferred } = await this.#queue.getJobCounts(...states)
+      return { deferred: Object.values(deferred).reduce((sum, count) => sum + count, 0), running: active, completed, failed }
+    })
+  }
+
+  async isIdle (): Promise<boolean> {
+    const { deferred, running } = await this.count()
+    if (running > 0) return false
+    // What was cancelled before it started waits for a worker that takes it out.
+    return deferred === 0 || (await this.list(new Set(['deferred']), 0, 1)).length === 0
+  }
+
+  async purge (): Promise<number> {
+    return await this.#shared.reach.run(async () => {
+      const future = -86_400_000 // the clocks of others may be ahead
+      const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
+      const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
+      const taken = await Promise.all(cancelled.map(task => this.#takeOut(task)))
+      return dropped.flat().length + taken.filter(Boolean).length
+    })
+  }
+
+  async cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      for (;;) {
+        const job = await this.#job(jobId)
+        if (job === undefined) return undefined
+        const { task, state } = job
+        if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
+        if (state === 'active' || job.job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
+        const cancelled = await this.#cancelDeferred(job.job, task, reason)
+        if (cancelled !== undefined) return cancelled
+      }
+    })
+  }
+
+  async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
+    await this.#shared.reach.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, priority: this.#priority(priority) }))
+  }
+
+  async unschedule (name: string): Promise<boolean> {
+    return await this.#shared.reach.run(() => removeSchedule(this.#queue, name))
+  }
+
+  async schedules (): Promise<StoredSchedule[]> {
+    return await this.#shared.reach.run(() => listSchedules(this.#queue))
+  }
+
+  async pause (): Promise<void> {
+    await this.#shared.reach.run(() => this.#queue.pause())
+  }
+
+  async resume (): Promise<void> {
+    await this.#shared.reach.run(() => this.#queue.resume())
+  }
+
+  watch (name: string | undefined, changed: () => void): () => void {
+    return this.#events.watch(name === undefined ? undefined : jobIdOf(name), changed)
+  }
+
+  async work (run: Run): Promise<void> {
+    await this.#shared.reach.run(async () => {
+      const { globalConcurrency } = this.#settings
+      if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
+      else await this.#queue.setGlobalConcurrency(globalConcurrency)
+      this.#runs = new Runs(this.#name, this.#settings, this.#shared, run)
+      await this.#runs.start()
+    })
+  }
+
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
+    return await this.#runs?.stop(drainTimeout, cancelTimeout) ?? []
+  }
+
+  async close (): Promise<void> {
+    await Promise.allSettled([this.#events.close(), this.#made?.close()])
+  }
+
+  /** Adds a task whose name somebody may have. */
+  async #addNamed (task: NewTask): Promise<Added> {
+    const jobId = jobIdOf(task.name)
+    const holder = async () => {
+      const found = await this.#read(jobId)
+      return found !== undefined && found.settledAt === undefined ? { task: found, added: false } : undefined
+    }
+    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
+      for (;;) {
+        const found = await this.#read(jobId)
+        if (found !== undefined && found.settledAt === undefined) return { task: found, added: found.id === task.id }
+        try {
+          if (found !== undefined && !await this.#remove(jobId, claim)) return { task: found, added: false }
+          assertValid(claim)
+          await this.#store([task])
+          assertValid(claim)
+          return { task: this.#asAdded(task), added: true }
+        } catch (error) {
+          if (!(error instanceof ClaimExpired)) throw error
+          // Another may have decided meanwhile: see how.
+        }
+      }
+    }, holder)
+  }
+
+  /** Takes a task that has not started out of the queue, and puts it back as cancelled, for the next worker to end it unrun. */
+  async #cancelDeferred (job: TaskJob, task: StoredTask, reason: StoredError): Promise<StoredTask | undefined> {
+    const at = Date.now()
+    const { attempt, progress, startedAt, worker } = task
+    const data: JobData = { ...job.data, cancelled: { error: reason, at, attempt, progress, startedAt, worker } }
+    return await this.#shared.claims.holding(this.#claimOf(job.id!), async claim => {
+      const now = await this.#read(job.id!)
+      if (now?.id !== task.id || now.status !== 'deferred') return undefined
+      if (!await this.#remove(job.id!, claim)) return undefined
+      await this.#queue.add(job.name, data, { jobId: job.id!, lifo: true, timestamp: job.timestamp })
+      return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: at }
+    }, async () => undefined)
+  }
+
+  /** Stores that a task is to be cancelled, and tells whoever runs it. */
+  async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
+    const { cancellations } = this.#shared
+    if (task.status !== 'cancelling') await cancellations.mark(this.#name, task.id, reason)
+    if (state !== 'active') return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+    await Promise.all([cancellations.tell(this.#name, task.id, reason), this.#publish('cancelling', jobIdOf(task.name))])
+    return { ...task, status: 'cancelling' }
+  }
+
+  /** Takes out a task that was cancelled before it started. */
+  async #takeOut (task: StoredTask): Promise<boolean> {
+    const jobId = jobIdOf(task.name)
+    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
+      const found = await this.#read(jobId)
+      return found?.id === task.id && await this.#remove(jobId, claim)
+    }, async () => undefined)
+  }
+
+  /** Removes a job, whatever it is: who calls this holds the claim of its name. Not one that runs, nor the next one of a schedule. */
+  async #remove (jobId: string, claim: Claim): Promise<boolean> {
+    assertValid(claim)
+    try {
+      return await this.#queue.remove(jobId) === 1
+    } catch (error) {
+      if (/scheduler/.test((error as Error).message)) return false
+      throw error
+    }
+  }
+
+  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+    return await readPage(this.#queue, (job, state) => this.#told(job, state), statuses, offset, limit)
+  }
+
+  async #store (tasks: readonly NewTask[]) {
+    if (tasks.length === 1) {
+      const { name, data, opts } = this.#toJob(tasks[0]!)
+      await this.#queue.add(name, data, opts)
+    } else if (tasks.length > 1) {
+      await this.#queue.addBulk(tasks.map(task => this.#toJob(task)))
+    }
+  }
+
+  #toJob ({ name, id, data, delay, priority }: NewTask) {
+    const jobId = jobIdOf(name)
+    return {
+      name: this.#name,
+      data: { id, ...(nameOf(jobId) === undefined && { name }), ...pack(data) } as JobData,
+      opts: { ...this.#jobOptions, jobId, priority: this.#priority(priority), ...(delay > 0 && { delay }) }
+    }
+  }
+
+  /** Made when it is needed: by then the server has the tables that it looks for. */
+  get #queue () {
+    if (this.#made === undefined) {
+      const { store, options, reach } = this.#shared
+      this.#made = new Queue(this.#name, { ...store.options, ...options }, store.backend)
+      this.#made.on('error', error => reach.report(error))
+    }
+    return this.#made
+  }
+
+  get #jobOptions (): JobsOptions {
+    const { attempts, backoff } = this.#settings
+    if (attempts === 1) return {}
+    return { attempts, ...(backoff.delay > 0 && { backoff }) }
+  }
+
+  #priority (priority: number): number {
+    return Math.min(priority + this.#shared.store.firstPriority, PRIORITY_LIMIT)
+  }
+
+  #asAdded ({ name, id, data, delay }: NewTask): StoredTask {
+    const createdAt = Date.now()
+    return {
+      name,
+      id,
+      status: 'deferred',
+      data,
+      progress: undefined,
+      result: undefined,
+      error: undefined,
+      attempt: 0,
+      createdAt,
+      startsAt: delay > 0 ? createdAt + delay : undefined,
+      startedAt: undefined,
+      settledAt: undefined,
+      worker: undefined
+    }
+  }
+
+  async #read (jobId: string): Promise<StoredTask | undefined> {
+    const found = await this.#job(jobId)
+    if (found === undefined) return this.#events.last(jobId)
+    this.#events.saw(jobId, found.task)
+    return found.task
+  }
+
+  /** A job and its state are two reads, and the job may end between them. */
+  async #job (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown', task: StoredTask } | undefined> {
+    for (;;) {
+      const [job, state] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#queue.getJobState(jobId)])
+      if (job === undefined) return undefined
+      const ended = state === 'completed' || state === 'failed' || state === 'unknown'
+      if (job.finishedOn === undefined && ended) continue
+      return { job, state, task: await this.#told(job, state) }
+    }
+  }
+
+  /** A task as it is told of: what runs, or belongs to a schedule, may have a mark. */
+  async #told (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
+    const task = readJob(job, state)
+    if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
+    const mark = await this.#shared.cancellations.markOf(this.#name, task.id)
+    if (mark === undefined) return task
+    if (state === 'active') return { ...task, status: 'cancelling' }
+    return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }
+  }
+
+  #claimOf (jobId: string): string {
+    return `${this.#name}:${jobId}`
+  }
+
+  async #publish (event: string, jobId: string) {
+    return await this.#queue.getBackend().publishEvent({ event, jobId }, 10_000)
+  }
+}
