@@ -5,6 +5,7 @@ import type { TaskStatus } from '../../../types/index.ts'
 import { within } from '../../within.ts'
 import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { backoffDelay } from './backoff.ts'
+import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
 import { TaskLists } from './task-lists.ts'
 import { LocalTask } from './task.ts'
@@ -29,6 +30,7 @@ export class LocalQueue implements Queue {
   readonly #slots: PQueue
   readonly #tasks = new Map<string, LocalTask>()
   readonly #lists = new TaskLists()
+  readonly #former = new FormerTasks()
   readonly #schedules = new Schedules({
     add: task => this.#add(task),
     withdraw: task => this.#drop(task)
@@ -56,8 +58,9 @@ export class LocalQueue implements Queue {
     })
   }
 
-  async get (name: string): Promise<StoredTask | undefined> {
-    return (this.#tasks.get(name) ?? this.#watchers.lastSeen(name))?.snapshot()
+  async get (name: string, id?: number): Promise<StoredTask | undefined> {
+    const task = this.#tasks.get(name)
+    return (id === undefined || task?.id === id ? task : this.#former.get(name, id))?.snapshot()
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
@@ -151,7 +154,7 @@ export class LocalQueue implements Queue {
   #add (newTask: NewTask): LocalTask | undefined {
     const holder = this.#tasks.get(newTask.name)
     if (holder?.settled === false) return undefined
-    if (holder !== undefined) this.#drop(holder)
+    if (holder !== undefined) this.#makeRoom(holder)
     const task = new LocalTask(newTask)
     this.#tasks.set(task.name, task)
     this.#lists.move(task, task.startsAt === undefined ? this.#lists.waiting : this.#lists.delayed)
@@ -170,7 +173,7 @@ export class LocalQueue implements Queue {
         minTimeout: 0,
         signal,
         onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
-          if (task.cancellation !== undefined || this.#stopped) throw error
+          if (signal.aborted || task.cancellation !== undefined || this.#stopped) throw error
           if (retriesLeft > 0) this.#defer(task, backoffDelay(this.#settings.backoff, attemptNumber))
         }
       })
@@ -213,15 +216,19 @@ export class LocalQueue implements Queue {
     this.#lists.move(task, list, () => task.settle(outcome))
     this.#watchers.tell(task.name)
     const { completed, failed } = this.#lists
-    while (completed.size + failed.size > this.#settings.maxSettled) this.#drop(this.#lists.settledFirst!)
+    while (completed.size + failed.size > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
+  }
+
+  #makeRoom (settled: LocalTask) {
+    this.#former.add(settled)
+    this.#drop(settled)
   }
 
   /** Takes a task out of the kind, and out of the queue if it has not run. */
   #drop (task: LocalTask) {
     this.#lists.move(task, undefined)
     this.#tasks.delete(task.name)
-    task.withdrawn.abort()
-    if (task.settled) this.#watchers.remember(task)
+    task.withdrawn.abort('dropped')
     this.#watchers.tell(task.name)
   }
 }

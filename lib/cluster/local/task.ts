@@ -76,7 +76,7 @@ export class LocalTask {
     this.startsAt = undefined
     this.settledAt = Date.now()
     this.#outcome = outcome
-    this.withdrawn.abort()
+    this.withdrawn.abort('settled') // a reason of its own spares the making of an error
   }
 
   snapshot (): StoredTask {
