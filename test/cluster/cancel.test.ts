@@ -112,7 +112,7 @@ onEveryEngine(t, (t, engine) => {
     const [here, there] = await buildFleet(t, engine, (app, task) => {
       journal.write('started')
       return untilAborted(app, task)
-    })
+    }, { concurrency: 20 })
     const tasks = await here.kind.addTasks(Array.from({ length: 20 }, (_, data) => ({ data, name: `task ${data}` })))
     await journal.until('started', 20)
     await Promise.all(tasks.map((task, i) => (i % 2 === 0 ? here : there).kind.cancelTask(task.name)))

@@ -10,10 +10,11 @@ onEveryEngine(t, (t, engine) => {
     const added = await here.kind.addTask(1, { name: 'delayed', delay: 300 })
     const task = await there.kind.getTask('delayed')
     t.equal(task.status, 'deferred')
-    t.equal(task.startsAt, task.createdAt + 300)
-    t.equal(added.startsAt, task.startsAt)
+    const { startsAt } = task
+    t.equal(startsAt, task.createdAt + 300)
+    t.ok(Math.abs(added.startsAt! - startsAt!) < 100)
     const startedAt = await task.finished
-    t.ok(startedAt >= task.startsAt! - 5 && startedAt < task.startsAt! + 2000, `started ${startedAt - task.startsAt!} ms late`)
+    t.ok(startedAt >= startsAt! - 5 && startedAt < startsAt! + 2000, `started ${startedAt - startsAt!} ms late`)
     t.equal((await here.kind.getTask('delayed')).startsAt, undefined, 'a task that has started tells when it did instead')
   })
 

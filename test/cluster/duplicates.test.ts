@@ -224,7 +224,7 @@ onEveryEngine(t, (t, engine) => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => data)
     const loops = [here, there].map(async ({ kind }, who) => {
       let won = 0
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 25; i++) {
         try {
           const task = await kind.addTask(`${who}:${i}`, { name: 'again' })
           t.equal(task.data, `${who}:${i}`)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { untilAborted } from '../fixtures/app.ts'
+import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
@@ -133,9 +134,16 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('whoever waits for a task learns how it ended, though none is kept', async t => {
-    const [here] = await buildFleet(t, engine, (_app, { data }) => data, { maxSettled: 0 })
-    const results = await Promise.all(Array.from({ length: 20 }, async (_, i) => (await here.kind.addTask(i)).finished))
-    t.strictSame(results, Array.from({ length: 20 }, (_, i) => i))
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, async (_app, { data }) => {
+      await gate.promise
+      return data
+    }, { maxSettled: 0 })
+    const tasks = await here.kind.addTasks(Array.from({ length: 20 }, (_, data) => ({ data })))
+    const results = Promise.all(tasks.map(task => task.finished))
+    await here.kind.count()
+    gate.resolve()
+    t.strictSame(await results, Array.from({ length: 20 }, (_, i) => i))
   })
 
   t.test('bad options of a list are refused', async t => {
