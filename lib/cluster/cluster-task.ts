@@ -69,9 +69,9 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
 
   async refresh (): Promise<this> {
     const queue = await this.#place.queue()
-    const stored = await queue.get(this.name)
-    if (stored?.id !== this.id) throw new FST_ERR_TASK_NOT_FOUND(this.name)
-    this.#stored = stored
+    const stored = await queue.get(this.name, this.id)
+    if (stored === undefined) throw new FST_ERR_TASK_NOT_FOUND(this.name)
+    this.#update(stored)
     return this
   }
 
@@ -124,6 +124,12 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     }, ms)
   }
 
+  /** What never changes is kept: of a task that has lost its name not all is known. */
+  #update (stored: StoredTask) {
+    const { data, createdAt } = this.#stored
+    this.#stored = { ...stored, data, createdAt }
+  }
+
   async #cancel (options: CancelOptions) {
     checkCancelOptions(options, this)
     const { reason = `Cancelled task "${this.name}"`, timeout = this.#place.cancelTimeout } = options
@@ -132,7 +138,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
       const queue = await this.#place.queue()
       const stored = await queue.cancel(this.name, this.id, toStoredReason(reason))
       if (stored === undefined) return
-      this.#stored = stored
+      this.#update(stored)
       const left = Math.max(0, until - Date.now())
       if (await this.settles(Math.min(left, REMIND))) return
       if (left <= REMIND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
@@ -165,7 +171,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     this.#place.queue().then(queue => {
       if (left) return
       leave = follow(queue, this.name, this.id, stored => {
-        if (stored !== undefined) this.#stored = stored
+        if (stored !== undefined) this.#update(stored)
         read(stored)
       })
     }).catch(failed)

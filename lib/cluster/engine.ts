@@ -109,8 +109,12 @@ export interface Queue {
    */
   add (tasks: readonly NewTask[]): Promise<Added[]>
 
-  /** The task that has this name now, or had it last. */
-  get (name: string): Promise<StoredTask | undefined>
+  /**
+   * The task that has this name now, or had it last. With an `id`: that very task, though another may have its name by now or
+   * it may have been dropped. How a task ended that lost its name is remembered for the last few holders of a name, and for as
+   * long as somebody watches the name. Its data need not be.
+   */
+  get (name: string, id?: number): Promise<StoredTask | undefined>
 
   /**
    * A page of the tasks whose status is one of `statuses`: running and cancelling ones, then deferred ones (the next to

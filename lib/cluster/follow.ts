@@ -1,8 +1,8 @@
 import type { Queue, StoredTask } from './engine.ts'
 
 /**
- * Reads a task whenever it may have changed, and calls back with what it is then: undefined if it is gone, or its name is
- * another's. Changes that come while it reads become one read. Answers how to leave.
+ * Reads a task whenever it may have changed, and calls back with what it is then; undefined if nothing is known of it any
+ * more. Changes that come while it reads become one read. Answers how to leave.
  */
 export function follow (queue: Queue, name: string, id: number, read: (task: StoredTask | undefined) => void): () => void {
   let reading = false
@@ -15,8 +15,8 @@ export function follow (queue: Queue, name: string, id: number, read: (task: Sto
     while (again && !left) {
       again = false
       try {
-        const task = await queue.get(name)
-        if (!left) read(task?.id === id ? task : undefined)
+        const task = await queue.get(name, id)
+        if (!left) read(task)
       } catch {
         // The server is away; the queue calls again once it is back.
       }

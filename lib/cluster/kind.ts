@@ -159,9 +159,10 @@ export class Kind implements PublicKind<any, any, any> {
     return undefined
   }
 
-  async #cancel (name: string, { optional, ...options }: CancelTaskOptions) {
-    checkCancelTask(name, { optional, ...options })
+  async #cancel (name: string, options: CancelTaskOptions) {
+    checkCancelTask(name, options)
+    const { optional, ...cancelOptions } = options
     const task = await this.#find(name, { optional })
-    await task?.cancel(options)
+    await task?.cancel(cancelOptions)
   }
 }

@@ -85,9 +85,11 @@ export type ClusterSettings = ReturnType<typeof checkClusterOptions>
 /** The plugin's options, checked and complete. */
 export function checkClusterOptions (options: ClusterOptions) {
   checkPlugin(options, pluginRules, 'fastify-tasks/cluster')
+  const { prefix } = options // which is one of Fastify's own, too
+  check({ prefix } as Pick<ClusterOptions, 'prefix'>, { prefix: nonEmpty }, () => 'fastify-tasks/cluster')
   return {
     connection: options.connection,
-    prefix: options.prefix ?? 'tasks',
+    prefix: prefix ?? 'tasks',
     work: options.work ?? true,
     maxSettled: options.maxSettled ?? 1000,
     cancelTimeout: options.cancelTimeout ?? 3000,
@@ -106,7 +108,7 @@ export interface KindSettings extends QueueSettings {
 
 /** The options of a kind, checked and complete. */
 export function checkKind (kind: unknown, work: unknown, options: KindOptions, maxSettled: number): KindSettings {
-  check({ kind } as { kind: unknown }, { kind: nonEmpty }, () => 'defineTask')
+  checkName(kind, 'defineTask')
   const label = `kind "${kind as string}"`
   if (typeof work !== 'function') throw new FST_ERR_TASK_INVALID_WORK(label, inspect(work, { depth: 0 }))
   check(options, kindRules, () => label)
@@ -130,12 +132,13 @@ export function checkAdd (options: AddClusterTaskOptions): void {
 }
 
 export function checkAddMany (tasks: readonly NewClusterTask[]): void {
-  check({ tasks } as { tasks: unknown }, { tasks: { expected: 'an array', test: Array.isArray } }, () => 'addTasks')
+  if (!Array.isArray(tasks)) throw new FST_ERR_TASK_INVALID_OPTION('tasks', 'addTasks', `must be an array, received ${inspect(tasks, { depth: 0 })}`)
   for (const task of tasks) check(task, addManyRules, taskLabel)
 }
 
-export function checkName (name: string, verb: string): void {
-  check({ name } as { name: unknown }, { name: nonEmpty }, () => verb)
+function checkName (name: unknown, verb: string): void {
+  if (nonEmpty.test(name)) return
+  throw new FST_ERR_TASK_INVALID_OPTION('name', verb, `must be ${nonEmpty.expected}, received ${inspect(name, { depth: 0 })}`)
 }
 
 export function checkGet (name: string, options: GetTaskOptions): void {

@@ -6,11 +6,12 @@ import { setTimeout } from 'node:timers/promises'
 const LIFE = 5000
 /** ms that its owner takes it for valid. What it does then has the rest to arrive. */
 const VALID = 2500
+/** ms between two tries, at first and at most. */
 const RETRY = 10
+const MAX_RETRY = 200
 
 /** The right to decide who has a name. */
 export interface Claim {
-  readonly job: string
   readonly until: number
 }
 
@@ -21,41 +22,52 @@ export interface Claim {
  */
 export class Claims {
   readonly #queue: () => Queue
+  /** The names that this process is about: it does not compete with itself. */
+  readonly #here = new Map<string, Promise<void>>()
 
   constructor (queue: () => Queue) {
     this.#queue = queue
   }
 
-  /** Claims all of these names that nobody else has claimed, in one round trip. */
-  async take (names: readonly string[]): Promise<(Claim | undefined)[]> {
-    const until = Date.now() + VALID
-    const jobs = names.map(id => ({ name: 'claim', data: {}, opts: { jobId: `~${randomUUID()}`, deduplication: { id, ttl: LIFE } } }))
-    const added = jobs.length === 1 ? [await this.#queue().add('claim', {}, jobs[0]!.opts)] : await this.#queue().addBulk(jobs)
-    return jobs.map(({ opts }, i) => added[i]!.id === opts.jobId ? { job: opts.jobId, until } : undefined)
-  }
-
-  /** Not awaited: nobody who waits for the answer needs it. */
-  release (claim: Claim): void {
-    this.#queue().remove(claim.job).catch(() => {})
+  async isTaken (name: string): Promise<boolean> {
+    return await this.#queue().getDeduplicationJobId(name) !== null
   }
 
   /**
-   * Does something that needs the claim of a name; waits for it as long as others have it. What `peek` answers before that
+   * Does something that needs the claim of a name; waits for it as long as others have it. What `peek` answers meanwhile
    * spares the wait.
    */
   async holding<T> (name: string, work: (claim: Claim) => Promise<T>, peek: () => Promise<T | undefined>): Promise<T> {
-    for (;;) {
-      const [claim] = await this.take([name])
-      if (claim !== undefined) {
+    for (let wait = RETRY; ; wait = Math.min(2 * wait, MAX_RETRY)) {
+      const busy = this.#here.get(name)
+      if (busy === undefined) {
+        const done = this.#try(name, work)
+        this.#here.set(name, done.then(() => {}, () => {}))
         try {
-          return await work(claim)
+          const answer = await done
+          if (answer !== undefined) return answer.value
         } finally {
-          this.release(claim)
+          this.#here.delete(name)
         }
+      } else {
+        await busy
       }
       const seen = await peek()
       if (seen !== undefined) return seen
-      await setTimeout(RETRY * (1 + Math.random()))
+      if (busy === undefined) await setTimeout(wait * (1 + Math.random()))
+    }
+  }
+
+  /** Undefined if the claim is another's. */
+  async #try<T> (name: string, work: (claim: Claim) => Promise<T>): Promise<{ value: T } | undefined> {
+    const jobId = `~${randomUUID()}`
+    const until = Date.now() + VALID
+    const { id } = await this.#queue().add('claim', {}, { jobId, deduplication: { id: name, ttl: LIFE } })
+    if (id !== jobId) return undefined
+    try {
+      return { value: await work({ until }) }
+    } finally {
+      this.#queue().remove(jobId).catch(() => {}) // nobody who waits for the answer needs it
     }
   }
 }

@@ -6,32 +6,34 @@ import { failedAs, readReason, unpack, type JobResult } from './job.ts'
 import type { Shared } from './shared.ts'
 
 /** ms to wait for the echo of an event before another is sent. */
-const ECHO = 100
+const ECHO = 20
 
-const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling'] as const
+const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled'] as const
 
-/** How a task has ended, as its event tells. */
-type Ending = Pick<StoredTask, 'status' | 'settledAt'> & { id: number, result?: unknown, error?: StoredTask['error'] }
+/** Adds an event to the queue's. */
+export type Publish = (event: string, jobId: string, failedReason?: string) => Promise<unknown>
 
-/** Who watches a job, and what is known of it. */
+/** What is known of a task that may be gone. */
+type Known = Partial<StoredTask>
+
+/** Who watches a job, and what was seen meanwhile of the tasks that had it. */
 interface Watched {
   readonly changed: Set<() => void>
-  seen: StoredTask | undefined
-  ending: Ending | undefined
+  readonly tasks: Map<number, Known>
 }
 
 /** Tells of changes in a queue, pushed by the server. It has a connection of its own, once somebody watches. */
 export class Events {
   readonly #name: string
   readonly #shared: Shared
-  readonly #publish: (event: string, jobId: string) => Promise<unknown>
+  readonly #publish: Publish
   readonly #jobs = new Map<string, Watched>()
   /** Who watches all of the queue. */
   readonly #all = new Set<() => void>()
   #events: QueueEvents<any, any, any> | undefined
   #listening = false
 
-  constructor (name: string, shared: Shared, publish: (event: string, jobId: string) => Promise<unknown>) {
+  constructor (name: string, shared: Shared, publish: Publish) {
     this.#name = name
     this.#shared = shared
     this.#publish = publish
@@ -49,16 +51,16 @@ export class Events {
     }
   }
 
-  /** A watched job was read. */
-  saw (jobId: string, task: StoredTask): void {
-    const job = this.#jobs.get(jobId)
-    if (job !== undefined) job.seen = task
+  /** Something was learned of a task whose job may be watched. */
+  saw (jobId: string, id: number, known: Known): void {
+    const tasks = this.#jobs.get(jobId)?.tasks
+    tasks?.set(id, { ...tasks.get(id), ...known })
   }
 
-  /** What a watched job was that is there no more. */
-  last (jobId: string): StoredTask | undefined {
-    const { seen, ending } = this.#jobs.get(jobId) ?? {}
-    return seen === undefined || seen.id !== ending?.id ? undefined : { ...seen, ...ending, startsAt: undefined }
+  /** How a task has ended whose job was watched by then. */
+  ended (jobId: string, id: number): Known | undefined {
+    const known = this.#jobs.get(jobId)?.tasks.get(id)
+    return known?.settledAt === undefined ? undefined : known
   }
 
   /** Something may have happened meanwhile. */
@@ -76,7 +78,7 @@ export class Events {
   #job (jobId: string): Watched {
     let job = this.#jobs.get(jobId)
     if (job === undefined) {
-      job = { changed: new Set(), seen: undefined, ending: undefined }
+      job = { changed: new Set(), tasks: new Map() }
       this.#jobs.set(jobId, job)
     }
     return job
@@ -85,7 +87,7 @@ export class Events {
   #open () {
     const { store, options, reach } = this.#shared
     store.reserve(1)
-    const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options }, store.backend)
+    const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options, blockingTimeout: store.eventsTimeout }, store.backend)
     events.on('error', error => reach.report(error))
     for (const event of watched) {
       events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
@@ -111,10 +113,10 @@ export class Events {
     if (job === undefined) return
     if (event === 'completed' && typeof returnvalue === 'object' && returnvalue !== null) {
       const result = returnvalue as JobResult
-      job.ending = { id: result.id, status: 'completed', settledAt: Date.now(), result: unpack(result) }
-    } else if (event === 'failed') {
+      this.saw(jobId, result.id, { status: 'completed', settledAt: Date.now(), result: unpack(result) })
+    } else if (event === 'failed' || event === 'cancelled') {
       const failure = readReason(failedReason)
-      if (failure !== undefined) job.ending = { id: failure.id, settledAt: failure.at, ...failedAs(failure, jobId) }
+      if (failure !== undefined) this.saw(jobId, failure.id, { settledAt: failure.at, ...failedAs(failure, jobId) })
     }
     for (const changed of job.changed) changed()
   }

@@ -16,7 +16,16 @@ export type JobData = Packed & {
   name?: string
   /** Of a task that was cancelled before it started: what is to be told of it from now on. */
   cancelled?: Pick<StoredTask, 'error' | 'attempt' | 'progress' | 'startedAt' | 'worker'> & { at: number }
+  /** Of a named task: how those ended that had its name before, the last one first. */
+  before?: Packed
 }
+
+/** A task that has ended and lost its name. */
+export type Ended = Omit<StoredTask, 'name' | 'data'>
+
+/** How many are remembered of those that had a name before, and in how many characters. */
+const BEFORE = 10
+const BEFORE_LENGTH = 8000
 
 /** How a run ended that did not complete: what BullMQ stores as the reason of a failure. */
 export interface Failure extends StoredError {
@@ -36,6 +45,17 @@ export function pack (value: unknown): Packed {
 
 export function unpack (packed: Packed): unknown {
   return 'json' in packed ? JSON.parse(packed.json) : packed.value
+}
+
+/** What the next one to have the name remembers of a task that has ended, and of those before it. */
+export function packBefore ({ name, data, ...ended }: StoredTask, before: Packed | undefined): Packed {
+  const all = [ended, ...readBefore(before)].slice(0, BEFORE)
+  while (JSON.stringify(all).length > BEFORE_LENGTH) all.pop()
+  return pack(all)
+}
+
+export function readBefore (before: Packed | undefined): Ended[] {
+  return before === undefined ? [] : unpack(before) as Ended[]
 }
 
 export function toReason (failure: Failure): string {
@@ -94,8 +114,8 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
     worker: readWorker(job.processedBy)
   }
   if (data.cancelled !== undefined) {
-    const { at, ...was } = data.cancelled
-    return { ...task, ...was, status: 'cancelled', settledAt: at }
+    const { at, error, attempt, progress, startedAt, worker } = data.cancelled
+    return { ...task, status: 'cancelled', error, attempt, progress, startedAt, worker, settledAt: at }
   }
   if (job.finishedOn !== undefined) {
     if (job.returnvalue !== null && job.returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(job.returnvalue) }

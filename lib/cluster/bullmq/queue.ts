@@ -1,11 +1,12 @@
 import { Queue, type JobState, type JobsOptions } from 'bullmq'
+import { setTimeout } from 'node:timers/promises'
 import type { TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { assertValid, ClaimExpired, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, jobIdOf, nameOf } from './ids.ts'
-import { pack, readJob, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readPage } from './pages.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
@@ -33,14 +34,20 @@ export class BullQueue implements TaskQueue {
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
     return await this.#shared.reach.run(async () => {
       const unique = tasks.filter(task => task.unique)
-      await this.#store(unique)
-      const named = tasks.length === unique.length ? [] : await Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))
-      return tasks.map(task => task.unique ? { task: this.#asAdded(task), added: true } : named.shift()!)
+      const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
+      return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
     })
   }
 
-  async get (name: string): Promise<StoredTask | undefined> {
-    return await this.#shared.reach.run(() => this.#read(jobIdOf(name)))
+  async get (name: string, id?: number): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      const found = await this.#job(jobId) ?? await this.#gap(jobId)
+      if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
+      if (id === undefined || found?.task.id === id) return found?.task
+      const ended = readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
+      return ended === undefined ? undefined : { ...blank, ...ended, name, id }
+    })
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
@@ -76,7 +83,7 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
-        const job = await this.#job(jobId)
+        const job = await this.#job(jobId) ?? await this.#gap(jobId)
         if (job === undefined) return undefined
         const { task, state } = job
         if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
@@ -133,19 +140,20 @@ export class BullQueue implements TaskQueue {
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
     const holder = async () => {
-      const found = await this.#read(jobId)
-      return found !== undefined && found.settledAt === undefined ? { task: found, added: false } : undefined
+      const found = await this.#job(jobId)
+      return found !== undefined && found.task.settledAt === undefined ? { task: found.task, added: false } : undefined
     }
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
       for (;;) {
-        const found = await this.#read(jobId)
-        if (found !== undefined && found.settledAt === undefined) return { task: found, added: found.id === task.id }
+        const found = await this.#job(jobId)
+        if (found !== undefined && found.task.settledAt === undefined) return { task: found.task, added: found.task.id === task.id }
         try {
-          if (found !== undefined && !await this.#remove(jobId, claim)) return { task: found, added: false }
+          if (found !== undefined && !await this.#remove(jobId, claim)) return { task: found.task, added: false }
           assertValid(claim)
-          await this.#store([task])
+          const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
+          const [createdAt] = await this.#store([task], before) as [number]
           assertValid(claim)
-          return { task: this.#asAdded(task), added: true }
+          return { task: asAdded(task, createdAt), added: true }
         } catch (error) {
           if (!(error instanceof ClaimExpired)) throw error
           // Another may have decided meanwhile: see how.
@@ -160,10 +168,11 @@ export class BullQueue implements TaskQueue {
     const { attempt, progress, startedAt, worker } = task
     const data: JobData = { ...job.data, cancelled: { error: reason, at, attempt, progress, startedAt, worker } }
     return await this.#shared.claims.holding(this.#claimOf(job.id!), async claim => {
-      const now = await this.#read(job.id!)
-      if (now?.id !== task.id || now.status !== 'deferred') return undefined
+      const now = await this.#job(job.id!)
+      if (now?.task.id !== task.id || now.task.status !== 'deferred') return undefined
       if (!await this.#remove(job.id!, claim)) return undefined
       await this.#queue.add(job.name, data, { jobId: job.id!, lifo: true, timestamp: job.timestamp })
+      await this.#publish('cancelled', job.id!, toReason({ status: 'cancelled', id: task.id, at, ...reason }))
       return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: at }
     }, async () => undefined)
   }
@@ -181,8 +190,8 @@ export class BullQueue implements TaskQueue {
   async #takeOut (task: StoredTask): Promise<boolean> {
     const jobId = jobIdOf(task.name)
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
-      const found = await this.#read(jobId)
-      return found?.id === task.id && await this.#remove(jobId, claim)
+      const found = await this.#job(jobId)
+      return found?.task.id === task.id && await this.#remove(jobId, claim)
     }, async () => undefined)
   }
 
@@ -201,20 +210,20 @@ export class BullQueue implements TaskQueue {
     return await readPage(this.#queue, (job, state) => this.#told(job, state), statuses, offset, limit)
   }
 
-  async #store (tasks: readonly NewTask[]) {
-    if (tasks.length === 1) {
-      const { name, data, opts } = this.#toJob(tasks[0]!)
-      await this.#queue.add(name, data, opts)
-    } else if (tasks.length > 1) {
-      await this.#queue.addBulk(tasks.map(task => this.#toJob(task)))
-    }
+  /** Answers when each was added. */
+  async #store (tasks: readonly NewTask[], before?: JobData['before']): Promise<number[]> {
+    if (tasks.length === 0) return []
+    const jobs = tasks.map(task => this.#toJob(task, before))
+    const [{ name, data, opts }] = jobs as [typeof jobs[0]]
+    const added = jobs.length === 1 ? [await this.#queue.add(name, data, opts)] : await this.#queue.addBulk(jobs)
+    return added.map(job => job.timestamp)
   }
 
-  #toJob ({ name, id, data, delay, priority }: NewTask) {
+  #toJob ({ name, id, data, delay, priority }: NewTask, before: JobData['before']) {
     const jobId = jobIdOf(name)
     return {
       name: this.#name,
-      data: { id, ...(nameOf(jobId) === undefined && { name }), ...pack(data) } as JobData,
+      data: { id, ...(nameOf(jobId) === undefined && { name }), ...pack(data), ...(before !== undefined && { before }) } as JobData,
       opts: { ...this.#jobOptions, jobId, priority: this.#priority(priority), ...(delay > 0 && { delay }) }
     }
   }
@@ -239,30 +248,14 @@ export class BullQueue implements TaskQueue {
     return Math.min(priority + this.#shared.store.firstPriority, PRIORITY_LIMIT)
   }
 
-  #asAdded ({ name, id, data, delay }: NewTask): StoredTask {
-    const createdAt = Date.now()
-    return {
-      name,
-      id,
-      status: 'deferred',
-      data,
-      progress: undefined,
-      result: undefined,
-      error: undefined,
-      attempt: 0,
-      createdAt,
-      startsAt: delay > 0 ? createdAt + delay : undefined,
-      startedAt: undefined,
-      settledAt: undefined,
-      worker: undefined
+  /** Whoever puts a job in the place of another has none there for a moment. */
+  async #gap (jobId: string) {
+    for (;;) {
+      const taken = await this.#shared.claims.isTaken(this.#claimOf(jobId))
+      const found = await this.#job(jobId)
+      if (found !== undefined || !taken) return found
+      await setTimeout(10)
     }
-  }
-
-  async #read (jobId: string): Promise<StoredTask | undefined> {
-    const found = await this.#job(jobId)
-    if (found === undefined) return this.#events.last(jobId)
-    this.#events.saw(jobId, found.task)
-    return found.task
   }
 
   /** A job and its state are two reads, and the job may end between them. */
@@ -290,7 +283,28 @@ export class BullQueue implements TaskQueue {
     return `${this.#name}:${jobId}`
   }
 
-  async #publish (event: string, jobId: string) {
-    return await this.#queue.getBackend().publishEvent({ event, jobId }, 10_000)
+  async #publish (event: string, jobId: string, failedReason?: string) {
+    return await this.#queue.getBackend().publishEvent({ event, jobId, ...(failedReason !== undefined && { failedReason }) }, 10_000)
   }
+}
+
+const blank: StoredTask = {
+  name: '',
+  id: 0,
+  status: 'deferred',
+  data: undefined,
+  progress: undefined,
+  result: undefined,
+  error: undefined,
+  attempt: 0,
+  createdAt: 0,
+  startsAt: undefined,
+  startedAt: undefined,
+  settledAt: undefined,
+  worker: undefined
+}
+
+/** A task that was just added. */
+function asAdded ({ name, id, data, delay }: NewTask, createdAt: number): StoredTask {
+  return { ...blank, name, id, data, createdAt, startsAt: delay > 0 ? createdAt + delay : undefined }
 }
