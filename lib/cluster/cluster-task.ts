@@ -15,9 +15,10 @@ export interface TaskPlace {
   readonly cancelTimeout: number
   /** Resolves once its engine is open. */
   queue (): Promise<Queue>
-  /** Calls back when the app begins to close, so that nobody watches any more, and when it has closed. Answers how to leave. */
+  /** Calls back when the app begins to close. Answers how to leave. */
   onceClosing (callback: () => void): () => void
-  onceClosed (callback: () => void): () => void
+  /** Calls back when nothing runs here any more, and waits for what that answers before it leaves the server. */
+  onceStopped (callback: () => Promise<void>): () => void
 }
 
 /** ms after which a cancellation is repeated that nothing has come of: a message may have been lost. */
@@ -146,22 +147,29 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   }
 
   async #finish (): Promise<any> {
-    if (!this.settled) {
-      await new Promise<void>((resolve, reject) => {
-        const end = (settle: () => void) => {
-          leave()
-          stop()
-          settle()
-        }
-        const leave = this.#follow(stored => {
-          if (stored === undefined) end(() => reject(new FST_ERR_TASK_NOT_FOUND(this.name)))
-          else if (this.settled) end(resolve)
-        }, error => end(() => reject(error)))
-        const stop = this.#place.onceClosed(() => end(() => reject(new AbortError(`Stopped waiting for task "${this.name}": the app is closing`))))
-      })
-    }
+    if (!this.settled) await this.#settlement()
     if (this.status === 'completed') return this.result
     throw this.error
+  }
+
+  #settlement (): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void) => {
+        leave()
+        stop()
+        settle()
+      }
+      const leave = this.#follow(stored => {
+        if (stored === undefined) end(() => reject(new FST_ERR_TASK_NOT_FOUND(this.name)))
+        else if (this.settled) end(resolve)
+      }, error => end(() => reject(error)))
+      // What was running here has just settled, maybe.
+      const stop = this.#place.onceStopped(async () => {
+        await this.refresh().catch(() => {})
+        if (this.settled) end(resolve)
+        else end(() => reject(new AbortError(`Stopped waiting for task "${this.name}": the app is closing`)))
+      })
+    })
   }
 
   /** Keeps what was read up to date until one leaves. */

@@ -64,6 +64,8 @@ export interface Running {
   progress (): unknown
   /** Aborts its signal, once: for a cancellation, for a hand-over, because another process has taken it over. */
   abort (reason: StoredError): void
+  /** It has not stopped, and nobody waits for it any more: called for what `stop` answers. */
+  abandon (): void
 }
 
 /**

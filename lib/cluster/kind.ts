@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import type { AddClusterTaskOptions, Kind as PublicKind, ListOptions, NewClusterTask, Schedule, TaskCounts, When } from '../../types/cluster.ts'
 import type { CancelTaskOptions, GetTaskOptions, TaskStatus } from '../../types/index.ts'
+import { AbortError } from '../abort.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../errors.ts'
 import { taskLabel } from '../task-label.ts'
 import { taskStatuses } from '../task-state.ts'
@@ -136,7 +137,7 @@ export class Kind implements PublicKind<any, any, any> {
         }
         asking = false
       })
-      const stop = this.#place.onceClosed(() => end(() => reject(new FST_ERR_TASK_CLOSED(`kind "${this.name}"`))))
+      const stop = this.#place.onceStopped(async () => end(() => reject(new AbortError(`Stopped waiting for kind "${this.name}": the app is closing`))))
       const end = (settle: () => void) => {
         leave()
         stop()

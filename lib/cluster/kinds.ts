@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
 import { DataCheck } from './data.ts'
 import type { Engine, Queue, Run, StoredTask } from './engine.ts'
-import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND } from './errors.ts'
+import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNREACHABLE } from './errors.ts'
 import { Kind } from './kind.ts'
 import { checkKind, type ClusterSettings } from './options.ts'
 import { runWith } from './run.ts'
@@ -21,8 +21,8 @@ export class Kinds {
   readonly #settings: ClusterSettings
   readonly #kinds = new Map<string, Defined>()
   readonly #whenClosing = new Set<() => void>()
-  readonly #whenClosed = new Set<() => void>()
-  #state: 'defining' | 'ready' | 'closed' = 'defining'
+  readonly #whenStopped = new Set<() => Promise<void>>()
+  #state: 'defining' | 'ready' | 'closing' | 'left' = 'defining'
   #opening: Promise<void> | undefined
 
   constructor (engine: Engine, settings: ClusterSettings) {
@@ -40,7 +40,7 @@ export class Kinds {
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
     const queue = this.#engine.queue(name, settings)
     const data = new DataCheck(app, schema)
-    const isClosed = () => this.#state === 'closed'
+    const isClosed = () => this.#state === 'closing' || this.#state === 'left'
     const kind = new Kind({
       kind: name,
       cancelTimeout: this.#settings.cancelTimeout,
@@ -51,7 +51,7 @@ export class Kinds {
       },
       accept: (value, label) => data.accept(value, label),
       onceClosing: callback => subscribe(this.#whenClosing, callback),
-      onceClosed: callback => subscribe(this.#whenClosed, callback)
+      onceStopped: callback => subscribe(this.#whenStopped, callback)
     })
     this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, timeout) })
     return kind
@@ -89,13 +89,14 @@ export class Kinds {
 
   /** Takes no more tasks and hands over what runs. Answers what has not stopped, with its kind. */
   async close (): Promise<{ kind: string, task: StoredTask }[]> {
-    this.#state = 'closed'
+    this.#state = 'closing'
     const { drainTimeout, cancelTimeout } = this.#settings
     const left = await Promise.all(Array.from(this.#kinds, async ([kind, { queue }]) => {
       const tasks = await queue.stop(drainTimeout, cancelTimeout)
       return tasks.map(task => ({ kind, task }))
     }))
-    for (const callback of this.#whenClosed) callback()
+    await Promise.all(Array.from(this.#whenStopped, callback => callback()))
+    this.#state = 'left'
     await this.#engine.close()
     return left.flat()
   }
@@ -111,16 +112,17 @@ export class Kinds {
   }
 
   /** Verbs may come before the app is ready. */
-  #open (): Promise<void> {
+  async #open (): Promise<void> {
+    if (this.#state === 'left') throw new FST_ERR_TASK_UNREACHABLE(': the app has closed')
     if (this.#opening === undefined) {
       this.#opening = this.#engine.open()
       this.#opening.catch(() => { this.#opening = undefined })
     }
-    return this.#opening
+    await this.#opening
   }
 }
 
-function subscribe (callbacks: Set<() => void>, callback: () => void): () => void {
+function subscribe<Callback> (callbacks: Set<Callback>, callback: Callback): () => void {
   callbacks.add(callback)
   return () => callbacks.delete(callback)
 }

@@ -21,7 +21,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     try {
       core = app.addTask(start, { name, kind, data, register: false, timeout, log: app.log.child({ kind }) }) as unknown as Task
     } catch (error) {
-      return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {} }
+      return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {}, abandon: () => {} }
     }
     return {
       outcome: new Promise(resolve => core.onceSettled(() => resolve(outcomeOf(core)))),
@@ -31,7 +31,8 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
         core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, problem), 'failed')
         return stored.progress
       },
-      abort: reason => core.abort(fromStoredError(reason))
+      abort: reason => core.abort(fromStoredError(reason)),
+      abandon: () => core.leave() // else the core would wait for it as well
     }
   }
 }

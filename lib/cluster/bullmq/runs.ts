@@ -81,7 +81,10 @@ export class Runs {
     for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
     if (await ended(cancelTimeout)) return []
     const left = [...this.#active.values()]
-    for (const { progress } of left) progress.stop()
+    for (const { progress, running } of left) {
+      progress.stop()
+      running.abandon()
+    }
     await within(happened => {
       this.#worker.abandon().then(happened, happened)
       return () => {}

@@ -147,6 +147,7 @@ export class LocalQueue implements Queue {
       for (const task of running) task.running!.abort(closing)
       await within(ended, cancelTimeout)
     }
+    for (const task of running) task.running!.abandon()
     return Array.from(running, task => task.snapshot())
   }
 
