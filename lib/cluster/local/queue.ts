@@ -148,6 +148,7 @@ export class LocalQueue implements Queue {
       await within(ended, cancelTimeout)
     }
     for (const task of running) task.running!.abandon()
+    for (const task of running) task.running!.abandon()
     return Array.from(running, task => task.snapshot())
   }
 
