@@ -2,7 +2,7 @@ import t from 'tap'
 import { deaf, untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer, type Engine } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildApp, buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -31,7 +31,6 @@ onEveryEngine(t, (t, engine) => {
     }, { plugin: { drainTimeout: 5000 }, apps: 1 })
     await here.kind.addTask(1)
     await journal.until('started')
-    here.app.addHook('preClose', () => {})
     const closing = here.app.close()
     while (await here.kind.addTask(2, { onDuplicate: 'keep', name: 'more', delay: 60_000 }).then(() => true, () => false));
     await t.rejects(here.kind.addTask(2), { code: 'FST_ERR_TASK_CLOSED', statusCode: 503 })
@@ -43,7 +42,6 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('an app that was never ready closes', async t => {
-    const { buildApp } = await import('./fixtures/fleet.ts')
     const { app } = await buildApp(t, engine)
     app.cluster.defineTask('never', () => {})
     await app.close()
