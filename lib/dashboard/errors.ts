@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** The dashboard was registered without `onRequest`, so that anyone could see and cancel tasks. */
 export const FST_ERR_TASK_DASHBOARD_OPEN = createError<'FST_ERR_TASK_DASHBOARD_OPEN', 500, []>(

@@ -1,0 +1,103 @@
+import { Relay, type Queue, type RelayOptions } from 'bullmq'
+import type { StoredError } from '../engine.ts'
+
+const TOPIC = 'cancel'
+/** ms for which a process remembers what it was told: the task may be on its way to it. */
+const MEMORY = 60_000
+
+/** A cancellation as it is stored. */
+export interface Mark {
+  readonly error: StoredError
+  readonly at: number
+}
+
+interface Message {
+  queue: string
+  id: number
+  error: StoredError
+}
+
+/**
+ * Who is to be cancelled. The mark of a running task is stored first, as a job in a queue that nobody works, for whoever takes
+ * the task over if its process dies; then the fleet is told over BullMQ's relay.
+ */
+export class Cancellations {
+  readonly #marks: () => Queue
+  readonly #relay: () => Relay
+  #opened: Relay | undefined
+  #subscribed: Promise<Relay> | undefined
+  readonly #listeners = new Map<string, (id: number, error: StoredError) => void>()
+  readonly #told = new Map<string, { error: StoredError, until: number }>()
+
+  constructor (marks: () => Queue, options: RelayOptions, report: (error: Error) => void) {
+    this.#marks = marks
+    this.#relay = () => new Relay(options).on('error', report)
+  }
+
+  /** Calls back for every task of a queue that is to be cancelled, wherever it runs. */
+  async listen (queue: string, told: (id: number, error: StoredError) => void): Promise<void> {
+    this.#listeners.set(queue, told)
+    await this.#open()
+  }
+
+  /** Stores that a task is cancelled. The first mark stays. */
+  async mark (queue: string, id: number, error: StoredError): Promise<void> {
+    await this.#marks().add('cancel', { error, at: Date.now() }, { jobId: markId(queue, id) })
+  }
+
+  async markOf (queue: string, id: number): Promise<Mark | undefined> {
+    const job = await this.#marks().getJob(markId(queue, id))
+    return job?.data
+  }
+
+  /** Tells the process that runs the task, whichever that is. */
+  async tell (queue: string, id: number, error: StoredError): Promise<void> {
+    const relay = await this.#open()
+    await relay.publish(TOPIC, { queue, id, error } satisfies Message)
+  }
+
+  /** What this process was told of a task before it got it. */
+  recall (queue: string, id: number): StoredError | undefined {
+    return this.#told.get(markId(queue, id))?.error
+  }
+
+  /** The task has settled. */
+  forget (queue: string, id: number): void {
+    this.#marks().remove(markId(queue, id)).catch(() => {})
+  }
+
+  async close (): Promise<void> {
+    await this.#opened?.close()
+  }
+
+  /** The relay has connections of its own: processes that cancel nothing and run nothing do without. */
+  #open (): Promise<Relay> {
+    if (this.#subscribed === undefined) {
+      this.#subscribed = this.#subscribe()
+      this.#subscribed.catch(() => { this.#subscribed = undefined })
+    }
+    return this.#subscribed
+  }
+
+  async #subscribe (): Promise<Relay> {
+    const relay = this.#opened ??= this.#relay()
+    await relay.subscribe<Message>(TOPIC, ({ data: { queue, id, error } }) => {
+      this.#remember(markId(queue, id), error)
+      this.#listeners.get(queue)?.(id, error)
+    })
+    return relay
+  }
+
+  #remember (key: string, error: StoredError) {
+    const now = Date.now()
+    for (const [old, { until }] of this.#told) {
+      if (until > now) break // they are in the order in which they end
+      this.#told.delete(old)
+    }
+    if (!this.#told.has(key)) this.#told.set(key, { error, until: now + MEMORY })
+  }
+}
+
+function markId (queue: string, id: number): string {
+  return `~${id}@${queue}`
+}

@@ -1,0 +1,76 @@
+import { Queue, type QueueOptions } from 'bullmq'
+import { within } from '../../within.ts'
+import type { Engine, QueueSettings } from '../engine.ts'
+import { Cancellations } from './cancellations.ts'
+import { Claims } from './claims.ts'
+import { BullQueue } from './queue.ts'
+import { Reach, type EngineLog } from './reach.ts'
+import { repeatStrategy } from './schedules.ts'
+import type { Shared } from './shared.ts'
+import type { Store } from './store.ts'
+
+export interface BullSettings {
+  readonly timeout: number
+  readonly stallTimeout: number
+  readonly telemetry: object | undefined
+  readonly log: EngineLog
+}
+
+/** Where claims and marks are. No kind's queue has such a name: theirs have four hex digits after a `%`. */
+const SIDE_QUEUE = '%side'
+/** ms after which what a process that died has left there is of no use to anybody. */
+const LEFT = 7 * 86_400_000
+/** ms that closing waits for the server. */
+const CLOSING = 1000
+
+/** Tasks as jobs of BullMQ, on Redis or PostgreSQL. */
+export class BullEngine implements Engine {
+  readonly #store: Store
+  readonly #shared: Shared
+  readonly #queues: BullQueue[] = []
+  #side: Queue | undefined
+
+  constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
+    this.#store = store
+    const reach = new Reach(store, timeout, log)
+    const side = () => this.#side!
+    const relay = { ...store.options, namespace: 'tasks', backend: store.relayBackend }
+    this.#shared = {
+      store,
+      reach,
+      stallTimeout,
+      claims: new Claims(side),
+      cancellations: new Cancellations(side, relay, error => reach.report(error)),
+      options: { settings: { repeatStrategy }, ...(telemetry !== undefined && { telemetry }) } as Omit<QueueOptions, 'connection'>
+    }
+  }
+
+  queue (kind: string, settings: QueueSettings): BullQueue {
+    const queue = new BullQueue(kind, settings, this.#shared)
+    this.#queues.push(queue)
+    return queue
+  }
+
+  async open (): Promise<void> {
+    const { reach } = this.#shared
+    await reach.open()
+    this.#side = new Queue(SIDE_QUEUE, { ...this.#store.options }, this.#store.backend) as Queue
+    this.#side.on('error', error => reach.report(error))
+    this.#side.clean(LEFT, 1000, 'wait').catch(error => reach.report(error))
+  }
+
+  async ping (): Promise<void> {
+    await this.#shared.reach.run(() => this.#store.ping())
+  }
+
+  async close (): Promise<void> {
+    const { reach, cancellations } = this.#shared
+    reach.close()
+    const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
+    await within(happened => {
+      closed.then(happened)
+      return () => {}
+    }, CLOSING)
+    await this.#store.close()
+  }
+}

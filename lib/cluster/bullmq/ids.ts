@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+
+/** PostgreSQL's indexes take keys of some 2,700 bytes; queue and id are one key. */
+const MAX_LENGTH = 500
+
+/**
+ * A name as BullMQ's queues and ids take it: no `:`, nothing that UTF-8 or a Redis key does not carry. What is not plain
+ * ASCII becomes `%` and the four hex digits of its UTF-16 code. What gets too long becomes a digest.
+ */
+export function encodeName (name: string): string {
+  const encoded = name.replace(/[^\w.@/+ -]/g, char => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return encoded.length > MAX_LENGTH ? `%-${createHash('sha256').update(encoded).digest('base64url')}` : encoded
+}
+
+/** The name that was encoded; undefined for a digest. */
+export function decodeName (encoded: string): string | undefined {
+  if (encoded.startsWith('%-')) return undefined
+  return encoded.replace(/%([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
+}
+
+const runName = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/s
+
+/** The name of the task that a schedule runs at a time. */
+export function runNameOf (schedule: string, time: number): string {
+  return `${schedule}@${new Date(time).toISOString()}`
+}
+
+/**
+ * The id of a task's job. It begins with `~`, which keeps it apart from integers, which BullMQ refuses, and from the keys
+ * that BullMQ has beside its jobs (`wait`, `meta`). BullMQ itself gives the job of a schedule the id
+ * `repeat:<schedule>:<time>`; so that one name has one id, a task of such a name has that id, whoever adds it.
+ */
+export function jobIdOf (name: string): string {
+  const [, schedule, iso] = runName.exec(name) ?? []
+  const time = iso === undefined ? NaN : Date.parse(iso)
+  if (schedule !== undefined && time >= 0 && runNameOf(schedule, time) === name) return `repeat:${encodeName(schedule)}:${time}`
+  return `~${encodeName(name)}`
+}
+
+/** Whether a job id does not tell the name. */
+export function isDigest (jobId: string): boolean {
+  return jobId.includes('%-')
+}
+
+/** The name of the task that has this job id; undefined where a digest is in it. */
+export function nameOf (jobId: string): string | undefined {
+  if (jobId.startsWith('~')) return decodeName(jobId.slice(1))
+  const [, schedule, time] = jobId.split(':')
+  const name = decodeName(schedule!)
+  return name === undefined ? undefined : runNameOf(name, Number(time))
+}

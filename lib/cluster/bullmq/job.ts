@@ -1,0 +1,135 @@
+import type { Job, JobState } from 'bullmq'
+import type { ClusterWorker } from '../../../types/cluster.ts'
+import { FST_ERR_TASK_STALLED } from '../errors.ts'
+import type { StoredError, StoredTask } from '../engine.ts'
+import { toStoredError } from '../stored-error.ts'
+import { nameOf, runNameOf } from './ids.ts'
+
+/** A JSON value on its way through PostgreSQL, whose JSON takes neither NUL nor half a surrogate pair: such a one goes as text. */
+type Packed = { value?: unknown } | { json: string }
+
+/** The data of a job. It is written once, with the job. */
+export type JobData = Packed & {
+  /** Undefined in the jobs of a schedule, which are all alike. */
+  id?: number
+  /** Where the job's id is only a digest of it; of a schedule its own. */
+  name?: string
+  /** Of a task that was cancelled before it started: what is to be told of it from now on. */
+  cancelled?: Pick<StoredTask, 'error' | 'attempt' | 'progress' | 'startedAt' | 'worker'> & { at: number }
+  /** Of a named task: how those ended that had its name before, the last one first. */
+  before?: Packed
+}
+
+/** A task that has ended and lost its name. */
+export type Ended = Omit<StoredTask, 'name' | 'data'>
+
+/** How many are remembered of those that had a name before, and in how many characters. */
+const BEFORE = 10
+const BEFORE_LENGTH = 8000
+
+/** How a run ended that did not complete: what BullMQ stores as the reason of a failure. */
+export interface Failure extends StoredError {
+  status: 'failed' | 'cancelled'
+  id: number
+  at: number
+}
+
+/** The result of a job. */
+export type JobResult = Packed & { id: number }
+
+export function pack (value: unknown): Packed {
+  if (value === undefined) return {}
+  const json = JSON.stringify(value)
+  return /\\u(0000|d[89a-f])/.test(json) ? { json } : { value }
+}
+
+export function unpack (packed: Packed): unknown {
+  return 'json' in packed ? JSON.parse(packed.json) : packed.value
+}
+
+/** What the next one to have the name remembers of a task that has ended, and of those before it. */
+export function packBefore ({ name, data, ...ended }: StoredTask, before: Packed | undefined): Packed {
+  const all = [ended, ...readBefore(before)].slice(0, BEFORE)
+  while (JSON.stringify(all).length > BEFORE_LENGTH) all.pop()
+  return pack(all)
+}
+
+export function readBefore (before: Packed | undefined): Ended[] {
+  return before === undefined ? [] : unpack(before) as Ended[]
+}
+
+export function toReason (failure: Failure): string {
+  return JSON.stringify(failure)
+}
+
+/** Undefined for a reason of BullMQ's own. */
+export function readReason (reason: string | undefined): Failure | undefined {
+  if (!reason) return undefined
+  try {
+    const failure = JSON.parse(reason)
+    return typeof failure?.status === 'string' ? failure : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function workerName ({ host, pid }: ClusterWorker): string {
+  return `${host}:${pid}`
+}
+
+function readWorker (name: string | undefined): ClusterWorker | undefined {
+  const [, host, pid] = /^(.*):(\d+)$/.exec(name ?? '') ?? []
+  return host === undefined ? undefined : { host, pid: Number(pid) }
+}
+
+export type TaskJob = Job<JobData, JobResult>
+
+export function nameOfJob (job: TaskJob): string {
+  const { name } = job.data
+  const time = timeOf(job)
+  return nameOf(job.id!) ?? (time === undefined ? name! : runNameOf(name!, time))
+}
+
+/** The time of a job that a schedule has made. */
+function timeOf (job: TaskJob): number | undefined {
+  return job.data.id === undefined ? Number(job.id!.split(':')[2]) : undefined
+}
+
+/** A task as its job tells of it. A job that has ended says so itself; of others `state` was read beside it. */
+export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask {
+  const { data, attemptsMade } = job
+  const failure = readReason(job.failedReason)
+  const time = timeOf(job)
+  const task = {
+    name: nameOfJob(job),
+    id: data.id ?? time!,
+    data: unpack(data),
+    progress: typeof job.progress === 'object' ? unpack(job.progress) : undefined,
+    result: undefined,
+    error: undefined,
+    attempt: attemptsMade,
+    createdAt: job.timestamp,
+    startsAt: undefined,
+    startedAt: job.processedOn,
+    settledAt: job.finishedOn,
+    worker: readWorker(job.processedBy)
+  }
+  if (data.cancelled !== undefined) {
+    const { at, error, attempt, progress, startedAt, worker } = data.cancelled
+    return { ...task, status: 'cancelled', error, attempt, progress, startedAt, worker, settledAt: at }
+  }
+  if (job.finishedOn !== undefined) {
+    if (job.returnvalue !== null && job.returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(job.returnvalue) }
+    return { ...task, ...failedAs(failure, task.name) }
+  }
+  if (state === 'active') return { ...task, status: 'running', attempt: attemptsMade + 1 }
+  const begins = attemptsMade > 0 && failure !== undefined ? failure.at : job.timestamp
+  return { ...task, status: 'deferred', startsAt: state === 'delayed' ? time ?? begins + job.delay : undefined }
+}
+
+/** How a task has failed. Where the reason is BullMQ's own, it has stalled too often. */
+export function failedAs (failure: Failure | undefined, name: string): Pick<StoredTask, 'status' | 'error'> {
+  if (failure === undefined) return { status: 'failed', error: toStoredError(new FST_ERR_TASK_STALLED(`task "${name}"`)) }
+  const { status, name: errorName, message, code } = failure
+  return { status, error: { name: errorName, message, code } }
+}

@@ -1,0 +1,142 @@
+import {
+  assertSchemaCompatibility, createPostgresBackend, createPostgresRelayBackend, runMigrations,
+  type BackendFactory, type ConnectionOptions, type RelayBackendFactory
+} from 'bullmq'
+import { createHash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import pg, { type Pool, type PoolConfig } from 'pg'
+import { isConnectionError } from './connection-error.ts'
+import type { Store } from './store.ts'
+
+/** What a user may hand over. */
+export type PostgresConnection = string | PoolConfig | Pool
+
+/** Connections for commands; the least of all that block come on top. */
+const COMMANDS = 10
+
+/**
+ * PostgreSQL. One pool carries all; whatever listens takes a connection of it for good. A pool that the user hands over is
+ * not used itself: ours has its own schema in its search path.
+ */
+export class PostgresStore implements Store {
+  readonly server: string
+  readonly options: Store['options']
+  // BullMQ takes priority 0 for a kind of task of its own, which it lists from its end: those would make pages slow.
+  readonly firstPriority = 1
+  // BullMQ misses what is notified between its look for events and its wait for the next.
+  readonly eventsTimeout = 250
+  problem: string | undefined
+  readonly #schema: string
+  readonly #pool: TaskPool
+  readonly #migrate: boolean
+
+  constructor (connection: PostgresConnection, prefix: string, timeout: number, migrate: boolean) {
+    this.#schema = schemaOf(prefix)
+    this.#migrate = migrate
+    this.#pool = new TaskPool(poolConfig(connection, this.#schema, timeout))
+    this.#pool.setMaxListeners(0) // each of BullMQ's classes adds one
+    this.#pool.on('error', error => this.#lost(error))
+    const { host = 'localhost', port = 5432 } = new pg.Client(this.#pool.options)
+    this.server = `${host}:${port}`
+    this.options = { connection: this.#pool as unknown as ConnectionOptions, prefix }
+  }
+
+  readonly backend: BackendFactory<any, any> = (name, options, factoryOptions) => {
+    const backend = createPostgresBackend(name, options as never, factoryOptions)
+    return inSchema(backend, this.#schema)
+  }
+
+  readonly relayBackend: RelayBackendFactory<any> = options => inSchema(createPostgresRelayBackend(options as never), this.#schema)
+
+  onLost (callback: () => void) {
+    this.#pool.lost.push(callback)
+  }
+
+  async connect () {
+    for (;;) {
+      try {
+        return await this.#prepare()
+      } catch (error) {
+        this.problem = (error as Error).message
+        if (!isConnectionError(error)) throw error
+        if (this.#pool.ending) return
+        await setTimeout(200)
+      }
+    }
+  }
+
+  async ping () {
+    await this.#pool.query('SELECT 1')
+  }
+
+  reserve (connections: number) {
+    this.#pool.options.max += connections
+  }
+
+  async close () {
+    if (!this.#pool.ending) await this.#pool.end()
+  }
+
+  async #prepare () {
+    const client = await this.#pool.connect()
+    try {
+      if (this.#migrate) await runMigrations(client, this.#schema)
+      else await assertSchemaCompatibility(client, this.#schema)
+    } finally {
+      client.release()
+    }
+  }
+
+  #lost (error: Error) {
+    this.problem = error.message
+    for (const callback of this.#pool.lost) callback()
+  }
+}
+
+/**
+ * BullMQ goes on by itself after an error with the code `ECONNREFUSED`, and takes every other for a mistake: it would fail
+ * a task whose result it could not store because the server was just stopping.
+ */
+class TaskPool extends pg.Pool {
+  readonly lost: (() => void)[] = []
+
+  override query (...args: any[]): any {
+    const result: unknown = super.query(...args as [string])
+    if (!(result instanceof Promise)) return result
+    return result.catch(error => {
+      if (!isConnectionError(error)) throw error
+      for (const callback of this.lost) callback()
+      throw Object.assign(error, { code: 'ECONNREFUSED' })
+    })
+  }
+}
+
+/** BullMQ takes a pool to be of its default schema and looks there whether its tables exist. */
+function inSchema<Backend> (backend: Backend, schema: string): Backend {
+  (backend as unknown as { connection: { schema: string } }).connection.schema = schema
+  return backend
+}
+
+/** A name as BullMQ takes it for a schema. */
+function schemaOf (prefix: string): string {
+  const schema = prefix.replace(/[^A-Za-z0-9_]/g, char => `$${char.charCodeAt(0).toString(16)}`).replace(/^[^A-Za-z_]/, '_$&')
+  return schema.length > 63 ? `tasks_${createHash('sha256').update(prefix).digest('hex').slice(0, 32)}` : schema
+}
+
+function poolConfig (connection: PostgresConnection, schema: string, timeout: number): PoolConfig {
+  const given = typeof connection === 'string' ? { connectionString: connection } : settingsOf(connection)
+  return {
+    keepAlive: true,
+    connectionTimeoutMillis: timeout,
+    ...given,
+    max: COMMANDS,
+    options: `${given.options ?? ''} -c search_path="${schema}"`.trim()
+  }
+}
+
+/** The settings of a pool; some of them it hides from enumeration, so that they are not logged. */
+function settingsOf (connection: PoolConfig | Pool): PoolConfig {
+  if (!('options' in connection) || typeof connection.options !== 'object') return connection as PoolConfig
+  const { options } = connection
+  return { ...options, password: options.password, ssl: options.ssl } as PoolConfig
+}

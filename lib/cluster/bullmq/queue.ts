@@ -1,0 +1,313 @@
+import { Queue, type JobState, type JobsOptions } from 'bullmq'
+import { setTimeout } from 'node:timers/promises'
+import type { TaskCounts, When } from '../../../types/cluster.ts'
+import type { TaskStatus } from '../../../types/index.ts'
+import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
+import { assertValid, ClaimExpired, type Claim } from './claims.ts'
+import { Events } from './events.ts'
+import { encodeName, isDigest, jobIdOf } from './ids.ts'
+import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { readPage } from './pages.ts'
+import { Runs } from './runs.ts'
+import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
+import type { Shared } from './shared.ts'
+
+const PRIORITY_LIMIT = 2 ** 21 - 1
+
+/** The tasks of one kind, each a job. */
+export class BullQueue implements TaskQueue {
+  readonly #name: string
+  readonly #settings: QueueSettings
+  readonly #shared: Shared
+  readonly #events: Events
+  #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
+  #runs: Runs | undefined
+
+  constructor (kind: string, settings: QueueSettings, shared: Shared) {
+    this.#name = encodeName(kind)
+    this.#settings = settings
+    this.#shared = shared
+    this.#events = new Events(this.#name, shared, (event, jobId) => this.#publish(event, jobId))
+    shared.reach.onBack(() => this.#events.changed())
+  }
+
+  async add (tasks: readonly NewTask[]): Promise<Added[]> {
+    return await this.#shared.reach.run(async () => {
+      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
+      if (this.#settings.maxSettled === 0) await this.#events.listening()
+      const unique = tasks.filter(task => task.unique)
+      const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
+      return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
+    })
+  }
+
+  async get (name: string, id?: number): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      const found = await this.#job(jobId) ?? await this.#gap(jobId)
+      if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
+      if (id === undefined || found?.task.id === id) return found?.task
+      const ended = readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
+      return ended === undefined ? undefined : { ...blank, ...ended, name, id }
+    })
+  }
+
+  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+    return await this.#shared.reach.run(() => this.#list(statuses, offset, limit))
+  }
+
+  async count (): Promise<TaskCounts> {
+    return await this.#shared.reach.run(async () => {
+      const states = ['active', 'completed', 'failed', 'waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const // PostgreSQL counts what waits in a paused queue as paused
+      const { active = 0, completed = 0, failed = 0, ...deferred } = await this.#queue.getJobCounts(...states)
+      return { deferred: Object.values(deferred).reduce((sum, count) => sum + count, 0), running: active, completed, failed }
+    })
+  }
+
+  async isIdle (): Promise<boolean> {
+    const { deferred, running } = await this.count()
+    if (running > 0) return false
+    // What was cancelled before it started waits for a worker that takes it out.
+    return deferred === 0 || (await this.list(new Set(['deferred']), 0, 1)).length === 0
+  }
+
+  async purge (): Promise<number> {
+    return await this.#shared.reach.run(async () => {
+      const future = -86_400_000 // the clocks of others may be ahead
+      const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
+      const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
+      const taken = await Promise.all(cancelled.map(task => this.#takeOut(task)))
+      return dropped.flat().length + taken.filter(Boolean).length
+    })
+  }
+
+  async cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      for (;;) {
+        const job = await this.#job(jobId) ?? await this.#gap(jobId)
+        if (job === undefined) return undefined
+        const { task, state } = job
+        if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
+        if (state === 'active' || job.job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
+        const cancelled = await this.#cancelDeferred(job.job, task, reason)
+        if (cancelled !== undefined) return cancelled
+      }
+    })
+  }
+
+  async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
+    await this.#shared.reach.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, ...this.#priority(priority) }))
+  }
+
+  async unschedule (name: string): Promise<boolean> {
+    return await this.#shared.reach.run(() => removeSchedule(this.#queue, name))
+  }
+
+  async schedules (): Promise<StoredSchedule[]> {
+    return await this.#shared.reach.run(() => listSchedules(this.#queue))
+  }
+
+  async pause (): Promise<void> {
+    await this.#shared.reach.run(() => this.#queue.pause())
+  }
+
+  async resume (): Promise<void> {
+    await this.#shared.reach.run(() => this.#queue.resume())
+  }
+
+  watch (name: string | undefined, changed: () => void): () => void {
+    return this.#events.watch(name === undefined ? undefined : jobIdOf(name), changed)
+  }
+
+  async work (run: Run): Promise<void> {
+    await this.#shared.reach.run(async () => {
+      const { globalConcurrency } = this.#settings
+      if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
+      else await this.#queue.setGlobalConcurrency(globalConcurrency)
+      this.#runs = new Runs(this.#name, this.#settings, this.#shared, run)
+      await this.#runs.start()
+    })
+  }
+
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
+    return await this.#runs?.stop(drainTimeout, cancelTimeout) ?? []
+  }
+
+  async close (): Promise<void> {
+    await Promise.allSettled([this.#events.close(), this.#made?.close()])
+  }
+
+  /** Adds a task whose name somebody may have. */
+  async #addNamed (task: NewTask): Promise<Added> {
+    const jobId = jobIdOf(task.name)
+    const holder = async () => {
+      const found = await this.#job(jobId)
+      return found !== undefined && found.task.settledAt === undefined ? { task: found.task, added: false } : undefined
+    }
+    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
+      for (;;) {
+        const found = await this.#job(jobId)
+        if (found !== undefined && found.task.settledAt === undefined) return { task: found.task, added: found.task.id === task.id }
+        try {
+          if (found !== undefined && !await this.#remove(jobId, claim)) return { task: found.task, added: false }
+          assertValid(claim)
+          const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
+          const [createdAt] = await this.#store([task], before) as [number]
+          assertValid(claim)
+          return { task: asAdded(task, createdAt), added: true }
+        } catch (error) {
+          if (!(error instanceof ClaimExpired)) throw error
+          // Another may have decided meanwhile: see how.
+        }
+      }
+    }, holder)
+  }
+
+  /** Takes a task that has not started out of the queue, and puts it back as cancelled, for the next worker to end it unrun. */
+  async #cancelDeferred (job: TaskJob, task: StoredTask, reason: StoredError): Promise<StoredTask | undefined> {
+    const at = Date.now()
+    const { attempt, progress, startedAt, worker } = task
+    const data: JobData = { ...job.data, cancelled: { error: reason, at, attempt, progress, startedAt, worker } }
+    return await this.#shared.claims.holding(this.#claimOf(job.id!), async claim => {
+      const now = await this.#job(job.id!)
+      if (now?.task.id !== task.id || now.task.status !== 'deferred') return undefined
+      if (!await this.#remove(job.id!, claim)) return undefined
+      await this.#queue.add(job.name, data, { jobId: job.id!, lifo: true, timestamp: job.timestamp })
+      await this.#publish('cancelled', job.id!, toReason({ status: 'cancelled', id: task.id, at, ...reason }))
+      return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: at }
+    }, async () => undefined)
+  }
+
+  /** Stores that a task is to be cancelled, and tells whoever runs it. */
+  async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
+    const { cancellations } = this.#shared
+    if (task.status !== 'cancelling') await cancellations.mark(this.#name, task.id, reason)
+    if (state !== 'active') return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+    await Promise.all([cancellations.tell(this.#name, task.id, reason), this.#publish('cancelling', jobIdOf(task.name))])
+    return { ...task, status: 'cancelling' }
+  }
+
+  /** Takes out a task that was cancelled before it started. */
+  async #takeOut (task: StoredTask): Promise<boolean> {
+    const jobId = jobIdOf(task.name)
+    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
+      const found = await this.#job(jobId)
+      return found?.task.id === task.id && await this.#remove(jobId, claim)
+    }, async () => undefined)
+  }
+
+  /** Removes a job, whatever it is: who calls this holds the claim of its name. Not one that runs, nor the next one of a schedule. */
+  async #remove (jobId: string, claim: Claim): Promise<boolean> {
+    assertValid(claim)
+    try {
+      return await this.#queue.remove(jobId) === 1
+    } catch (error) {
+      if (/scheduler/.test((error as Error).message)) return false
+      throw error
+    }
+  }
+
+  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+    return await readPage(this.#queue, (job, state) => this.#told(job, state), statuses, offset, limit)
+  }
+
+  /** Answers when each was added. */
+  async #store (tasks: readonly NewTask[], before?: JobData['before']): Promise<number[]> {
+    if (tasks.length === 0) return []
+    const jobs = tasks.map(task => this.#toJob(task, before))
+    const [{ name, data, opts }] = jobs as [typeof jobs[0]]
+    const added = jobs.length === 1 ? [await this.#queue.add(name, data, opts)] : await this.#queue.addBulk(jobs)
+    return added.map(job => job.timestamp)
+  }
+
+  #toJob ({ name, id, data, delay, priority }: NewTask, before: JobData['before']) {
+    const jobId = jobIdOf(name)
+    return {
+      name: this.#name,
+      data: { id, ...(isDigest(jobId) && { name }), ...pack(data), ...(before !== undefined && { before }) } as JobData,
+      opts: { ...this.#jobOptions, ...this.#priority(priority), jobId, ...(delay > 0 && { delay }) }
+    }
+  }
+
+  /** Made when it is needed: by then the server has the tables that it looks for. */
+  get #queue () {
+    if (this.#made === undefined) {
+      const { store, options, reach } = this.#shared
+      this.#made = new Queue(this.#name, { ...store.options, ...options }, store.backend)
+      this.#made.on('error', error => reach.report(error))
+    }
+    return this.#made
+  }
+
+  get #jobOptions (): JobsOptions {
+    const { attempts, backoff } = this.#settings
+    if (attempts === 1) return {}
+    return { attempts, ...(backoff.delay > 0 && { backoff }) }
+  }
+
+  #priority (given: number): { priority?: number } {
+    const priority = Math.min(given + this.#shared.store.firstPriority, PRIORITY_LIMIT)
+    return priority > 0 ? { priority } : {}
+  }
+
+  /** Whoever puts a job in the place of another has none there for a moment. */
+  async #gap (jobId: string) {
+    for (;;) {
+      const taken = await this.#shared.claims.isTaken(this.#claimOf(jobId))
+      const found = await this.#job(jobId)
+      if (found !== undefined || !taken) return found
+      await setTimeout(10)
+    }
+  }
+
+  /** A job and its state are two reads, and the job may end between them. */
+  async #job (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown', task: StoredTask } | undefined> {
+    for (;;) {
+      const [job, state] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#queue.getJobState(jobId)])
+      if (job === undefined) return undefined
+      const ended = state === 'completed' || state === 'failed' || state === 'unknown'
+      if (job.finishedOn === undefined && ended) continue
+      return { job, state, task: await this.#told(job, state) }
+    }
+  }
+
+  /** A task as it is told of: what runs, or belongs to a schedule, may have a mark. */
+  async #told (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
+    const task = readJob(job, state)
+    if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
+    const mark = await this.#shared.cancellations.markOf(this.#name, task.id)
+    if (mark === undefined) return task
+    if (state === 'active') return { ...task, status: 'cancelling' }
+    return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }
+  }
+
+  #claimOf (jobId: string): string {
+    return `${this.#name}:${jobId}`
+  }
+
+  async #publish (event: string, jobId: string, failedReason?: string) {
+    return await this.#queue.getBackend().publishEvent({ event, jobId, ...(failedReason !== undefined && { failedReason }) }, 10_000)
+  }
+}
+
+const blank: StoredTask = {
+  name: '',
+  id: 0,
+  status: 'deferred',
+  data: undefined,
+  progress: undefined,
+  result: undefined,
+  error: undefined,
+  attempt: 0,
+  createdAt: 0,
+  startsAt: undefined,
+  startedAt: undefined,
+  settledAt: undefined,
+  worker: undefined
+}
+
+/** A task that was just added. */
+function asAdded ({ name, id, data, delay }: NewTask, createdAt: number): StoredTask {
+  return { ...blank, name, id, data, createdAt, startsAt: delay > 0 ? createdAt + delay : undefined }
+}

@@ -1,0 +1,82 @@
+import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type RelayBackendFactory } from 'bullmq'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { Store } from './store.ts'
+
+/** What a user may hand over. */
+export type RedisConnection = string | RedisOptions | Redis | Cluster
+
+/**
+ * Redis or Valkey. One connection carries all commands; BullMQ makes a further one for whatever blocks. A client that the
+ * user hands over is not used itself: ours never gives up on a command, which is no good for theirs.
+ */
+export class RedisStore implements Store {
+  readonly server: string
+  readonly options: Store['options']
+  readonly backend = createRedisBackend as BackendFactory<any, any>
+  readonly relayBackend = createRedisRelayBackend as RelayBackendFactory<any>
+  readonly firstPriority = 0
+  readonly eventsTimeout = 10_000
+  problem: string | undefined
+  readonly #client: Redis | Cluster
+
+  constructor (connection: RedisConnection, prefix: string) {
+    this.#client = connect(connection)
+    this.#client.on('error', (error: Error) => { this.problem = error.message })
+    this.server = serverOf(this.#client)
+    // The keys of a queue must be in one slot of a Redis Cluster.
+    this.options = { connection: this.#client as ConnectionOptions, prefix: this.#client instanceof Cluster ? `{${prefix}}` : prefix }
+  }
+
+  onLost (callback: () => void) {
+    this.#client.on('close', callback)
+  }
+
+  async connect () {
+    if (this.#client.status !== 'ready') await new Promise<void>(resolve => this.#client.once('ready', resolve))
+  }
+
+  async ping () {
+    await this.connect()
+    await this.#client.ping()
+  }
+
+  reserve () {}
+
+  async close () {
+    this.#client.disconnect()
+  }
+}
+
+/** Commands wait for the server as long as it takes: whoever does not want to wait must not wait for the command. */
+const forever = {
+  maxRetriesPerRequest: null,
+  retryStrategy: (attempt: number) => Math.min(50 * attempt, 2000),
+  keepAlive: 10_000
+} satisfies RedisOptions
+
+function connect (connection: RedisConnection): Redis | Cluster {
+  if (typeof connection === 'string') return new Redis(connection, forever)
+  if (connection instanceof Cluster || isCluster(connection)) return connection.duplicate([], { redisOptions: { ...connection.options.redisOptions, ...forever } as never })
+  if (connection instanceof Redis || isClient(connection)) return connection.duplicate({ ...forever, lazyConnect: false })
+  const { url, ...options } = connection as RedisOptions & { url?: string }
+  const settings = { ...options, ...forever } as never // ioredis's own types do not agree on what is optional
+  return url === undefined ? new Redis(settings) : new Redis(url, settings)
+}
+
+/** Of another copy of ioredis, too. */
+function isClient (connection: object): connection is Redis {
+  return typeof (connection as Redis).duplicate === 'function' && typeof (connection as Redis).sendCommand === 'function'
+}
+
+function isCluster (connection: object): connection is Cluster {
+  return isClient(connection) && (connection as unknown as Cluster).isCluster
+}
+
+function serverOf (client: Redis | Cluster): string {
+  if (client instanceof Redis) {
+    const { path, host, port } = client.options
+    return path ?? `${host}:${port}`
+  }
+  const nodes = (client as unknown as { startupNodes: (string | number | { host?: string, port?: number })[] }).startupNodes
+  return nodes.map(node => typeof node === 'object' ? `${node.host}:${node.port}` : new URL(String(node)).host).join(', ')
+}

@@ -1,0 +1,185 @@
+import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bullmq'
+import { hostname } from 'node:os'
+import { setInterval, clearInterval } from 'node:timers'
+import { within } from '../../within.ts'
+import type { Outcome, QueueSettings, Run, Running, StoredError, StoredTask } from '../engine.ts'
+import type { Cancellations } from './cancellations.ts'
+import { failedAs, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { ProgressWriter } from './progress-writer.ts'
+import type { Shared } from './shared.ts'
+
+/** A run in this process, and why it was told to stop. */
+interface Active {
+  readonly task: StoredTask
+  readonly jobId: string
+  readonly running: Running
+  readonly progress: ProgressWriter
+  stop: 'cancelled' | 'handed over' | 'lost' | undefined
+}
+
+/** BullMQ renews the locks of what runs until all of it has ended, even if that is never. */
+class TaskWorker extends Worker<any, any, string, any> {
+  async abandon () {
+    await this.lockManager.close()
+    await this.backend.close(true)
+  }
+}
+
+const self = { host: hostname(), pid: process.pid }
+
+/** Runs the tasks of a queue in this process. */
+export class Runs {
+  readonly #queue: string
+  readonly #settings: QueueSettings
+  readonly #cancellations: Cancellations
+  readonly #run: Run
+  readonly #active = new Map<number, Active>()
+  readonly #worker: TaskWorker
+  readonly #looking: NodeJS.Timeout
+  #stopping = false
+
+  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, reach }: Shared, run: Run) {
+    this.#queue = queue
+    this.#settings = settings
+    this.#cancellations = cancellations
+    this.#run = run
+    store.reserve(1)
+    this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), {
+      ...store.options,
+      ...options,
+      name: workerName(self),
+      autorun: false,
+      concurrency: settings.concurrency,
+      lockDuration: stallTimeout,
+      stalledInterval: Math.max(1, Math.floor(stallTimeout / 4)),
+      maxStalledCount: settings.maxStalls,
+      runRetryDelay: 1000,
+      ...(settings.limit !== undefined && { limiter: settings.limit }),
+      ...keep(settings.maxSettled)
+    }, store.backend)
+    this.#worker.on('error', error => reach.report(error))
+    this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
+    this.#looking = setInterval(() => this.#lookForMarks(), stallTimeout / 2)
+    this.#looking.unref()
+  }
+
+  async start (): Promise<void> {
+    await this.#cancellations.listen(this.#queue, (id, error) => this.#cancel(id, error))
+    await this.#worker.waitUntilReady()
+    this.#worker.run().catch(error => this.#worker.emit('error', error))
+  }
+
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
+    this.#stopping = true
+    clearInterval(this.#looking)
+    const closed = this.#worker.close()
+    const ended = (timeout: number) => within(happened => {
+      closed.then(happened, happened)
+      return () => {}
+    }, timeout)
+    if (await ended(drainTimeout)) return []
+    for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
+    if (await ended(cancelTimeout)) return []
+    const left = [...this.#active.values()]
+    for (const { progress, running } of left) {
+      progress.stop()
+      running.abandon()
+    }
+    await within(happened => {
+      this.#worker.abandon().then(happened, happened)
+      return () => {}
+    }, 1000)
+    return left.map(({ task }) => task)
+  }
+
+  /** What a job's processor throws or returns decides what BullMQ makes of the job. */
+  async #process (job: TaskJob, token: string): Promise<JobResult> {
+    const task = readJob(job, 'active')
+    if (this.#stopping) return await this.#handOver(job, token)
+    const cancelled = job.data.cancelled?.error ?? await this.#cancellationOf(job, task)
+    if (cancelled !== undefined) throw this.#failure(task, { status: 'cancelled', error: cancelled }, true)
+    // BullMQ sees to that itself, but not where the job is of a schedule.
+    if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, true)
+
+    const progress = new ProgressWriter(() => this.#storeProgress(job, active))
+    const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
+    this.#active.set(task.id, active)
+    const outcome = await active.running.outcome
+    await progress.end()
+    this.#active.delete(task.id)
+
+    if (active.stop === 'lost') throw new WaitingError()
+    if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
+    if (active.stop === 'handed over') return await this.#handOver(job, token)
+    throw this.#failure(task, outcome, active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final)
+  }
+
+  /** Back to the front of the queue, as if it had not run. */
+  async #handOver (job: TaskJob, token: string): Promise<never> {
+    await job.moveToWait(token)
+    throw new WaitingError()
+  }
+
+  #failure (task: StoredTask, { status, error }: Exclude<Outcome, { status: 'completed' }>, final: boolean): Error {
+    const reason = toReason({ status, id: task.id, at: Date.now(), ...error })
+    const failure = final ? new UnrecoverableError(reason) : new Error(reason)
+    delete failure.stack
+    return failure
+  }
+
+  /** Whether the task was cancelled before it came here. Only one that may have run before can have a mark. */
+  async #cancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> {
+    const told = this.#cancellations.recall(this.#queue, task.id)
+    if (told !== undefined || (job.attemptsStarted <= 1 && job.repeatJobKey === undefined)) return told
+    return await this.#markOf(task.id)
+  }
+
+  async #lookForMarks () {
+    for (const active of this.#active.values()) {
+      const error = await this.#markOf(active.task.id)
+      if (error !== undefined) this.#stop(active, 'cancelled', error)
+    }
+  }
+
+  /** A mark that cannot be read now is looked for again. */
+  async #markOf (id: number): Promise<StoredError | undefined> {
+    try {
+      return (await this.#cancellations.markOf(this.#queue, id))?.error
+    } catch {
+      return undefined
+    }
+  }
+
+  #cancel (id: number, error: StoredError) {
+    const active = this.#active.get(id)
+    if (active !== undefined) this.#stop(active, 'cancelled', error)
+  }
+
+  /** This process was away for so long that others may run these by now. */
+  #lose (jobIds: string[]) {
+    for (const active of this.#active.values()) {
+      if (!jobIds.includes(active.jobId)) continue
+      active.progress.stop()
+      this.#stop(active, 'lost', { name: 'AbortError', message: `Another process has taken over task "${active.task.name}"`, code: 'ABORT_ERR' })
+    }
+  }
+
+  #stop (active: Active, why: NonNullable<Active['stop']>, reason: StoredError) {
+    if (active.stop === undefined || why === 'lost') active.stop = why
+    active.running.abort(reason)
+  }
+
+  async #storeProgress (job: TaskJob, { running, progress }: Active) {
+    try {
+      await job.updateProgress(pack(running.progress()))
+    } catch (error) {
+      if (!/Missing key/.test((error as Error).message)) throw error
+      progress.stop() // the job is gone
+    }
+  }
+}
+
+function keep (maxSettled: number): Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'> {
+  if (maxSettled === Infinity) return {}
+  return { removeOnComplete: { count: maxSettled }, removeOnFail: { count: maxSettled } }
+}

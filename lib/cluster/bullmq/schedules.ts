@@ -1,0 +1,64 @@
+import type { JobsOptions, Queue, RepeatOptions } from 'bullmq'
+import { Cron } from 'croner'
+import { isDeepStrictEqual } from 'node:util'
+import type { When } from '../../../types/cluster.ts'
+import type { StoredSchedule } from '../engine.ts'
+import { decodeName, encodeName } from './ids.ts'
+import { pack, unpack, type JobData } from './job.ts'
+
+/** The times of cron expressions, as the engine in the process has them. */
+export const repeatStrategy = (millis: number, { pattern, tz }: RepeatOptions): number | undefined => {
+  return new Cron(pattern!, { timezone: tz!, paused: true }).nextRun(new Date(millis))?.getTime()
+}
+
+type AnyQueue = Queue<any, any, any, any, any, any, any>
+
+/**
+ * Sets a schedule, one of BullMQ's job schedulers. One that is as it should be is left alone: BullMQ would drop its next
+ * task, which may be due because nobody was there to run it.
+ */
+export async function setSchedule (queue: AnyQueue, name: string, when: When, data: unknown, options: JobsOptions): Promise<void> {
+  const id = encodeName(name)
+  const wanted = {
+    pattern: when.cron,
+    tz: when.timeZone,
+    every: when.every,
+    data: { ...(decodeName(id) === undefined && { name }), ...pack(data) } as JobData,
+    options
+  }
+  const found = await queue.getJobScheduler(id)
+  if (found !== undefined) {
+    const { pattern, tz, every, template: { data = {}, opts = {} } = {} } = found
+    if (isDeepStrictEqual({ pattern, tz, every, data, options: opts }, wanted)) return
+  }
+  const repeat = { pattern: wanted.pattern, tz: wanted.tz, every: wanted.every, startDate: firstOf(when.every) }
+  await queue.upsertJobScheduler(id, given(repeat), { name: queue.name, data: wanted.data, opts: options })
+}
+
+export async function removeSchedule (queue: AnyQueue, name: string): Promise<boolean> {
+  return await queue.removeJobScheduler(encodeName(name))
+}
+
+/** The next to start first. */
+export async function listSchedules (queue: AnyQueue): Promise<StoredSchedule[]> {
+  const schedulers = await queue.getJobSchedulers(0, -1, true)
+  return schedulers.map(({ key, pattern, tz, every, next, template }) => {
+    const data: JobData = template?.data ?? {}
+    return {
+      name: decodeName(key) ?? data.name!,
+      when: pattern === undefined ? { every: every! } : { cron: pattern, timeZone: tz },
+      data: unpack(data),
+      nextAt: next!
+    }
+  })
+}
+
+/** Multiples of the interval since the epoch are the same in every process. */
+function firstOf (every: number | undefined): number | undefined {
+  return every === undefined ? undefined : Math.ceil(Date.now() / every) * every
+}
+
+/** BullMQ takes an option that is undefined for one that is given. */
+function given (options: { [Option in keyof RepeatOptions]?: RepeatOptions[Option] | undefined }): RepeatOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}

@@ -1,0 +1,28 @@
+import type { BackendFactory, ConnectionOptions, RelayBackendFactory } from 'bullmq'
+
+/** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
+export interface Store {
+  /** Host and port, for messages. */
+  readonly server: string
+  /** What BullMQ's classes are made with. */
+  readonly options: { readonly connection: ConnectionOptions, readonly prefix: string }
+  readonly backend: BackendFactory<any, any>
+  readonly relayBackend: RelayBackendFactory<any>
+  /** The priority of tasks without one. */
+  readonly firstPriority: number
+  /** ms after which a wait for events looks by itself. */
+  readonly eventsTimeout: number
+  /** What the server or the way to it has complained of last. */
+  readonly problem: string | undefined
+
+  /** Calls back whenever a connection breaks. */
+  onLost (callback: () => void): void
+  /** Resolves once the server takes commands and has what BullMQ needs; tries until then. Rejects if trying is of no use. */
+  connect (): Promise<void>
+  /** Resolves if the server answers. What it waits for, it does not send later. */
+  ping (): Promise<void>
+  /** Some more connections are needed, for good. */
+  reserve (connections: number): void
+  /** Ends all connections, at once. */
+  close (): Promise<void>
+}

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify'
+import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
+import { jsonCopy, jsonProblem } from './json.ts'
+
+/** What a validator answers that the app's compiler has made. */
+type Validate = ((data: unknown) => unknown) & { errors?: { instancePath?: string, message?: string }[] | null }
+
+/** Takes data for tasks of a kind: what is JSON, and what its schema takes. */
+export class DataCheck {
+  readonly #app: FastifyInstance
+  readonly #schema: unknown
+  #validate: Validate | undefined
+
+  constructor (app: FastifyInstance, schema: unknown) {
+    this.#app = app
+    this.#schema = schema
+  }
+
+  /** Throws what the app's compiler throws for a bad schema. */
+  compile (): void {
+    if (this.#schema !== undefined) this.#validate ??= compilerOf(this.#app)({ schema: this.#schema, method: '', url: '', httpPart: 'body' })
+  }
+
+  /** A copy of the data, with what the app's validator makes of it: types and defaults, as with a body. */
+  accept (data: unknown, label: string): unknown {
+    const problem = data === undefined ? undefined : jsonProblem(data)
+    if (problem !== undefined) throw new FST_ERR_TASK_INVALID_DATA(label, problem)
+    const copy = jsonCopy(data)
+    this.compile()
+    if (this.#validate === undefined) return copy
+    const answer = this.#validate(copy)
+    if (answer === false) throw new FST_ERR_TASK_INVALID_DATA(label, messageOf(this.#validate.errors))
+    const { error, value = copy } = Object(answer) as { error?: Error, value?: unknown }
+    if (error !== undefined) throw new FST_ERR_TASK_INVALID_DATA(label, error.message)
+    return value
+  }
+}
+
+function messageOf (errors: Validate['errors']): string {
+  return (errors ?? []).map(({ instancePath = '', message = '' }) => `data${instancePath} ${message}`).join(', ')
+}
+
+type Compiler = (context: { schema: unknown, method: string, url: string, httpPart: string }) => Validate
+
+/**
+ * The app's compiler. Fastify makes it with the first route that has a schema, and has no public way to ask for it sooner; where
+ * there is no such route it is asked as such a route asks.
+ */
+function compilerOf (app: FastifyInstance): Compiler {
+  const controller = internal(app, 'fastify.schemaController') as { setupValidator (options: unknown): void } | undefined
+  controller?.setupValidator(internal(app, 'fastify.options'))
+  return app.validatorCompiler as unknown as Compiler
+}
+
+function internal (app: FastifyInstance, description: string): unknown {
+  for (let owner: object | null = app; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const symbol = Object.getOwnPropertySymbols(owner).find(symbol => symbol.description === description)
+    if (symbol !== undefined) return (owner as Record<symbol, unknown>)[symbol]
+  }
+  return undefined
+}

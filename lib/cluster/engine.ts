@@ -1,0 +1,196 @@
+import type { ClusterWorker, TaskCounts, When } from '../../types/cluster.ts'
+import type { TaskState, TaskStatus } from '../../types/index.ts'
+
+/** An error as it is stored and sent: what survives the way between processes. */
+export type StoredError = NonNullable<TaskState['error']>
+
+/** A task as an engine stores it. All values are JSON; all times are ms since the epoch. A snapshot: nobody changes it. */
+export interface StoredTask {
+  readonly name: string
+  /** Tells it apart from the tasks that have had its name before and after. */
+  readonly id: number
+  readonly status: TaskStatus
+  readonly data: unknown
+  /** What its work has told of last, this run or one before. Undefined before the first. */
+  readonly progress: unknown
+  /** Of a completed task. */
+  readonly result: unknown
+  /** Of a failed or cancelled task. */
+  readonly error: StoredError | undefined
+  /** 0 before its first run, then counts from 1. Runs that were handed over or taken over do not count. */
+  readonly attempt: number
+  readonly createdAt: number
+  /** While it is delayed: by `delay`, by its schedule, or by the back-off between two attempts. */
+  readonly startsAt: number | undefined
+  /** When its latest run started. Undefined for a task that never ran. */
+  readonly startedAt: number | undefined
+  readonly settledAt: number | undefined
+  /** Who runs it, or ran it last. */
+  readonly worker: ClusterWorker | undefined
+}
+
+/** A task to be added. */
+export interface NewTask {
+  readonly name: string
+  readonly id: number
+  /** Nobody else can have that name: there is no need to ask the store whose it is. */
+  readonly unique: boolean
+  readonly data: unknown
+  /** ms; 0: it may start at once. */
+  readonly delay: number
+  /** 0: before all that have one; then 1 (first) to 2,097,151. Equal ones start in the order added. */
+  readonly priority: number
+}
+
+/** What became of a task to be added: it is stored, or the unsettled task `holder` has its name and nothing has changed. */
+export interface Added {
+  readonly task: StoredTask
+  readonly added: boolean
+}
+
+/** How a run has ended. */
+export type Outcome =
+  | { readonly status: 'completed', readonly result: unknown }
+  /** `final`: not to be tried again, however many attempts are left. */
+  | { readonly status: 'failed', readonly error: StoredError, readonly final: boolean }
+  /** It ended with an abort. */
+  | { readonly status: 'cancelled', readonly error: StoredError }
+
+/** A run of a task in this process, as its engine sees it. */
+export interface Running {
+  /** Never rejects. */
+  readonly outcome: Promise<Outcome>
+  /** The progress as it is now, JSON and a copy; undefined if there is none. Never throws. */
+  progress (): unknown
+  /** Aborts its signal, once: for a cancellation, for a hand-over, because another process has taken it over. */
+  abort (reason: StoredError): void
+  /** It has not stopped, and nobody waits for it any more: called for what `stop` answers. */
+  abandon (): void
+}
+
+/**
+ * Starts the work of a task in this process; never throws. `progressed` is called, synchronously, whenever there is a new
+ * progress; the engine reads it with `progress()` when it is ready to store it, and once more when the run has ended.
+ */
+export type Run = (task: StoredTask, progressed: () => void) => Running
+
+/** How the tasks of a kind are to run. Complete and checked. */
+export interface QueueSettings {
+  readonly concurrency: number
+  /** Infinity: none. */
+  readonly globalConcurrency: number
+  readonly limit: { readonly max: number, readonly duration: number } | undefined
+  /** Runs at most. */
+  readonly attempts: number
+  readonly backoff: { readonly type: 'fixed' | 'exponential', readonly delay: number, readonly jitter: number }
+  /** How often it may be taken over from a process that has vanished. */
+  readonly maxStalls: number
+  /** Settled tasks that are kept; the one that settled first goes first. Infinity: all. */
+  readonly maxSettled: number
+}
+
+/** A schedule as an engine stores it. */
+export interface StoredSchedule {
+  readonly name: string
+  readonly when: When
+  readonly data: unknown
+  readonly nextAt: number
+}
+
+/**
+ * The tasks of one kind.
+ *
+ * Every operation that returns a promise, but `work` and `stop`, rejects with `FST_ERR_TASK_UNREACHABLE` if the server has
+ * not answered within the plugin's `timeout`.
+ */
+export interface Queue {
+  /**
+   * Adds tasks; the answers are in the order of the tasks. The store decides on each name: a task is added if no unsettled
+   * task has its name, and of many that are added at once, by whomever, exactly one is. A settled holder of the name is
+   * dropped for the new one. One task and a hundred cost about the same.
+   */
+  add (tasks: readonly NewTask[]): Promise<Added[]>
+
+  /**
+   * The task that has this name now, or had it last. With an `id`: that very task, though another may have its name by now or
+   * it may have been dropped. How a task ended that lost its name is remembered for the last few holders of a name, and for as
+   * long as somebody watches the name. Its data need not be.
+   */
+  get (name: string, id?: number): Promise<StoredTask | undefined>
+
+  /**
+   * A page of the tasks whose status is one of `statuses`: running and cancelling ones, then deferred ones (the next to
+   * start first: those that wait before those that are delayed), then failed and cancelled ones, then completed ones (the
+   * latest settled first, both).
+   */
+  list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]>
+
+  /** `running` counts those that are cancelling, `failed` those that were cancelled. */
+  count (): Promise<TaskCounts>
+
+  /** Whether no task is unsettled. */
+  isIdle (): Promise<boolean>
+
+  /** Drops all settled tasks; answers how many. */
+  purge (): Promise<number>
+
+  /**
+   * Cancels the task of this name and id. One that has not started has settled as `cancelled` with `reason` once this
+   * resolves, and never runs. One that runs is told, wherever it runs: it is `cancelling` then and `Running.abort` is called
+   * with `reason`; its outcome decides how it ends, but it is not tried again. The first reason counts. Answers the task as
+   * it is then, or undefined if it is gone. Idempotent: the caller calls it again from time to time until the task has
+   * settled.
+   */
+  cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined>
+
+  /**
+   * Has a task run at the times of `when`, named `<name>@<its time, ISO 8601>`, with that time as its id. Another schedule
+   * of that name is changed. The next task of a schedule is stored already, as a deferred one that `startsAt` its time; the
+   * one after it is stored when that one starts.
+   */
+  schedule (name: string, when: When, data: unknown, priority: number): Promise<void>
+
+  /** Ends a schedule and drops its deferred task. Answers whether there was one. */
+  unschedule (name: string): Promise<boolean>
+
+  /** All schedules, the next to start first. */
+  schedules (): Promise<StoredSchedule[]>
+
+  /** No task starts until `resume`, in any process. */
+  pause (): Promise<void>
+  resume (): Promise<void>
+
+  /**
+   * Calls `changed` whenever the task of this name may have changed its status or progress (without a name: any task), and
+   * once as soon as it watches, so that whoever reads the task at each call misses nothing. It may be called once too often,
+   * never too rarely. Answers how to leave. It holds no process.
+   */
+  watch (name: string | undefined, changed: () => void): () => void
+
+  /** Starts giving this process tasks, `concurrency` at once. Resolves when it does. */
+  work (run: Run): Promise<void>
+
+  /**
+   * Takes no more tasks; gives those that run here `drainTimeout` ms; then aborts and hands them over: whatever aborted work
+   * ends with but `completed`, its task goes back to the front of the queue, its last progress stored, its attempt not counted.
+   * A run that was told to cancel ends as cancelled instead. Resolves `cancelTimeout` ms after that at the latest, to the
+   * tasks that have not stopped. On an engine whose tasks end with the process there is nobody to hand them over to: they
+   * settle as cancelled, those that are deferred too.
+   */
+  stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]>
+}
+
+/** Where tasks live. It knows nothing of Fastify. */
+export interface Engine {
+  /** The queue of a kind. Called once a kind, before `open` or after it; its operations are called after `open`. */
+  queue (kind: string, settings: QueueSettings): Queue
+
+  /** Connects; called again after a failure. Rejects with `FST_ERR_TASK_UNREACHABLE` if the server has not answered within the plugin's `timeout`. */
+  open (): Promise<void>
+
+  /** Resolves if the server answers. */
+  ping (): Promise<void>
+
+  /** Leaves the server, after all queues have stopped. Also after an `open` that has failed. Never rejects, and never waits for long. */
+  close (): Promise<void>
+}

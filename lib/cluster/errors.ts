@@ -1,0 +1,43 @@
+import { createError } from '@fastify/error'
+
+/** The server has not answered within `timeout`. 503 */
+export const FST_ERR_TASK_UNREACHABLE = createError<'FST_ERR_TASK_UNREACHABLE', 503, [details: string]>(
+  'FST_ERR_TASK_UNREACHABLE',
+  'The task server does not answer%s',
+  503
+)
+
+/** A kind is defined twice, or too late. 500 */
+export const FST_ERR_TASK_KIND_DEFINED = createError<'FST_ERR_TASK_KIND_DEFINED', 500, [kind: string, problem: string]>(
+  'FST_ERR_TASK_KIND_DEFINED',
+  'Cannot define the kind "%s": %s',
+  500
+)
+
+/** No kind of that name is defined in this process. 404 */
+export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND', 404, [kind: string]>(
+  'FST_ERR_TASK_UNKNOWN_KIND',
+  'There is no kind "%s"',
+  404
+)
+
+/** What a task fails with whose processes have vanished, one after the other. 500 */
+export const FST_ERR_TASK_STALLED = createError<'FST_ERR_TASK_STALLED', 500, [task: string]>(
+  'FST_ERR_TASK_STALLED',
+  'Every process that ran %s has vanished',
+  500
+)
+
+/** The data of a task is no JSON, or not what the schema of its kind takes. 400 */
+export const FST_ERR_TASK_INVALID_DATA = createError<'FST_ERR_TASK_INVALID_DATA', 400, [task: string, problem: string]>(
+  'FST_ERR_TASK_INVALID_DATA',
+  'The data of %s is invalid: %s',
+  400
+)
+
+/** The package that a connection needs is not installed. 500 */
+export const FST_ERR_TASK_MISSING_PACKAGE = createError<'FST_ERR_TASK_MISSING_PACKAGE', 500, [name: string, install: string]>(
+  'FST_ERR_TASK_MISSING_PACKAGE',
+  'The connection of fastify-tasks/cluster needs the package "%s": npm install %s',
+  500
+)

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Cluster, ClusterOptions, ClusterWork, Kind, KindOptions } from '../../types/cluster.ts'
+import { createEngine } from './connection.ts'
+import { Kinds } from './kinds.ts'
+import { checkClusterOptions } from './options.ts'
+
+export * as errors from './errors.ts'
+export type * from '../../types/cluster.ts'
+
+async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
+  const settings = checkClusterOptions(options)
+  const log = {
+    info: (message: string) => fastify.log.info(message),
+    warn: (message: string) => fastify.log.warn(message)
+  }
+  const kinds = new Kinds(await createEngine({ ...settings, log }), settings)
+
+  // A getter, so that work gets the instance that it was defined on.
+  fastify.decorate('cluster', {
+    getter (this: FastifyInstance) {
+      const isOurs = this === fastify || Object.prototype.isPrototypeOf.call(fastify, this)
+      return clusterOf(isOurs ? this : fastify, kinds)
+    }
+  })
+
+  fastify.addHook('onReady', async () => {
+    if (settings.connection === undefined) {
+      const level = process.env.NODE_ENV === 'production' ? 'warn' : 'info'
+      fastify.log[level]('fastify-tasks/cluster has no connection: its tasks live in this process, and end with it')
+    }
+    await kinds.start()
+  })
+  fastify.addHook('preClose', async () => kinds.endWatches())
+  fastify.addHook('onClose', async () => {
+    const left = await kinds.close()
+    if (left.length === 0) return
+    const names = left.map(({ kind, task }) => `${kind} "${task.name}"`)
+    fastify.log.warn({ tasks: names }, `${left.length} tasks have not stopped; another process takes them over: ${names.join(', ')}`)
+  })
+}
+
+function clusterOf (app: FastifyInstance, kinds: Kinds): Cluster {
+  return {
+    defineTask: ((kind: string, work: ClusterWork, options?: KindOptions) => kinds.define(app, kind, work, options)) as Cluster['defineTask'],
+    getKind: kind => kinds.get(kind) as Kind<any, any, any>,
+    ping: () => kinds.ping(),
+    [Symbol.iterator]: () => kinds[Symbol.iterator]()
+  }
+}
+
+/** Background tasks over a fleet of processes: `app.cluster`. After `fastify-tasks`, whose tasks they run as. */
+export default fp(cluster, { fastify: '5.x', name: 'fastify-tasks/cluster', dependencies: ['fastify-tasks'] })

@@ -1,0 +1,128 @@
+import type { FastifyInstance } from 'fastify'
+import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
+import { DataCheck } from './data.ts'
+import type { Engine, Queue, Run, StoredTask } from './engine.ts'
+import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNREACHABLE } from './errors.ts'
+import { Kind } from './kind.ts'
+import { checkKind, type ClusterSettings } from './options.ts'
+import { runWith } from './run.ts'
+
+/** A kind, and how this process runs it. */
+interface Defined {
+  readonly kind: Kind
+  readonly queue: Queue
+  readonly data: DataCheck
+  readonly run: Run
+}
+
+/** The kinds that this process knows: defines them, works them when the app is ready, hands over what runs when it closes. */
+export class Kinds {
+  readonly #engine: Engine
+  readonly #settings: ClusterSettings
+  readonly #kinds = new Map<string, Defined>()
+  readonly #whenClosing = new Set<() => void>()
+  readonly #whenStopped = new Set<() => Promise<void>>()
+  #state: 'defining' | 'ready' | 'closing' | 'left' = 'defining'
+  #opening: Promise<void> | undefined
+
+  constructor (engine: Engine, settings: ClusterSettings) {
+    this.#engine = engine
+    this.#settings = settings
+  }
+
+  [Symbol.iterator] (): Iterator<Kind> {
+    return Array.from(this.#kinds.values(), ({ kind }) => kind).values()
+  }
+
+  define (app: FastifyInstance, name: string, work: ClusterWork, options: KindOptions = {}): Kind {
+    const { timeout, schema, ...settings } = checkKind(name, work, options, this.#settings.maxSettled)
+    if (this.#kinds.has(name)) throw new FST_ERR_TASK_KIND_DEFINED(name, 'it is defined already')
+    if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
+    const queue = this.#engine.queue(name, settings)
+    const data = new DataCheck(app, schema)
+    const isClosed = () => this.#state === 'closing' || this.#state === 'left'
+    const kind = new Kind({
+      kind: name,
+      cancelTimeout: this.#settings.cancelTimeout,
+      get closed () { return isClosed() },
+      queue: async () => {
+        await this.#open()
+        return queue
+      },
+      accept: (value, label) => data.accept(value, label),
+      onceClosing: callback => subscribe(this.#whenClosing, callback),
+      onceStopped: callback => subscribe(this.#whenStopped, callback)
+    })
+    this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, timeout) })
+    return kind
+  }
+
+  get (name: string): Kind {
+    const defined = this.#kinds.get(name)
+    if (defined === undefined) throw new FST_ERR_TASK_UNKNOWN_KIND(name)
+    return defined.kind
+  }
+
+  async ping (): Promise<void> {
+    await this.#open()
+    await this.#engine.ping()
+  }
+
+  /** Opens the engine, and works the kinds that this process is to work. */
+  async start (): Promise<void> {
+    this.#state = 'ready'
+    for (const { data } of this.#kinds.values()) data.compile()
+    const worked = this.#worked()
+    try {
+      await this.#open()
+      await Promise.all(worked.map(({ queue, run }) => queue.work(run)))
+    } catch (error) {
+      await this.#engine.close()
+      throw error
+    }
+  }
+
+  /** Nobody watches any more. */
+  endWatches (): void {
+    for (const callback of this.#whenClosing) callback()
+  }
+
+  /** Takes no more tasks and hands over what runs. Answers what has not stopped, with its kind. */
+  async close (): Promise<{ kind: string, task: StoredTask }[]> {
+    this.#state = 'closing'
+    const { drainTimeout, cancelTimeout } = this.#settings
+    const left = await Promise.all(Array.from(this.#kinds, async ([kind, { queue }]) => {
+      const tasks = await queue.stop(drainTimeout, cancelTimeout)
+      return tasks.map(task => ({ kind, task }))
+    }))
+    await Promise.all(Array.from(this.#whenStopped, callback => callback()))
+    this.#state = 'left'
+    await this.#engine.close()
+    return left.flat()
+  }
+
+  #worked (): Defined[] {
+    const { work } = this.#settings
+    if (typeof work === 'boolean') return work ? [...this.#kinds.values()] : []
+    return work.map(name => {
+      const defined = this.#kinds.get(name)
+      if (defined === undefined) throw new FST_ERR_TASK_UNKNOWN_KIND(name)
+      return defined
+    })
+  }
+
+  /** Verbs may come before the app is ready. */
+  async #open (): Promise<void> {
+    if (this.#state === 'left') throw new FST_ERR_TASK_UNREACHABLE(': the app has closed')
+    if (this.#opening === undefined) {
+      this.#opening = this.#engine.open()
+      this.#opening.catch(() => { this.#opening = undefined })
+    }
+    await this.#opening
+  }
+}
+
+function subscribe<Callback> (callbacks: Set<Callback>, callback: Callback): () => void {
+  callbacks.add(callback)
+  return () => callbacks.delete(callback)
+}

@@ -1,0 +1,50 @@
+import type { TaskCounts } from '../../../types/cluster.ts'
+import { Sorted } from './sorted.ts'
+import type { LocalTask } from './task.ts'
+
+const byPlace = (a: LocalTask, b: LocalTask) => a.place - b.place
+
+/** The tasks of a kind by where they are in their life: each is in one list, or gone. */
+export class TaskLists {
+  /** Those that are cancelling, too. */
+  readonly running = new Sorted<LocalTask>(byPlace)
+  /** Those that may start, in the order in which p-queue starts them. */
+  readonly waiting = new Sorted<LocalTask>((a, b) => a.priority - b.priority || byPlace(a, b))
+  readonly delayed = new Sorted<LocalTask>((a, b) => a.startsAt! - b.startsAt! || byPlace(a, b))
+  /** Those that were cancelled, too. */
+  readonly failed = new Sorted<LocalTask>(byPlace)
+  readonly completed = new Sorted<LocalTask>(byPlace)
+  #lastPlace = 0
+
+  /** Moves a task out of the list that it is in, has it changed, and moves it to the end of its likes in another. */
+  move (task: LocalTask, list: Sorted<LocalTask> | undefined, change = () => {}): void {
+    task.list?.delete(task)
+    change()
+    task.place = ++this.#lastPlace
+    task.list = list
+    list?.add(task)
+  }
+
+  get counts (): TaskCounts {
+    return {
+      deferred: this.waiting.size + this.delayed.size,
+      running: this.running.size,
+      completed: this.completed.size,
+      failed: this.failed.size
+    }
+  }
+
+  get settledFirst (): LocalTask | undefined {
+    const [failed, completed] = [this.failed.first, this.completed.first]
+    return failed === undefined || (completed !== undefined && completed.place < failed.place) ? completed : failed
+  }
+
+  /** All of them, as they are listed. */
+  * [Symbol.iterator] () {
+    yield * this.running
+    yield * this.waiting
+    yield * this.delayed
+    yield * this.failed.backwards()
+    yield * this.completed.backwards()
+  }
+}

@@ -1,0 +1,72 @@
+import type { FastifyInstance } from 'fastify'
+import type { ClusterWork } from '../../types/cluster.ts'
+import type { Task } from '../task.ts'
+import type { Outcome, Run } from './engine.ts'
+import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
+import { jsonCopy, jsonProblem } from './json.ts'
+import { RunningTask } from './running-task.ts'
+import { fromStoredError, toStoredError } from './stored-error.ts'
+
+/** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
+export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, timeout: number): Run {
+  return (stored, progressed) => {
+    const { name, data } = stored
+    const start = (app: FastifyInstance, task: unknown) => {
+      const core = task as Task
+      if (stored.progress !== undefined) core.progress = stored.progress
+      whenProgressed(core, progressed)
+      return work(app, new RunningTask(core, stored))
+    }
+    let core: Task
+    try {
+      core = app.addTask(start, { name, kind, data, register: false, timeout, log: app.log.child({ kind }) }) as unknown as Task
+    } catch (error) {
+      return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {}, abandon: () => {} }
+    }
+    return {
+      outcome: new Promise(resolve => core.onceSettled(() => resolve(outcomeOf(core)))),
+      progress () {
+        const problem = jsonProblem(core.progress, 'progress')
+        if (core.progress === undefined || problem === undefined) return jsonCopy(core.progress)
+        core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, problem), 'failed')
+        return stored.progress
+      },
+      abort: reason => core.abort(fromStoredError(reason)),
+      abandon: () => core.leave() // else the core would wait for it as well
+    }
+  }
+}
+
+/** A task tells of its status and of its progress in the same way. */
+function whenProgressed (core: Task, progressed: () => void) {
+  let { status } = core
+  core.onChange(() => {
+    if (core.status === status) progressed()
+    else status = core.status
+  })
+}
+
+function outcomeOf (core: Task): Outcome {
+  const { status, error, result } = core
+  if (status === 'cancelled') return { status, error: toStoredError(error) }
+  if (status === 'failed') return failure(error)
+  try {
+    return { status: 'completed', result: jsonCopy(result) }
+  } catch (error) {
+    return failure(new FST_ERR_TASK_INVALID_DATA(`task "${core.name}"`, `its result is no JSON: ${(error as Error).message}`))
+  }
+}
+
+function failure (error: unknown): Outcome {
+  const final = error instanceof FST_ERR_TASK_INVALID_DATA || isFinal(error)
+  return { status: 'failed', error: toStoredError(error), final }
+}
+
+/** Anything can be thrown, even what cannot be read. */
+function isFinal (error: unknown): boolean {
+  try {
+    return (error as { retry?: unknown } | null | undefined)?.retry === false
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,46 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import t from 'tap'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildFleet } from './fixtures/fleet.ts'
+
+onEveryEngine(t, (t, engine) => {
+  t.test('what a task of the cluster does is logged as the core does it', async t => {
+    const [here] = await buildFleet(t, engine, (_app, { data }) => {
+      if (data === 'fail') throw new Error('as told')
+    }, { apps: 1 })
+    await (await here.kind.addTask(1, { name: 'good' })).finished
+    await (await here.kind.addTask('fail', { name: 'bad' })).finished.catch(() => {})
+    const told = (name: string) => here.lines.filter(line => line.task === name).map(line => [line.level, line.msg])
+    t.strictSame(told('good'), [[20, 'task started'], [20, 'task completed']])
+    t.match(told('bad'), [[20, 'task started'], [50, 'task failed']])
+    t.match(here.lines.find(line => line.level === 50), { err: { message: 'as told' } })
+  })
+
+  t.test('onError of the core is told of a task that failed', async t => {
+    const told: unknown[] = []
+    const [here] = await buildFleet(t, engine, () => { throw new Error('as told') }, {
+      apps: 1,
+      core: { onError (error: any, task) { told.push([error.message, task.name]) } }
+    })
+    await (await here.kind.addTask(1, { name: 'bad' })).finished.catch(() => {})
+    t.strictSame(told, [['as told', 'bad']])
+  })
+
+  t.test('the tracing channel of the core tells of it', async t => {
+    const [here] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    const told: unknown[] = []
+    const listener = (message: any) => { told.push(message.task.name) }
+    subscribe('tracing:fastify-tasks.task:start', listener)
+    t.teardown(() => unsubscribe('tracing:fastify-tasks.task:start', listener))
+    await (await here.kind.addTask(1, { name: 'traced' })).finished
+    t.strictSame(told, ['traced'])
+  })
+
+  t.test('app.tasks does not list it', async t => {
+    let size
+    const [here] = await buildFleet(t, engine, app => { size = app.tasks.size }, { apps: 1 })
+    await (await here.kind.addTask(1)).finished
+    t.equal(size, 0)
+    t.equal(here.app.tasks.size, 0)
+  })
+})

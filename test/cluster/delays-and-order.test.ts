@@ -1,0 +1,133 @@
+import t from 'tap'
+import { withResolvers } from '../fixtures/with-resolvers.ts'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildFleet } from './fixtures/fleet.ts'
+import { Journal } from './fixtures/journal.ts'
+
+onEveryEngine(t, (t, engine) => {
+  t.test('a delayed task starts after its delay, and says when', async t => {
+    const [here, there] = await buildFleet(t, engine, () => Date.now())
+    const added = await here.kind.addTask(1, { name: 'delayed', delay: 300 })
+    const task = await there.kind.getTask('delayed')
+    t.equal(task.status, 'deferred')
+    const { startsAt } = task
+    t.equal(startsAt, task.createdAt + 300)
+    t.ok(Math.abs(added.startsAt! - startsAt!) < 100)
+    const startedAt = await task.finished
+    t.ok(startedAt >= startsAt! - 5 && startedAt < startsAt! + 2000, `started ${startedAt - startsAt!} ms late`)
+    t.equal((await here.kind.getTask('delayed')).startsAt, undefined, 'a task that has started tells when it did instead')
+  })
+
+  t.test('a delay of 0 is none', async t => {
+    const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    t.equal((await here.kind.addTask(1, { delay: 0 })).startsAt, undefined)
+  })
+
+  t.test('delayed tasks start in the order of their times', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) }, { concurrency: 1, apps: 1 })
+    await Promise.all([300, 100, 200].map(delay => here.kind.addTask(`${delay}`, { delay })))
+    await here.kind.idle()
+    t.strictSame(journal.lines, ['100', '200', '300'])
+  })
+
+  t.test('tasks start in the order in which they were added', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) }, { concurrency: 1, apps: 1 })
+    for (let i = 0; i < 20; i++) await here.kind.addTask(`${i}`)
+    await here.kind.idle()
+    t.strictSame(journal.lines, Array.from({ length: 20 }, (_, i) => `${i}`))
+  })
+
+  t.test('of tasks that wait those without a priority start first, then those with the lowest number', async t => {
+    const journal = new Journal()
+    const gate = withResolvers()
+    const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
+      journal.write(data)
+      if (data === 'blocks') await gate.promise
+    }, { concurrency: 1, apps: 1 })
+    await here.kind.addTask('blocks')
+    await journal.until('blocks')
+    for (const [data, priority] of [['later', 10], ['sooner', 1], ['none', undefined], ['last', 1000], ['later, too', 10]] as const) {
+      await there.kind.addTask(data, { name: data, priority })
+    }
+    t.strictSame((await there.kind.tasks({ status: ['deferred'] })).map(task => task.name), ['none', 'sooner', 'later', 'later, too', 'last'])
+    gate.resolve()
+    await here.kind.idle()
+    t.strictSame(journal.lines, ['blocks', 'none', 'sooner', 'later', 'later, too', 'last'])
+  })
+
+  t.test('one process runs ten tasks of a kind at once unless told otherwise', async t => {
+    const journal = new Journal()
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, async () => {
+      journal.write('started')
+      await gate.promise
+    }, { apps: 1 })
+    await here.kind.addTasks(Array.from({ length: 15 }, (_, data) => ({ data })))
+    await journal.until('started', 10)
+    await here.kind.count()
+    t.strictSame(await here.kind.count(), { deferred: 5, running: 10, completed: 0, failed: 0 })
+    gate.resolve()
+    await here.kind.idle()
+    t.equal(journal.lines.length, 15)
+  })
+
+  t.test('no more tasks of a kind run at once in a process than its concurrency', async t => {
+    let running = 0
+    let most = 0
+    const [here] = await buildFleet(t, engine, async () => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setTimeout(resolve, 5))
+      running--
+    }, { concurrency: 3, apps: 1 })
+    await here.kind.addTasks(Array.from({ length: 30 }, (_, data) => ({ data })))
+    await here.kind.idle()
+    t.equal(most, 3)
+  })
+
+  t.test('no more tasks of a kind run at once in the fleet than its globalConcurrency', async t => {
+    let running = 0
+    let most = 0
+    const [here, there] = await buildFleet(t, engine, async () => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setTimeout(resolve, 5))
+      running--
+    }, { globalConcurrency: 2 })
+    await here.kind.addTasks(Array.from({ length: 20 }, (_, data) => ({ data })))
+    await there.kind.idle()
+    t.equal(most, 2)
+  })
+
+  t.test('a slow kind holds up no other', async t => {
+    const gate = withResolvers()
+    const [slow] = await buildFleet(t, engine, () => gate.promise, { concurrency: 1, apps: 1 })
+    const [fast] = await buildFleet(t, engine, () => 'fast', { concurrency: 1, apps: 1 })
+    await slow.kind.addTasks([{ data: 1 }, { data: 2 }])
+    t.equal(await (await fast.kind.addTask(1)).finished, 'fast')
+    gate.resolve()
+    await slow.kind.idle()
+  })
+
+  t.test('with a limit no more tasks start in a time than it allows, in the whole fleet', async t => {
+    const times: number[] = []
+    const [here, there] = await buildFleet(t, engine, () => { times.push(Date.now()) }, { limit: { max: 3, duration: 300 } })
+    await here.kind.addTasks(Array.from({ length: 8 }, (_, data) => ({ data })))
+    await there.kind.idle()
+    times.sort((a, b) => a - b)
+    t.equal(times.length, 8)
+    t.ok(times[3]! - times[0]! >= 250 && times[6]! - times[0]! >= 500, `started at ${times.map(time => time - times[0]!)}`)
+  })
+
+  t.test('bad options of a task are refused', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {})
+    const bad = [{ delay: -1 }, { delay: '1' }, { delay: NaN }, { delay: Infinity }, { priority: -1 }, { priority: 1.5 }, { priority: '1' }, { onDuplicate: 'ignore' }, { nmae: 'x' }, null]
+    for (const options of bad as any[]) await t.rejects(kind.addTask(1, options), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    t.strictSame(await kind.tasks(), [])
+  })
+
+  t.test('an option that is unknown is named, with the one that was meant', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {})
+    await t.rejects(kind.addTask(1, { delya: 5 } as any), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /delya.*delay/ })
+  })
+})

@@ -1,0 +1,157 @@
+import Fastify from 'fastify'
+import t from 'tap'
+import tasks, { errors } from '../../index.ts'
+import cluster from '../../lib/cluster/index.ts'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildApp } from './fixtures/fleet.ts'
+import { Journal } from './fixtures/journal.ts'
+
+onEveryEngine(t, (t, engine) => {
+  t.test('kinds are defined, found and walked over', async t => {
+    const { app } = await buildApp(t, engine)
+    const report = app.cluster.defineTask('report', () => 1)
+    const mail = app.cluster.defineTask('mail', () => 2)
+    t.equal(report.name, 'report')
+    t.equal(app.cluster.getKind('report'), report)
+    t.equal(app.cluster.getKind('mail'), mail)
+    t.strictSame([...app.cluster].map(kind => kind.name), ['report', 'mail'])
+  })
+
+  t.test('a kind that nobody defined is unknown', async t => {
+    const { app } = await buildApp(t, engine)
+    for (const kind of ['report', '__proto__', 'constructor']) t.throws(() => app.cluster.getKind(kind), { code: 'FST_ERR_TASK_UNKNOWN_KIND' })
+  })
+
+  t.test('a kind is defined once, and before the app is ready', async t => {
+    const { app } = await buildApp(t, engine)
+    app.cluster.defineTask('report', () => {})
+    t.throws(() => app.cluster.defineTask('report', () => {}), { code: 'FST_ERR_TASK_KIND_DEFINED', message: /"report"/ })
+    await app.ready()
+    t.throws(() => app.cluster.defineTask('late', () => {}), { code: 'FST_ERR_TASK_KIND_DEFINED', message: /"late"/ })
+    t.throws(() => app.cluster.getKind('late'), { code: 'FST_ERR_TASK_UNKNOWN_KIND' })
+  })
+
+  t.test('a kind may be a decorator, of an encapsulated plugin, whose instance its work gets', async t => {
+    const { app } = await buildApp(t, engine)
+    await app.register(async child => {
+      child.decorate('words', ['encapsulated'])
+      child.decorate('reports', child.cluster.defineTask(`encapsulated ${process.pid}`, (app: any) => [app === child, app.words]))
+      child.get('/', async () => (await (child as any).reports.addTask(null)).finished)
+    })
+    const outer = app.cluster.defineTask(`outer ${process.pid}`, instance => instance === app)
+    t.strictSame((await app.inject('/')).json(), [true, ['encapsulated']])
+    t.equal(await (await outer.addTask(null)).finished, true)
+  })
+
+  t.test('ping resolves while the server answers', async t => {
+    const { app } = await buildApp(t, engine)
+    await app.ready()
+    t.equal(await app.cluster.ping(), undefined)
+  })
+
+  t.test('an app that works on no kind runs none, and adds, finds and cancels', async t => {
+    const journal = new Journal()
+    const kind = `webonly ${process.pid}`
+    const build = async (work: boolean) => {
+      const { app } = await buildApp(t, engine, { work })
+      const defined = app.cluster.defineTask(kind, () => { journal.write(`ran ${work}`) })
+      await app.ready()
+      return defined
+    }
+    const web = await build(false)
+    const task = await web.addTask(1, { name: 'waiting' })
+    t.equal((await web.getTask('waiting')).status, 'deferred')
+    if (engine.connection === undefined) return task.cancel()
+    await build(true)
+    await task.finished
+    t.strictSame(journal.lines, ['ran true'])
+  })
+
+  t.test('an app may work on some kinds alone', async t => {
+    const names = [`one ${process.pid}`, `two ${process.pid}`]
+    const { app } = await buildApp(t, engine, { work: [names[1]!] })
+    const [one, two] = names.map(name => app.cluster.defineTask(name, () => name))
+    await app.ready()
+    const waiting = await one!.addTask(1, { name: 'waiting' })
+    t.equal(await (await two!.addTask(1)).finished, names[1])
+    t.equal((await one!.getTask('waiting')).status, 'deferred')
+    await waiting.cancel()
+  })
+
+  t.test('a task may be added before the app is ready', async t => {
+    const { app } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask(`early ${process.pid}`, () => 'ran')
+    const adding = kind.addTask(1)
+    await app.ready()
+    t.equal(await (await adding).finished, 'ran')
+  })
+
+  t.test('work is told the name, kind and data of its task, and has its log and signal', async t => {
+    const { app, lines } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask(`told ${process.pid}`, (_app, task) => {
+      task.log.info('working')
+      t.equal(task.signal.aborted, false)
+      return { name: task.name, kind: task.kind, data: task.data, attempt: task.attempt }
+    })
+    await app.ready()
+    const task = await kind.addTask(5, { name: 'told' })
+    t.strictSame(await task.finished, { name: 'told', kind: `told ${process.pid}`, data: 5, attempt: 1 })
+    t.match(lines.find(line => line.msg === 'working'), { task: 'told' })
+  })
+
+  t.test('bad options of a kind are refused', async t => {
+    const { app } = await buildApp(t, engine)
+    const bad: any[] = [
+      { concurrency: 0 }, { concurrency: 1.5 }, { globalConcurrency: 0 }, { limit: 5 }, { limit: { max: 0, duration: 1 } }, { limit: { max: 1 } }, { attempts: 0 }, { attempts: '3' },
+      { backoff: -1 }, { backoff: { type: 'linear', delay: 5 } }, { backoff: { type: 'fixed' } }, { timeout: 0 }, { maxStalls: -1 }, { maxSettled: -1 }, { schema: 5 }, { atempts: 3 }, null
+    ]
+    for (const options of bad) t.throws(() => app.cluster.defineTask('bad', () => {}, options), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(options))
+    for (const kind of ['', 5, undefined] as any[]) t.throws(() => app.cluster.defineTask(kind, () => {}), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    for (const work of [undefined, 5, Promise.resolve()] as any[]) t.throws(() => app.cluster.defineTask('bad', work), { code: 'FST_ERR_TASK_INVALID_WORK' })
+    t.throws(() => app.cluster.defineTask('bad', () => {}, { atempts: 3 } as any), { message: /atempts.*attempts/ })
+    t.strictSame([...app.cluster], [])
+  })
+})
+
+t.test('bad options of the plugin are refused', async t => {
+  const bad: any[] = [
+    { prefix: '' }, { prefix: 5 }, { work: 'report' }, { work: [5] }, { maxSettled: -1 }, { cancelTimeout: -1 }, { drainTimeout: '5' }, { stallTimeout: 0 }, { timeout: -1 },
+    { migrate: 'yes' }, { connection: 5 }, { connection: 'http://example.com' }, { connection: 'nonsense' }, { conection: 'redis://127.0.0.1' }
+  ]
+  for (const options of bad) {
+    const app = Fastify()
+    await app.register(tasks)
+    await t.rejects(async () => { await app.register(cluster, options) }, { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(options))
+    await app.close()
+  }
+})
+
+t.test('the plugin needs that of the core', async t => {
+  const app = Fastify()
+  await t.rejects(async () => { await app.register(cluster, {}) }, { code: 'FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED' }).catch(() => {})
+  await app.close().catch(() => {})
+})
+
+t.test('local: ready says once that the tasks end with the process', async t => {
+  const { app, lines } = await buildApp(t, { name: 'local', connection: undefined })
+  await app.ready()
+  const said = lines.filter(line => /process/.test(line.msg))
+  t.equal(said.length, 1)
+  t.equal(said[0]!.level, 30)
+})
+
+t.test('local: in production it says so as a warning', async t => {
+  const { NODE_ENV } = process.env
+  t.teardown(() => {
+    if (NODE_ENV === undefined) delete process.env.NODE_ENV
+    else process.env.NODE_ENV = NODE_ENV
+  })
+  process.env.NODE_ENV = 'production'
+  const { app, lines } = await buildApp(t, { name: 'local', connection: undefined })
+  await app.ready()
+  t.equal(lines.filter(line => /process/.test(line.msg) && line.level === 40).length, 1)
+})
+
+t.test('the errors are among those of the package', async t => {
+  t.type(errors.FST_ERR_TASK_NOT_FOUND, 'function')
+})

@@ -1,0 +1,122 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import t from 'tap'
+import type { ClusterOptions, KindOptions } from '../../lib/cluster/index.ts'
+import { onEveryServer } from './fixtures/engines.ts'
+import { buildApp } from './fixtures/fleet.ts'
+
+interface Told { what: string, task?: string, attempt?: number, progress?: number }
+
+onEveryServer(t, (t, engine) => {
+  let prefixes = 0
+
+  /** An app that adds and watches, and how to start processes that work. */
+  async function buildFleet (t: Parameters<typeof buildApp>[0], kindOptions: KindOptions = {}) {
+    const options: ClusterOptions = { connection: engine.connection, prefix: `processes${++prefixes}`, stallTimeout: 1000, drainTimeout: 200, cancelTimeout: 1000 }
+    const { app } = await buildApp(t, engine, { ...options, work: false })
+    const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
+    await app.ready()
+
+    async function startWorker () {
+      const child = fork(new URL('fixtures/worker.ts', import.meta.url), [JSON.stringify(options), JSON.stringify(kindOptions)])
+      t.teardown(() => child.kill('SIGKILL'))
+      const exit = once(child, 'exit')
+      const told: Told[] = []
+      child.on('message', message => {
+        told.push(message as Told)
+        child.emit('told')
+      })
+      const until = async (what: string, task?: string): Promise<Told> => {
+        for (;;) {
+          const found = told.find(line => line.what === what && (task === undefined || line.task === task))
+          if (found !== undefined) return found
+          await once(child, 'told')
+        }
+      }
+      await until('ready')
+      return { child, exit, told, until }
+    }
+    return { kind, startWorker }
+  }
+
+  t.test('a task whose process is killed runs again elsewhere, its attempt not counted, with its progress', async t => {
+    const { kind, startWorker } = await buildFleet(t)
+    const first = await startWorker()
+    const task = await kind.addTask('wait', { name: 'killed' })
+    await first.until('started', 'killed')
+    for await (const { progress } of (await kind.getTask('killed')).watch()) if (progress === 1) break
+    first.child.kill('SIGKILL')
+    await first.exit
+    const second = await startWorker()
+    t.match(await second.until('started', 'killed'), { attempt: 1, progress: 1 })
+    t.match(await task.finished, { pid: second.child.pid, attempt: 1, progress: 2 })
+    t.match(await kind.getTask('killed'), { status: 'completed', worker: { pid: second.child.pid } })
+  })
+
+  t.test('a task that is cancelled when its process is killed never runs again', async t => {
+    const { kind, startWorker } = await buildFleet(t)
+    const first = await startWorker()
+    const task = await kind.addTask('block', { name: 'killed' })
+    await first.until('started', 'killed')
+    await t.rejects(kind.cancelTask('killed', { timeout: 50 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
+    first.child.kill('SIGKILL')
+    await first.exit
+    const second = await startWorker()
+    await t.rejects(task.finished, { name: 'AbortError' })
+    t.equal((await kind.getTask('killed')).status, 'cancelled')
+    t.equal(second.told.some(({ what }) => what === 'started'), false)
+  })
+
+  t.test('a task that kills every process that runs it fails as stalled', async t => {
+    const { kind, startWorker } = await buildFleet(t, { maxStalls: 1 })
+    const task = await kind.addTask('die', { name: 'deadly' })
+    for (let i = 0; i < 2; i++) {
+      const worker = await startWorker()
+      await worker.until('started', 'deadly')
+      await worker.exit
+    }
+    const last = await startWorker()
+    await t.rejects(task.finished, { code: 'FST_ERR_TASK_STALLED' })
+    t.equal((await kind.getTask('deadly')).status, 'failed')
+    t.equal(last.told.some(({ what }) => what === 'started'), false)
+  })
+
+  t.test('SIGTERM hands over what runs, waits, is delayed and is scheduled, and the process exits in time', async t => {
+    const { kind, startWorker } = await buildFleet(t, { concurrency: 1 })
+    const first = await startWorker()
+    const running = await kind.addTask('wait', { name: 'running' })
+    await first.until('started', 'running')
+    const waiting = await kind.addTask('quick', { name: 'waiting' })
+    const delayed = await kind.addTask('quick', { name: 'delayed', delay: 500 })
+    await kind.scheduleTask('tick', { every: 1000 }, 'quick')
+    const began = Date.now()
+    first.child.kill('SIGTERM')
+    t.strictSame(await first.exit, [0, null])
+    t.ok(Date.now() - began < 3000)
+    t.equal((await kind.getTask('running')).status, 'deferred')
+    const second = await startWorker()
+    t.match(await running.finished, { pid: second.child.pid, attempt: 1, progress: 2 })
+    t.equal(await waiting.finished, second.child.pid)
+    t.equal(await delayed.finished, second.child.pid)
+    for (let ran = false; !ran;) {
+      await once(second.child, 'told')
+      ran = second.told.some(({ what, task }) => what === 'started' && task!.startsWith('tick@'))
+    }
+    await kind.unscheduleTask('tick')
+    t.equal(first.told.some(({ what }) => what.startsWith('unhandledRejection')), false)
+  })
+
+  t.test('a process that stands still for too long loses its task: its signal is aborted, its late result not taken', async t => {
+    const { kind, startWorker } = await buildFleet(t)
+    const first = await startWorker()
+    const task = await kind.addTask('block', { name: 'blocked' })
+    await first.until('started', 'blocked')
+    const second = await startWorker()
+    await first.until('aborted', 'blocked')
+    const result = await task.finished as { pid: number }
+    t.ok([first.child.pid, second.child.pid].includes(result.pid), 'by whichever was the first to see it')
+    t.match(result, { attempt: 1, progress: 2 })
+    t.strictSame((await kind.getTask('blocked')).result, result)
+    t.equal(first.told.some(({ what }) => what.startsWith('unhandledRejection')), false)
+  })
+})

@@ -1,0 +1,186 @@
+import t from 'tap'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildFleet } from './fixtures/fleet.ts'
+import { Journal } from './fixtures/journal.ts'
+
+const run = /^tick@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+onEveryEngine(t, (t, engine) => {
+  t.test('a schedule by interval runs again and again, each run a task named after its time', async t => {
+    const journal = new Journal()
+    const names: string[] = []
+    const [here, there] = await buildFleet(t, engine, (_app, task) => {
+      names.push(task.name)
+      journal.write('ran')
+      return task.data
+    })
+    await here.kind.scheduleTask('tick', { every: 200 }, { month: 5 })
+    await journal.until('ran', 3)
+    await there.kind.unscheduleTask('tick')
+    for (const name of names) t.match(name, run)
+    t.equal(new Set(names).size, names.length)
+    const times = names.map(name => Date.parse(name.slice('tick@'.length))).sort((a, b) => a - b)
+    t.equal(times[1]! - times[0]!, 200)
+    const first = await there.kind.getTask(names[0]!)
+    t.strictSame(first.data, { month: 5 })
+    t.strictSame(await first.finished, { month: 5 })
+    t.ok(first.startedAt! >= times[0]! - 5)
+  })
+
+  t.test('a schedule by cron runs at its times', async t => {
+    const journal = new Journal()
+    const names: string[] = []
+    const [here, there] = await buildFleet(t, engine, (_app, task) => {
+      names.push(task.name)
+      journal.write('ran')
+    })
+    await here.kind.scheduleTask('tick', { cron: '* * * * * *' })
+    await journal.until('ran', 2)
+    await there.kind.unscheduleTask('tick')
+    t.match(names[0], /^tick@.*\.000Z$/)
+    t.equal(Date.parse(names[1]!.slice(5)) - Date.parse(names[0]!.slice(5)), 1000)
+  })
+
+  t.test('a schedule that every app declares, again and again, runs once at each of its times', async t => {
+    const journal = new Journal()
+    const names: string[] = []
+    const [here, there] = await buildFleet(t, engine, (_app, task) => {
+      names.push(task.name)
+      journal.write('ran')
+    })
+    await Promise.all([here, there, here, there].map(({ kind }) => kind.scheduleTask('tick', { every: 300 })))
+    for (let i = 0; i < 5; i++) {
+      await here.kind.scheduleTask('tick', { every: 300 })
+      await there.kind.scheduleTask('tick', { every: 300 })
+    }
+    t.equal((await there.kind.schedules()).length, 1)
+    await journal.until('ran', 3)
+    await here.kind.unscheduleTask('tick')
+    t.equal(new Set(names).size, names.length)
+  })
+
+  t.test('a schedule in a time zone keeps its hour there', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    await here.kind.scheduleTask('tokyo', { cron: '0 3 * * *', timeZone: 'Asia/Tokyo' })
+    await here.kind.scheduleTask('utc', { cron: '0 3 * * *', timeZone: 'UTC' })
+    const hours = Object.fromEntries((await there.kind.schedules()).map(({ name, nextAt }) => [name, new Date(nextAt!).getUTCHours()]))
+    t.strictSame(hours, { tokyo: 18, utc: 3 })
+    for (const name of ['tokyo', 'utc']) await there.kind.unscheduleTask(name)
+  })
+
+  t.test('schedules are listed with when they run, next, and with what', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    const before = Date.now()
+    await here.kind.scheduleTask('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Zurich' }, { month: 0 })
+    await here.kind.scheduleTask('hourly', { every: 3_600_000 })
+    const schedules = (await there.kind.schedules()).sort((a, b) => a.name < b.name ? -1 : 1)
+    t.match(schedules, [
+      { name: 'hourly', every: 3_600_000 },
+      { name: 'nightly', cron: '0 3 * * *', timeZone: 'Europe/Zurich', data: { month: 0 } }
+    ])
+    for (const { nextAt } of schedules) t.ok(nextAt! >= before - 5 && nextAt! <= before + 25 * 3_600_000)
+    await here.kind.unscheduleTask('hourly')
+    t.strictSame((await there.kind.schedules()).map(({ name }) => name), ['nightly'])
+    await there.kind.unscheduleTask('nightly')
+    t.strictSame(await here.kind.schedules(), [])
+  })
+
+  t.test('a schedule that is declared otherwise is changed', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) })
+    await here.kind.scheduleTask('tick', { cron: '0 3 1 1 *' }, 'old')
+    await there.kind.scheduleTask('tick', { every: 200 }, 'new')
+    t.match(await here.kind.schedules(), [{ name: 'tick', every: 200, data: 'new' }])
+    await journal.until('new', 2)
+    await here.kind.unscheduleTask('tick')
+    t.equal(journal.count('old'), 0)
+  })
+
+  t.test('an unscheduled task runs no more', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, () => { journal.write('ran') })
+    await here.kind.scheduleTask('tick', { every: 100 })
+    await journal.until('ran')
+    await there.kind.unscheduleTask('tick')
+    await here.kind.idle()
+    const ran = journal.lines.length
+    await new Promise(resolve => setTimeout(resolve, 300)) // nothing is to happen: there is no event to wait for
+    t.equal(journal.lines.length, ran)
+    t.strictSame(await there.kind.schedules(), [])
+  })
+
+  t.test('a run that fails does not end its schedule', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, () => {
+      journal.write('ran')
+      throw new Error('as told')
+    })
+    await here.kind.scheduleTask('tick', { every: 100 })
+    await journal.until('ran', 3)
+    await here.kind.unscheduleTask('tick')
+    await here.kind.idle()
+    t.ok((await here.kind.tasks({ status: ['failed'] })).length >= 3)
+  })
+
+  t.test('a run that is cancelled never runs, and those after it do', async t => {
+    const journal = new Journal()
+    const names: string[] = []
+    const [here, there] = await buildFleet(t, engine, (_app, task) => {
+      names.push(task.name)
+      journal.write('ran')
+    })
+    await here.kind.scheduleTask('tick', { every: 300 })
+    const [next] = await there.kind.tasks({ status: ['deferred'] })
+    t.match(next!.name, run)
+    t.equal(next!.startsAt, Date.parse(next!.name.slice('tick@'.length)))
+    await next!.cancel()
+    await journal.until('ran', 2)
+    await here.kind.unscheduleTask('tick')
+    t.equal(names.includes(next!.name), false)
+    t.equal((await there.kind.getTask(next!.name)).status, 'cancelled')
+  })
+
+  t.test('a time whose name another task has is left out, and the schedule goes on', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, (_app, task) => { journal.write(task.data) })
+    const soon = (Math.floor(Date.now() / 1000) + 2) * 1000
+    const names = [soon, soon + 1000].map(time => `tick@${new Date(time).toISOString()}`)
+    await here.kind.addTasks(names.map(name => ({ data: 'other', name, delay: 60_000 })))
+    await here.kind.scheduleTask('tick', { every: 1000 }, 'scheduled')
+    await journal.until('scheduled', 2)
+    await here.kind.unscheduleTask('tick')
+    for (const name of names) {
+      const task = await here.kind.getTask(name)
+      t.equal(task.data, 'other')
+      t.equal(task.status, 'deferred')
+    }
+  })
+
+  t.test('names of any sort are schedules, too', async t => {
+    const names = ['5', 'a:b', '__proto__', 'x'.repeat(1000), '日本 🐘']
+    const [here, there] = await buildFleet(t, engine, () => {})
+    for (const name of names) await here.kind.scheduleTask(name, { cron: '0 3 1 1 *' }, name)
+    t.strictSame((await there.kind.schedules()).map(schedule => schedule.name).sort(), [...names].sort())
+    for (const name of names) await there.kind.unscheduleTask(name)
+    t.strictSame(await here.kind.schedules(), [])
+  })
+
+  t.test('to unschedule what is not scheduled is a 404, unless it is optional', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {})
+    await t.rejects(kind.unscheduleTask('nobody'), { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404, message: /"nobody"/ })
+    t.equal(await kind.unscheduleTask('nobody', { optional: true }), undefined)
+  })
+
+  t.test('bad schedules are refused', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { schema: { type: 'object' } })
+    const bad = [
+      {}, null, { cron: 'nonsense' }, { cron: '61 * * * *' }, { cron: '' }, { cron: '0 3 * * *', timeZone: 'Mars/Olympus' }, { every: 0 }, { every: -1 }, { every: '5' },
+      { every: Infinity }, { every: 5, cron: '0 3 * * *' }, { evry: 5 }
+    ]
+    for (const when of bad as any[]) await t.rejects(kind.scheduleTask('bad', when, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(when))
+    await t.rejects(kind.scheduleTask('', { every: 1000 }, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    await t.rejects(kind.scheduleTask('bad', { every: 1000 }, 5 as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
+    await t.rejects(kind.scheduleTask('bad', { every: 1000 }, { f () {} } as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
+    t.strictSame(await kind.schedules(), [])
+  })
+})

@@ -1,0 +1,62 @@
+import t from 'tap'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildApp, buildFleet } from './fixtures/fleet.ts'
+
+const schema = {
+  type: 'object',
+  properties: { month: { type: 'integer', minimum: 1 }, year: { type: 'integer', default: 2026 } },
+  required: ['month'],
+  additionalProperties: false
+} as const
+
+onEveryEngine(t, (t, engine) => {
+  t.test('data that the schema of its kind refuses is not added', async t => {
+    const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { schema })
+    for (const [data, message] of [[{}, /month/], [{ month: 'May' }, /month/], [{ month: 0 }, /month/], [null, /object/], [undefined, /object/]] as const) {
+      await t.rejects(kind.addTask(data, { name: 'bad' }), { code: 'FST_ERR_TASK_INVALID_DATA', statusCode: 400, message })
+    }
+    await t.rejects(kind.addTasks([{ data: { month: 1 } }, { data: {} }]), { code: 'FST_ERR_TASK_INVALID_DATA' })
+    t.strictSame(await kind.tasks(), [])
+  })
+
+  t.test('data that it takes is validated as a body is: with its defaults, and made to its types', async t => {
+    const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { schema })
+    const data = { month: '5', other: 1 }
+    const task = await kind.addTask(data)
+    t.strictSame(await task.finished, { month: 5, year: 2026 })
+    t.strictSame(data, { month: '5', other: 1 }, 'the caller keeps his own')
+  })
+
+  t.test('in a route bad data is answered like a bad body', async t => {
+    const { app } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask(`validated ${process.pid}`, () => {}, { schema })
+    app.post('/tasks', async request => kind.addTask(request.body as any))
+    app.post('/bodies', { schema: { body: schema } }, async () => {})
+    const [task, body] = await Promise.all(['/tasks', '/bodies'].map(url => app.inject({ method: 'POST', url, payload: { month: 0 } })))
+    t.equal(task!.statusCode, 400)
+    t.equal(task!.json().error, body!.json().error)
+    t.match(task!.json().message, /month/)
+  })
+
+  t.test('a schema may refer to those that the app has', async t => {
+    const { app } = await buildApp(t, engine)
+    app.addSchema({ $id: 'month', type: 'integer', maximum: 12 })
+    const kind = app.cluster.defineTask(`referring ${process.pid}`, (_app, { data }) => data, {
+      schema: { type: 'object', properties: { month: { $ref: 'month#' } } }
+    })
+    await app.ready()
+    t.strictSame(await (await kind.addTask({ month: 12 } as any)).finished, { month: 12 })
+    await t.rejects(kind.addTask({ month: 13 } as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
+  })
+
+  t.test('a schema that cannot be compiled is refused before the app is ready', async t => {
+    const { app } = await buildApp(t, engine)
+    try {
+      app.cluster.defineTask(`wrong ${process.pid}`, () => {}, { schema: { type: 'nonsense' } })
+    } catch (error: any) {
+      t.match(error, { code: 'FST_ERR_TASK_INVALID_OPTION', message: /schema/ })
+      return
+    }
+    await t.rejects(Promise.resolve(app.ready()), { message: /schema|nonsense/ })
+  })
+})

@@ -1,0 +1,339 @@
+import type {
+  FastifyInstance,
+  FastifyTypeProvider,
+  FastifyTypeProviderDefault,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerBase,
+  RawServerDefault
+} from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
+import type { CancelOptions, CancelTaskOptions, GetTaskOptions, TaskState, TaskStatus } from './index.ts'
+
+/** The process that runs a task, or ran it. */
+export interface ClusterWorker {
+  readonly host: string
+  readonly pid: number
+}
+
+/** A cluster task's state as it is replied with: that of the core's tasks, plus `attempt` and `worker`. Neither data nor result. */
+export interface ClusterTaskState<Progress = unknown> extends Omit<TaskState, 'progress'> {
+  name: string
+  kind: string
+  progress: Progress | undefined
+  attempt: number
+  worker: ClusterWorker | undefined
+}
+
+/**
+ * A task of the fleet: what it looked like when it was read, and its verbs, which mean this very task and never another that
+ * has got its name since. It is not a thenable, so that `async () => app.reports.getTask(name)` replies with its state.
+ */
+export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknown> {
+  /** Tells it apart from the tasks that have had its name before and after. */
+  readonly id: number
+  readonly name: string
+  readonly kind: string
+  readonly status: TaskStatus
+  /** Whether it is `completed`, `failed` or `cancelled`, which is for good. */
+  readonly settled: boolean
+  readonly data: Data
+  /** What the work returned, as JSON carries it, once `completed`. */
+  readonly result: Result | undefined
+  /** What it `failed` with, or the reason it was `cancelled` for: an error of that name, message and code, without its stack. */
+  readonly error: (Error & { code?: string | number }) | undefined
+  /** What the work has told of last. */
+  readonly progress: Progress | undefined
+  /** Which run this is, or was the last: 0 before the first. Runs that were handed over or taken over do not count. */
+  readonly attempt: number
+  /** Milliseconds since the epoch, as the other three. */
+  readonly createdAt: number
+  /** When a delayed task starts at the earliest: one with a `delay`, of a schedule, or between two attempts. */
+  readonly startsAt: number | undefined
+  readonly startedAt: number | undefined
+  readonly settledAt: number | undefined
+  readonly worker: ClusterWorker | undefined
+  /** The task's state, for replies and logs. */
+  readonly toJSON: () => ClusterTaskState<Progress>
+  /**
+   * Reads it again. Resolves to this same object, brought up to date.
+   *
+   * Rejects with `FST_ERR_TASK_NOT_FOUND` if it is gone, with `FST_ERR_TASK_UNREACHABLE` if the server does not answer.
+   */
+  readonly refresh: () => Promise<this>
+  /**
+   * Cancels it wherever it is, and waits until it has settled, the work's `finally` blocks included: as the core's
+   * `task.cancel()`, from any process. A task that has not started never runs.
+   *
+   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`; it then stays `cancelling`.
+   */
+  readonly cancel: (options?: CancelOptions) => Promise<void>
+  /**
+   * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for. A rejection
+   * that nobody looks at is no `unhandledRejection`.
+   */
+  readonly finished: Promise<Result>
+  /**
+   * The task's states: the present one at once, then one whenever its status or progress has changed, the settled one
+   * last. Changes that come faster than they are read become one. Ends when the app begins to close.
+   */
+  readonly watch: (options?: { signal?: AbortSignal | undefined }) => AsyncIterableIterator<ClusterTaskState<Progress>>
+}
+
+/** What the work gets of its task. */
+export interface RunningTask<Data = unknown, Progress = any> {
+  readonly id: number
+  readonly name: string
+  readonly kind: string
+  readonly data: Data
+  /** Counts from 1. A run that was handed over or taken over does not count. */
+  readonly attempt: number
+  readonly status: TaskStatus
+  /**
+   * Yours to set, any JSON value: seen from any process. A run begins with what the last one left, after a hand-over, a
+   * stall and a failure, so that it can go on from there.
+   */
+  progress: Progress | undefined
+  readonly createdAt: number
+  readonly startedAt: number
+  /** Aborted when the task is cancelled (from any process), times out, is to be handed over, or was taken over by another process. */
+  readonly signal: AbortSignal
+  /** A child logger that carries the task's name and kind. */
+  readonly log: FastifyBaseLogger
+  /** The state of this run, for logs. */
+  readonly toJSON: () => ClusterTaskState<Progress>
+}
+
+/** A callable as a kind's work. */
+export type ClusterCallable<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
+  (app: Instance, task: RunningTask<Data, Progress>) => Result | PromiseLike<Result>
+
+/** A generator function as a kind's work: what it yields becomes the task's progress, and with that its checkpoint. */
+export type ClusterGenerator<Data = any, Result = any, Progress = any, Instance = FastifyInstance, Known = any> =
+  (app: Instance, task: RunningTask<Data, Known>) => Generator<Progress, Result, void> | AsyncGenerator<Progress, Result, void>
+
+/** What a kind of task does: the core's work, `(app, task)`, a generator function too. */
+export type ClusterWork<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
+  (app: Instance, task: RunningTask<Data, Progress>) =>
+    | Result
+    | PromiseLike<Result>
+    | Generator<Progress, Result, void>
+    | AsyncGenerator<Progress, Result, void>
+
+/** How long to wait between two attempts. */
+export interface Backoff {
+  /** `fixed` (default): always `delay`. `exponential`: `delay`, then twice that, four times … */
+  type?: 'fixed' | 'exponential' | undefined
+  /** Milliseconds. */
+  delay: number
+  /** 0 (default) to 1: the share of the delay that is left to chance, so that failures do not come back all at once. */
+  jitter?: number | undefined
+}
+
+/** Options of `defineTask`. */
+export interface KindOptions {
+  /** Tasks of this kind that one process runs at once. Default: 10 */
+  concurrency?: number | undefined
+  /** Tasks of this kind that all processes together run at once. Default: no limit */
+  globalConcurrency?: number | undefined
+  /** Starts at most, of all processes together: `max` in `duration` ms. Default: no limit */
+  limit?: { max: number, duration: number } | undefined
+  /** How often the work is run at most. An error whose `retry` is `false` is final, and so is a cancellation. Default: 1 */
+  attempts?: number | undefined
+  /** Milliseconds between two attempts, or more about them. Default: 0 */
+  backoff?: number | Backoff | undefined
+  /** Milliseconds that one run may take, above 0; then it fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
+  timeout?: number | undefined
+  /** How often a task is taken over from a process that has vanished; once more and it fails with `FST_ERR_TASK_STALLED`. Default: 2 */
+  maxStalls?: number | undefined
+  /** Settled tasks of this kind that are kept. Default: the plugin's */
+  maxSettled?: number | undefined
+  /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
+  schema?: unknown
+}
+
+/** Options of a kind's `addTask`. */
+export interface AddClusterTaskOptions {
+  /** Non-empty. Default: a UUID, so that every cluster task can be found again. */
+  name?: string | undefined
+  /**
+   * What happens when an unsettled task holds the name (a settled one is always replaced). Decided over all processes:
+   *
+   * - `reject` (default): rejects with `FST_ERR_TASK_DUPLICATE_NAME`
+   * - `replace`: cancels the holder, waits until it has settled (for `cancelTimeout` at most) and adds the new one
+   * - `keep`: resolves to the holder and adds nothing
+   */
+  onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
+  /** Milliseconds before it may start. Default: 0 */
+  delay?: number | undefined
+  /** 1 to 2,097,151: of those that wait, the lowest starts first. One without a priority starts before all that have one. */
+  priority?: number | undefined
+}
+
+/** What `addTasks` takes: the data of each task, and the options of each. */
+export type NewClusterTask<Data = unknown> =
+  & Omit<AddClusterTaskOptions, 'onDuplicate'>
+  & (undefined extends Data ? { data?: Data } : { data: Data })
+
+/** Options of a kind's `tasks`. */
+export interface ListOptions {
+  /** Default: all */
+  status?: TaskStatus | readonly TaskStatus[] | undefined
+  /** How many to leave out. Default: 0 */
+  offset?: number | undefined
+  /** How many at most. Default: 100 */
+  limit?: number | undefined
+}
+
+/** How many tasks of a kind there are. */
+export interface TaskCounts {
+  deferred: number
+  /** With those that are `cancelling`. */
+  running: number
+  completed: number
+  /** With those that were `cancelled`. */
+  failed: number
+}
+
+/** When a schedule has its tasks run: at the times of a cron expression, or every so many milliseconds. */
+export type When =
+  | {
+    /** Five fields, or six with seconds first. */
+    cron: string
+    /** An IANA name. Default: that of the process */
+    timeZone?: string | undefined
+    every?: undefined
+  }
+  | { every: number, cron?: undefined, timeZone?: undefined }
+
+/** A schedule, as `schedules()` tells of it. */
+export interface Schedule<Data = unknown> {
+  name: string
+  cron?: string
+  timeZone?: string
+  every?: number
+  /** When its next task starts, in ms since the epoch. */
+  nextAt: number
+  data: Data
+}
+
+/** Leaves out the data where it may be left out. */
+type WithData<Data, Rest extends unknown[]> = undefined extends Data ? [data?: Data, ...Rest] : [data: Data, ...Rest]
+
+/** A kind of task: the core's verbs, over all processes. All of them reject with `FST_ERR_TASK_UNREACHABLE` if the server does not answer within `timeout`. */
+export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
+  /** The kind's name. */
+  readonly name: string
+  /**
+   * Adds a task. Resolves once the server has stored it: it is not lost then.
+   *
+   * Rejects with `FST_ERR_TASK_INVALID_DATA` for data that is no JSON or does not match the kind's schema,
+   * `FST_ERR_TASK_INVALID_OPTION` for options it does not take, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled
+   * task holds, `FST_ERR_TASK_CLOSED` once the app closes.
+   */
+  readonly addTask: (...args: WithData<Data, [options?: AddClusterTaskOptions]>) => Promise<ClusterTask<Data, Result, Progress>>
+  /**
+   * Adds many in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which names them; the
+   * others are added.
+   */
+  readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Data, Result, Progress>[]>
+  /** Finds a task by its name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
+  readonly getTask: GetClusterTask<Data, Result, Progress>
+  /** Cancels the task that has this name now: `task.cancel()`, found by name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
+  readonly cancelTask: (name: string, options?: CancelTaskOptions) => Promise<void>
+  /** Drops every settled task of the kind; resolves to how many. */
+  readonly purgeTasks: () => Promise<number>
+  /** A page of its tasks: running, then deferred (the next to start first), then failed and cancelled, then completed (the latest first). */
+  readonly tasks: (options?: ListOptions) => Promise<ClusterTask<Data, Result, Progress>[]>
+  /** How many there are of each status. */
+  readonly count: () => Promise<TaskCounts>
+  /**
+   * Has a task run at certain times, once in the whole fleet: `<name>@<its time, ISO 8601>`. Idempotent: every process may
+   * call it at start, and one that calls it with other times changes them for all.
+   */
+  readonly scheduleTask: (name: string, when: When, ...args: WithData<Data, [options?: Pick<AddClusterTaskOptions, 'priority'>]>) => Promise<void>
+  /** Ends a schedule, and takes back its next task. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
+  readonly unscheduleTask: (name: string, options?: GetTaskOptions) => Promise<void>
+  readonly schedules: () => Promise<Schedule<Data>[]>
+  /** No process starts a task of this kind until `resume()`. What runs goes on. */
+  readonly pause: () => Promise<void>
+  readonly resume: () => Promise<void>
+  /** Resolves as soon as no task of the kind is unsettled, at once if none is. For tests. */
+  readonly idle: () => Promise<void>
+}
+
+export interface GetClusterTask<Data, Result, Progress> {
+  (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask<Data, Result, Progress>>
+  (name: string, options: GetTaskOptions): Promise<ClusterTask<Data, Result, Progress> | undefined>
+}
+
+/** What a schema says of the data, by the app's type provider. */
+type Validated<Provider extends FastifyTypeProvider, Schema> = (Provider & { schema: Schema })['validator']
+
+/** `app.cluster`: the kinds of task that this process knows. */
+export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTypeProvider = FastifyTypeProviderDefault> extends Iterable<Kind<any, any, any>> {
+  /**
+   * Defines a kind of task: its name, its work, and how it is to run. The work gets the instance on which it was defined.
+   *
+   * @throws `FST_ERR_TASK_KIND_DEFINED` for a kind that is defined already, or once the app is ready;
+   * `FST_ERR_TASK_INVALID_OPTION` and `FST_ERR_TASK_INVALID_WORK` for bad arguments.
+   *
+   * @example
+   * const reports = app.cluster.defineTask('report', async (app, task: RunningTask<{ month: number }>) => {
+   *   return await build(task.data.month, { signal: task.signal })
+   * }, { attempts: 3 })
+   */
+  defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
+    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }
+  ): Kind<Data, Result, Progress>
+  defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
+    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance, Progress>, options?: KindOptions & { schema?: Schema }
+  ): Kind<Data, Result, Progress>
+  defineTask<Result, const Schema = unknown, Data = Validated<Provider, Schema>, Progress = unknown> (
+    kind: string, work: ClusterCallable<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }
+  ): Kind<Data, Awaited<Result>, Progress>
+  /** @throws `FST_ERR_TASK_UNKNOWN_KIND` */
+  getKind<Data = any, Result = any, Progress = any> (kind: string): Kind<Data, Result, Progress>
+  /** Resolves if the server answers within `timeout`, for probes. Rejects with `FST_ERR_TASK_UNREACHABLE`. */
+  ping (): Promise<void>
+}
+
+/** Options of the plugin. */
+export interface ClusterOptions {
+  /**
+   * Where the tasks live: a URL (`redis://`, `rediss://`, `postgres://`, `postgresql://`), BullMQ's connection options, an
+   * ioredis client or cluster, or a `pg.Pool`. None: in this process, and they end with it.
+   */
+  connection?: string | object | undefined
+  /** Keeps apps apart that share a server: the prefix of Redis keys, the schema of PostgreSQL. Default: `tasks` */
+  prefix?: string | undefined
+  /** What this process runs: `true` all kinds, `false` none, or the names of kinds. Default: true */
+  work?: boolean | readonly string[] | undefined
+  /** Settled tasks that are kept of each kind. Default: 1000 */
+  maxSettled?: number | undefined
+  /** Milliseconds that cancelled work gets to end before `cancelTask` and `close()` stop waiting. Default: 3000 */
+  cancelTimeout?: number | undefined
+  /** Milliseconds that running tasks get to finish when the app closes, before they are handed over. Default: 5000 */
+  drainTimeout?: number | undefined
+  /** Milliseconds after which the tasks of a process that has vanished are taken over. Default: 30000 */
+  stallTimeout?: number | undefined
+  /** Milliseconds that a verb waits for the server before it rejects with `FST_ERR_TASK_UNREACHABLE`. Default: 5000 */
+  timeout?: number | undefined
+  /** PostgreSQL: whether `ready()` runs BullMQ's migrations. Default: true */
+  migrate?: boolean | undefined
+  /** BullMQ's telemetry, such as that of `bullmq-otel`. */
+  telemetry?: object | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance<
+    RawServer extends RawServerBase = RawServerDefault,
+    RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
+    RawReply extends RawReplyDefaultExpression<RawServer> = RawReplyDefaultExpression<RawServer>,
+    Logger extends FastifyBaseLogger = FastifyBaseLogger,
+    TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault
+  > {
+    /** The kinds of task of the fleet. */
+    readonly cluster: Cluster<FastifyInstance<RawServer, RawRequest, RawReply, Logger, TypeProvider>, TypeProvider>
+  }
+}
