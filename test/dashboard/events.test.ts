@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
 import { untilAborted } from '../fixtures/app.ts'
@@ -175,6 +176,7 @@ t.test('a client that has gone while the hook asked holds no stream', async t =>
       first = false
       asked()
       await once(request.raw.socket, 'close')
+      await turn()
     }
   })
   const request = get(`${url}/events`, { agent: false })

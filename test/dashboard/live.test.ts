@@ -110,3 +110,23 @@ t.test('a client that has gone before it was answered holds no stream', async t 
   t.equal(response.status, 200)
   await response.body!.cancel()
 })
+
+t.test('a response that is over holds no stream', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const live = new Live(same, { interval: 10, maxStreams: 1, lifetime: 60_000, heartbeat: 60_000 })
+  routeEvents(app, live, 'test')
+  const query = { status: undefined, kind: undefined, name: undefined, limit: 50, before: Infinity }
+  const watched = new Promise<void>(resolve => {
+    app.get('/late', async (request, reply) => {
+      request.raw.socket.destroy()
+      await once(reply.raw, 'close')
+      await live.watch({ request, query }, reply.raw)
+      resolve()
+    })
+  })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  await t.rejects(fetch(`${address}/late`))
+  await watched
+  t.equal((await watch(t, `${address}/events`)).response.status, 200)
+})
