@@ -474,10 +474,14 @@ t.test('an onError that closes the app and waits for that is bounded by cancelTi
 })
 
 t.test('a logger whose warn throws does not keep the app from closing', async t => {
-  const { logger } = plainLogger()
-  logger.warn = () => { throw new Error('disk full') }
-  const app = await buildPlainApp(t, logger, { cancelTimeout: 5, drainTimeout: 5 })
+  const app = await buildPlainApp(t, plainLogger().logger, { cancelTimeout: 5, drainTimeout: 5 })
+  const lost: string[] = []
+  app.log.warn = (_object: unknown, message?: string) => {
+    lost.push(String(message))
+    throw new Error('disk full')
+  }
   app.addTask(deaf, { name: 'deaf' })
   app.addTask(deaf, { name: 'draining', drain: true })
   await t.resolves(app.close())
+  t.match(lost, [/draining tasks have not finished/, /tasks have not stopped/])
 })
