@@ -258,6 +258,8 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
   /** No process starts a task of this kind until `resume()`. What runs goes on. */
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
+  /** Whether it is paused, by whatever process. */
+  readonly isPaused: () => Promise<boolean>
   /** Resolves as soon as no task of the kind is unsettled, at once if none is. For tests. */
   readonly idle: () => Promise<void>
 }

@@ -159,6 +159,7 @@ export interface Queue {
   /** No task starts until `resume`, in any process. */
   pause (): Promise<void>
   resume (): Promise<void>
+  isPaused (): Promise<boolean>
 
   /**
    * Calls `changed` whenever the task of this name may have changed its status or progress (without a name: any task), and

@@ -118,6 +118,11 @@ export class Kind implements PublicKind<any, any, any> {
     await queue.resume()
   }
 
+  async isPaused (): Promise<boolean> {
+    const queue = await this.#place.queue()
+    return await queue.isPaused()
+  }
+
   async idle (): Promise<void> {
     const queue = await this.#place.queue()
     if (await queue.isIdle()) return

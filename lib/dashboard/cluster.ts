@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { TaskStatus } from '../../types/index.ts'
-import { FST_ERR_TASK_UNKNOWN_KIND } from './errors.ts'
+import { FST_ERR_TASK_UNKNOWN_KIND } from '../cluster/errors.ts'
 
 /** What the dashboard needs of `fastify-tasks/cluster`, which need not be there. */
 export interface Kind {
@@ -12,6 +12,7 @@ export interface Kind {
   purgeTasks (): Promise<number>
   pause (): Promise<void>
   resume (): Promise<void>
+  isPaused (): Promise<boolean>
 }
 
 export interface ClusterTask {

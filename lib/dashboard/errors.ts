@@ -35,10 +35,3 @@ export const FST_ERR_TASK_STREAM_LIMIT = createError<'FST_ERR_TASK_STREAM_LIMIT'
   'All %d streams are taken: poll the list instead',
   503
 )
-
-/** No kind of the fleet has that name. 404 */
-export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND', 404, [kind: string]>(
-  'FST_ERR_TASK_UNKNOWN_KIND',
-  'There is no kind "%s"',
-  404
-)

@@ -97,8 +97,8 @@ function stateOf (task: ClusterTask, show: Show): object {
 async function kindState (kind: Kind): Promise<FleetKind> {
   const state: FleetKind = { kind: kind.name, counts: null, paused: null, schedules: null, error: null }
   try {
-    const [counts, schedules] = await Promise.all([kind.count(), kind.schedules()])
-    return { ...state, counts, schedules: schedules.map(({ data: _, ...schedule }) => schedule) }
+    const [counts, paused, schedules] = await Promise.all([kind.count(), kind.isPaused(), kind.schedules()])
+    return { ...state, counts, paused, schedules: schedules.map(({ data: _, ...schedule }) => schedule) }
   } catch (error) {
     const { name, message, code } = error as ErrorState
     return { ...state, error: { name, message, code } }

@@ -116,6 +116,10 @@ export class BullQueue implements TaskQueue {
     await this.#shared.reach.run(() => this.#queue.resume())
   }
 
+  async isPaused (): Promise<boolean> {
+    return await this.#shared.reach.run(() => this.#queue.isPaused())
+  }
+
   watch (name: string | undefined, changed: () => void): () => void {
     return this.#events.watch(name === undefined ? undefined : jobIdOf(name), changed)
   }

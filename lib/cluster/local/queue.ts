@@ -123,6 +123,10 @@ export class LocalQueue implements Queue {
     if (this.#run !== undefined) this.#slots.start()
   }
 
+  async isPaused (): Promise<boolean> {
+    return this.#paused
+  }
+
   watch (name: string | undefined, changed: () => void): () => void {
     return this.#watchers.add(name, changed)
   }

@@ -1,0 +1,95 @@
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import cluster, { type Kind } from '../../lib/cluster/index.ts'
+import { untilAborted } from '../fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+
+/** A dashboard of an app that has a fleet, and in it a kind whose tasks run until they are cancelled, two at a time. */
+async function serveFleet (t: Test, options: Parameters<typeof serveDashboard>[1] = {}) {
+  let reports!: Kind<string>
+  const { app, url } = await serveDashboard(t, options, async (app: FastifyInstance) => {
+    await app.register(cluster)
+    reports = app.cluster.defineTask('report', untilAborted, { concurrency: 2 }) as Kind<string>
+    app.cluster.defineTask('mail', async () => { throw new Error('The mail server is gone') })
+  })
+  return { app, url, reports }
+}
+
+t.test('the kinds of the fleet are beside this process, with their counts', inBrowser, async t => {
+  const { app, url, reports } = await serveFleet(t)
+  for (const name of ['annual', 'monthly', 'weekly']) await reports.addTask('', { name })
+  await app.cluster.getKind('mail').addTask('', { name: 'x' })
+  await app.cluster.getKind('mail').idle()
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('link', { name: 'report 2 running · 1 deferred · 0 failed' }).waitFor()
+  await page.getByRole('link', { name: 'mail 0 running · 0 deferred · 1 failed' }).click()
+  t.equal(new URL(page.url()).search, '?fleet=mail')
+  await page.getByRole('row', { name: 'x' }).getByText('The mail server is gone').waitFor()
+  await page.goBack()
+  await page.getByRole('link', { name: 'This process' }).and(page.locator('[aria-current]')).waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('a task of the fleet is cancelled', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  await reports.addTask('', { name: 'annual' })
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByRole('button', { name: 'Cancel annual' }).click()
+  await page.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByRole('row', { name: 'annual' }).getByText('cancelled', { exact: true }).waitFor()
+  t.equal((await reports.getTask('annual')).status, 'cancelled')
+  t.strictSame(problems, [])
+})
+
+t.test('the details of a task of the fleet survive a reload', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  await reports.addTask('', { name: 'annual' })
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByRole('button', { name: 'annual', exact: true }).click()
+  await page.getByRole('dialog', { name: 'annual' }).getByText(`process ${process.pid}`).waitFor()
+  await page.reload()
+  await page.getByRole('dialog', { name: 'annual' }).getByText(`process ${process.pid}`).waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('pages of the fleet are turned', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  await reports.addTasks(Array.from({ length: 60 }, (_, i) => ({ data: '', name: `task:${i}` })))
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByText('50 shown').waitFor()
+  await page.getByRole('button', { name: 'Next page' }).click()
+  await page.getByText('10 shown').waitFor()
+  await page.getByRole('button', { name: 'First page' }).click()
+  await page.getByText('50 shown').waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('a kind is paused and resumed', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByRole('button', { name: 'Pause this kind' }).click()
+  await page.getByText(/^report is paused/).first().waitFor()
+  await reports.addTask('', { name: 'annual' })
+  await page.getByRole('row', { name: 'annual' }).getByText('deferred', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Resume this kind' }).click()
+  await page.getByRole('row', { name: 'annual' }).getByText('running', { exact: true }).waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('the schedules of a kind are shown', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  await reports.scheduleTask('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Zurich' }, '')
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByText('1 schedule').click()
+  await page.getByText('0 3 * * * Europe/Zurich').waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('a read-only page shows the fleet and no button that changes it', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t, { readOnly: true })
+  await reports.addTask('', { name: 'annual' })
+  const { page, problems } = await openPage(t, `${url}?fleet=report`)
+  await page.getByRole('row', { name: 'annual' }).waitFor()
+  t.equal(await page.getByRole('button', { name: /^(Cancel|Purge|Pause this|Resume)/ }).count(), 0)
+  t.strictSame(problems, [])
+})
