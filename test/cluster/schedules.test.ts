@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
@@ -129,12 +130,17 @@ onEveryEngine(t, (t, engine) => {
       names.push(task.name)
       journal.write('ran')
     })
-    await here.kind.scheduleTask('tick', { every: 300 })
-    const [next] = await there.kind.tasks({ status: ['deferred'] })
+    await here.kind.scheduleTask('tick', { every: 1500 })
+    let next
+    do {
+      await immediate();
+      [next] = await there.kind.tasks({ status: ['deferred'] })
+    } while (next === undefined || next.startsAt! < Date.now() + 700) // so that there is time to cancel it
     t.match(next!.name, run)
     t.equal(next!.startsAt, Date.parse(next!.name.slice('tick@'.length)))
+    const ran = journal.lines.length
     await next!.cancel()
-    await journal.until('ran', 2)
+    await journal.until('ran', ran + 2)
     await here.kind.unscheduleTask('tick')
     t.equal(names.includes(next!.name), false)
     t.equal((await there.kind.getTask(next!.name)).status, 'cancelled')
