@@ -21,7 +21,7 @@ onEveryEngine(t, (t, engine) => {
     for (const name of names) t.match(name, run)
     t.equal(new Set(names).size, names.length)
     const times = names.map(name => Date.parse(name.slice('tick@'.length))).sort((a, b) => a - b)
-    t.equal(times[1]! - times[0]!, 200)
+    t.strictSame(times.map(time => time % 200), times.map(() => 0))
     const first = await there.kind.getTask(names[0]!)
     t.strictSame(first.data, { month: 5 })
     t.strictSame(await first.finished, { month: 5 })
@@ -39,7 +39,7 @@ onEveryEngine(t, (t, engine) => {
     await journal.until('ran', 2)
     await there.kind.unscheduleTask('tick')
     t.match(names[0], /^tick@.*\.000Z$/)
-    t.equal(Date.parse(names[1]!.slice(5)) - Date.parse(names[0]!.slice(5)), 1000)
+    t.ok(Date.parse(names[1]!.slice(5)) > Date.parse(names[0]!.slice(5)))
   })
 
   t.test('a schedule that every app declares, again and again, runs once at each of its times', async t => {
