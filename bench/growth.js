@@ -60,6 +60,6 @@ export async function growth () {
     { what: 'adding and purging beside 100,000', cells: { byHand: byHand.most, tasks: both.most } },
     { what: 'purging beside 1,000 live tasks', cells: { tasks: purged.few } },
     { what: 'purging beside 10,000', cells: { tasks: purged.many } },
-    { what: 'purging beside 100,000', cells: { tasks: purged.most }, bars: { '≤ 1.5': purged.most <= 1.5 } }
+    { what: 'purging beside 100,000', cells: { tasks: purged.most }, goals: { '≤ 1.5': purged.most <= 1.5 } }
   ]
 }

@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { generators } from './generators.js'
 import { growth } from './growth.js'
 import { memory } from './memory.js'
 import { overhead } from './overhead.js'
@@ -18,16 +19,16 @@ function format (cell) {
   return Number.isInteger(cell) ? String(cell) : cell.toFixed(2)
 }
 
-function line ({ what, cells, bars = {} }) {
-  const verdicts = Object.entries(bars).map(([bar, met]) => `${bar} ${met ? 'ok' : 'missed'}`)
+function line ({ what, cells, goals = {} }) {
+  const verdicts = Object.entries(goals).map(([goal, met]) => `${goal} ${met ? 'ok' : 'missed'}`)
   return [what, ...Object.keys(columns).map(name => format(cells[name])), verdicts.join('; ')]
 }
 
 // Memory is measured first, in a heap that nothing else has grown.
-const rows = { memory: await memory(), overhead: await overhead(), growth: await growth(), requests: await requests() }
-const lines = [...rows.overhead, ...rows.growth, ...rows.memory, ...rows.requests].map(line)
+const rows = { memory: await memory(), overhead: await overhead(), generators: await generators(), growth: await growth(), requests: await requests() }
+const lines = [...rows.overhead, ...rows.generators, ...rows.growth, ...rows.memory, ...rows.requests].map(line)
 
-const table = [['', ...Object.values(columns), 'bar'], ['---', ...Object.keys(columns).map(() => '---:'), '---'], ...lines]
+const table = [['', ...Object.values(columns), 'goal'], ['---', ...Object.keys(columns).map(() => '---:'), '---'], ...lines]
 for (const cells of table) console.log(`| ${cells.join(' | ')} |`)
 
 console.log()

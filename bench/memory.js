@@ -30,5 +30,5 @@ export async function memory () {
     fiberMap: bytes(name => { run(name, effect) }),
     tasks: bytes(name => { app.addTask(() => never, { name }) })
   }
-  return [{ what: 'bytes of a live named task', cells, bars: { '≤ 450': cells.tasks <= 450 } }]
+  return [{ what: 'bytes of a live named task', cells, goals: { '≤ 450': cells.tasks <= 450 } }]
 }

@@ -32,7 +32,7 @@ export async function requests () {
   const { none, floating, tracked, unnamed, kept, named } = ratios(rounds, 'floating')
   return [
     { what: 'requests a second, no task', cells: { promise: floating, tasks: none } },
-    { what: 'requests a second, an unnamed task', cells: { promise: floating, byHand: tracked, tasks: unnamed }, bars: { '≥ 0.95': unnamed >= 0.95 } },
-    { what: 'requests a second, a named task', cells: { promise: floating, byHand: kept, tasks: named }, bars: { '≥ 0.95': named >= 0.95 } }
+    { what: 'requests a second, an unnamed task', cells: { promise: floating, byHand: tracked, tasks: unnamed }, goals: { '≥ 0.95': unnamed >= 0.95 } },
+    { what: 'requests a second, a named task', cells: { promise: floating, byHand: kept, tasks: named }, goals: { '≥ 0.97 × by hand': named >= 0.97 * kept } }
   ]
 }

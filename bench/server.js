@@ -27,20 +27,21 @@ app.get('/unnamed', async () => {
   return { ok: true }
 })
 
-// By hand: the promises by name, and the last 1,000 that have settled kept, as the plugin does.
+// By hand, what the plugin keeps: each by its name, and the last 1,000 that have settled with how and when they did.
 const byName = new Map()
 const settled = new Array(1000)
 let count = 0
 app.get('/kept', async ({ id: name }) => {
   if (byName.has(name)) throw new Error(`${name} is there`)
-  const promise = work()
-  const keep = () => {
+  const entry = { id: count, name, status: 'running', createdAt: Date.now(), settledAt: undefined, outcome: undefined, promise: work() }
+  const settle = (status, outcome) => {
     const index = count++ % settled.length
-    byName.delete(settled[index])
-    settled[index] = name
+    if (settled[index] !== undefined) byName.delete(settled[index].name)
+    settled[index] = entry
+    Object.assign(entry, { status, outcome, settledAt: Date.now(), promise: undefined })
   }
-  byName.set(name, promise)
-  promise.then(keep, keep)
+  byName.set(name, entry)
+  entry.promise.then(result => settle('completed', result), error => settle('failed', error))
   return { ok: true }
 })
 

@@ -1,6 +1,8 @@
 // At most N at a time with p-limit: any number of tasks share a few slots. One that is cancelled while it waits for a
 // slot ends at once and never runs.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import tasks from 'fastify-tasks'
 import pLimit from 'p-limit'
 
 export interface AtMostNOptions {
@@ -27,7 +29,16 @@ export default async function atMostN (app: FastifyInstance, { encode, concurren
 
   app.put<{ Params: { video: string } }>('/videos/:video', async (request, reply) => {
     const { video } = request.params
-    const task = app.addTask((app, { signal }) => inSlot(signal, () => encode(video, signal)), { name: video })
+    // A name that comes from a client has a prefix, so that a client reaches the tasks of this route and no others.
+    const task = app.addTask((app, { signal }) => inSlot(signal, () => encode(video, signal)), {
+      name: `${app.prefix}/videos/${video}`,
+      kind: 'encode'
+    })
     return reply.code(202).send(task)
   })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(atMostN, { encode: (video, signal) => sleep(5000, undefined, { signal }) })
 }

@@ -3,15 +3,17 @@
 import { once } from 'node:events'
 import { Cron } from 'croner'
 import type { FastifyInstance } from 'fastify'
-import type { Task } from '../index.ts'
+import tasks, { type Task } from 'fastify-tasks'
 
 export interface CronOptions {
   /** Such as '0 3 * * *' for every night at three. */
   pattern: string
   work: (app: FastifyInstance, task: Task) => Promise<void>
+  /** The name of the task. Default: none */
+  name?: string
 }
 
-export default async function cron (app: FastifyInstance, { pattern, work }: CronOptions) {
+export default async function cron (app: FastifyInstance, { pattern, work, name }: CronOptions) {
   app.addTask(async (app, task) => {
     const { signal, log } = task
     let running: Promise<void> | undefined
@@ -26,5 +28,14 @@ export default async function cron (app: FastifyInstance, { pattern, work }: Cro
     job.stop()
     if (job.isBusy()) await running
     signal.throwIfAborted()
-  }, { name: 'cron' })
+  }, { name, kind: 'cron' })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(cron, {
+    name: 'clean-up',
+    pattern: '* * * * * *',
+    async work (app, { log }) { log.info('cleaned up') }
+  })
 }

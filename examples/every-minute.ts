@@ -2,15 +2,17 @@
 // Runs do not overlap: those that a long one has held up come right after it.
 import { setInterval } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { Task } from '../index.ts'
+import tasks, { type Task } from 'fastify-tasks'
 
 export interface EveryMinuteOptions {
   work: (app: FastifyInstance, task: Task) => Promise<void>
   /** Milliseconds. Default: 60000 */
   interval?: number
+  /** The name of the task. Default: none */
+  name?: string
 }
 
-export default async function everyMinute (app: FastifyInstance, { work, interval = 60_000 }: EveryMinuteOptions) {
+export default async function everyMinute (app: FastifyInstance, { work, interval = 60_000, name }: EveryMinuteOptions) {
   app.addTask(async (app, task) => {
     const { signal, log } = task
     const ticks = setInterval(interval, undefined, { signal })
@@ -24,5 +26,14 @@ export default async function everyMinute (app: FastifyInstance, { work, interva
         log.error({ err }, 'run failed') // the next one may not
       }
     }
-  }, { name: 'every-minute' })
+  }, { name, kind: 'every-minute' })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(everyMinute, {
+    name: 'clean-up',
+    interval: 1000,
+    async work (app, { log }) { log.info('cleaned up') }
+  })
 }

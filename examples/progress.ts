@@ -1,34 +1,63 @@
-// Progress to the browser with @fastify/sse: a task's state is streamed whenever it has changed, until it has settled.
-// As an EventSource connects again when a stream ends, the page closes its own once the state has a `settledAt`.
+// Progress in the browser with server-sent events. `task.watch()` gives a state whenever there is a new one, so that
+// nothing is asked again and again. The stream ends with the task, when its client goes, and when the app closes.
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fastifySSE } from '@fastify/sse'
 import type { FastifyInstance } from 'fastify'
+import tasks, { type TaskGenerator, type TaskState } from 'fastify-tasks'
+
+/** As much of it as the page shows. */
+export interface Progress { done: number, total: number }
 
 export interface ProgressOptions {
-  /** Milliseconds between two looks at the task. Default: 250 */
-  interval?: number
+  build: TaskGenerator<unknown, FastifyInstance, unknown, Progress>
 }
 
-export default async function progress (app: FastifyInstance, { interval = 250 }: ProgressOptions) {
-  await app.register(fastifySSE)
+async function * events (states: AsyncIterable<TaskState>) {
+  for await (const state of states) yield `data: ${JSON.stringify(state)}\n\n`
+}
 
-  // The server waits for open responses before onClose hooks run, and so before the tasks are cancelled.
-  const closing = new AbortController()
-  app.addHook('preClose', async () => closing.abort())
+// An EventSource connects again when its stream ends, so the page closes it after the last state.
+const page = (prefix: string) => `<!doctype html>
+<title>Progress</title>
+<progress value="0"></progress> <output></output>
+<script type="module">
+  const { name } = await (await fetch('${prefix}/reports', { method: 'POST' })).json()
+  const source = new EventSource(name + '/progress') // it is named after its URL
+  source.onmessage = event => {
+    const { status, progress, settledAt } = JSON.parse(event.data)
+    if (progress) Object.assign(document.querySelector('progress'), { max: progress.total, value: progress.done })
+    document.querySelector('output').value = status
+    if (settledAt) source.close()
+  }
+</script>
+`
 
-  app.get<{ Params: { name: string } }>('/reports/:name/progress', { sse: 'only' }, async (request, reply) => {
-    const task = app.getTask(request.params.name)
-    reply.header('connection', 'close') // else it stays open, idle, and the server waits for it too
-    let sent
-    while (reply.sse.isConnected && !closing.signal.aborted) {
-      const state = JSON.stringify(task)
-      if (state !== sent) {
-        await reply.sse.send(state)
-        sent = state
-      } else if (task.settled) {
-        break
-      } else {
-        await sleep(interval)
+export default async function progress (app: FastifyInstance, { build }: ProgressOptions) {
+  const prefix = `${app.prefix}/reports/`
+  let reports = 0
+
+  app.get('/', async (request, reply) => reply.type('text/html').send(page(app.prefix)))
+
+  app.post('/reports', async (request, reply) => {
+    return reply.code(202).send(app.addTask(build, { name: `${prefix}${++reports}`, kind: 'report' }))
+  })
+
+  app.get<{ Params: { id: string } }>('/reports/:id/progress', async (request, reply) => {
+    const states = app.getTask(prefix + request.params.id).watch()
+    reply.raw.once('close', () => states.return!()) // the client has gone: wait for no more states
+    reply.type('text/event-stream').header('cache-control', 'no-store')
+    reply.header('connection', 'close') // else it stays open, idle, and a server that closes waits for it
+    return reply.send(Readable.from(events(states)))
+  })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(progress, {
+    async * build (app, { signal }) {
+      for (let done = 1; done <= 20; done++) {
+        await sleep(100, undefined, { signal })
+        yield { done, total: 20 }
       }
     }
   })

@@ -1,6 +1,8 @@
 // Retries with p-retry: a delivery is tried again after 1, 2, 4, 8 and 16 seconds. The task's progress is its attempt;
 // cancelling the task ends the attempt, or the wait for the next one.
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import tasks from 'fastify-tasks'
 import pRetry from 'p-retry'
 
 export interface RetriesOptions {
@@ -25,7 +27,16 @@ export default async function retries (app: FastifyInstance, { deliver, minTimeo
           log.warn({ err: error, retriesLeft }, 'attempt failed')
         }
       })
-    }, { name: `order:${request.id}` })
+    }, { name: `${app.prefix}/orders/${randomUUID()}`, kind: 'deliver' })
     return reply.code(202).send(task)
+  })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(retries, {
+    async deliver () {
+      if (Math.random() < 0.7) throw new Error('nobody is at home')
+    }
   })
 }

@@ -1,14 +1,16 @@
 // The example server, run by `npm start`. GET / tells what there is to try.
 import { setTimeout as sleep } from 'node:timers/promises'
+import websocket from '@fastify/websocket'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { type FastifyInstance } from 'fastify'
-import tasks, { type Task } from '../index.ts'
-import feed from './websocket.ts'
+import tasks, { type Task } from 'fastify-tasks'
+import feed, { websocketOptions } from './websocket.ts'
 
 const { HOST = '127.0.0.1', PORT = '3000', REPORT_SECONDS = '20' } = process.env
 
 const app = Fastify({ logger: true })
-await app.register(tasks)
+await app.register(tasks, { maxSettledAge: 60 * 60 * 1000 }) // states and results are kept for an hour
+await app.register(websocket, { options: websocketOptions })
 await app.register(feed)
 
 app.addTask(async (app, { signal, log }) => {
@@ -16,28 +18,43 @@ app.addTask(async (app, { signal, log }) => {
   log.info('Server successfully started!')
 }, { name: 'start-report' })
 
-async function buildReport (app: FastifyInstance, task: Task) {
-  const steps = 20
-  for (let step = 0; step < steps; step++) {
-    task.progress = `${step} of ${steps} steps`
-    await sleep(Number(REPORT_SECONDS) * 1000 / steps, undefined, { signal: task.signal })
+const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
+
+/** What it yields is the progress of its task, what it returns the result. A cancellation ends it at a `yield` or an `await`. */
+async function * buildReport (app: FastifyInstance, { signal }: Task) {
+  const sales: Record<string, number> = {}
+  for (const month of months) {
+    yield { month, done: Object.keys(sales).length, total: months.length }
+    await sleep(Number(REPORT_SECONDS) * 1000 / months.length, undefined, { signal }) // stands in for the database
+    sales[month] = Math.round(Math.random() * 1000)
   }
-  task.progress = 'all done'
+  return { sales }
 }
 
+interface Report { Params: { id: string } }
+
+// What clients give is only a part of the name: they reach the tasks with this prefix, and no others.
+const nameOf = (id: string | number) => `report:${id}`
 let reports = 0
 
 app.post('/reports', async (request, reply) => {
-  const task = app.addTask(buildReport, { name: `report-${++reports}` })
-  return reply.code(202).header('location', `/reports/${task.name}`).send(task)
+  const id = ++reports
+  const task = app.addTask(buildReport, { name: nameOf(id) })
+  return reply.code(202).header('location', `/reports/${id}`).send(task)
 })
 
-app.get('/reports', async () => app.tasks)
+app.get('/reports', async () => [...app.tasks].filter(task => task.kind === 'buildReport'))
 
-app.get<{ Params: { name: string } }>('/reports/:name', async request => app.getTask(request.params.name))
+app.get<Report>('/reports/:id', async request => app.getTask(nameOf(request.params.id)))
 
-app.delete<{ Params: { name: string } }>('/reports/:name', async (request, reply) => {
-  await app.cancelTask(request.params.name)
+app.get<Report>('/reports/:id/result', async (request, reply) => {
+  const task = app.getTask(nameOf(request.params.id))
+  if (task.status === 'completed') return task.result
+  return reply.code(task.settled ? 409 : 202).send(task) // there is no result, or not yet
+})
+
+app.delete<Report>('/reports/:id', async (request, reply) => {
+  await app.cancelTask(nameOf(request.params.id))
   reply.code(204)
 })
 
@@ -45,7 +62,7 @@ app.post('/signup', async (request, reply) => {
   app.addTask(async (app, { signal, log }) => {
     await sleep(1000, undefined, { signal }) // stands in for the mail server
     log.info('welcome mail sent')
-  }, { after: reply, drain: true })
+  }, { kind: 'welcome-mail', after: reply, drain: true })
   return { welcome: true }
 })
 
@@ -57,10 +74,12 @@ app.get('/', async (request, reply) => {
 curl -i -X POST ${url}/reports
     starts a report that takes ${REPORT_SECONDS} seconds
 curl ${url}/reports
-    lists the tasks
-curl ${url}/reports/report-1
+    lists the reports
+curl ${url}/reports/1
     shows one: its status and its progress
-curl -i -X DELETE ${url}/reports/report-1
+curl ${url}/reports/1/result
+    shows what it has found, once it has completed
+curl -i -X DELETE ${url}/reports/1
     cancels it
 curl -X POST ${url}/signup
     answers at once, and sends the welcome mail afterwards

@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
+import tasks from 'fastify-tasks'
 import { Piscina } from 'piscina'
 
 export interface ThreadOptions {
@@ -20,7 +21,15 @@ export default async function thread (app: FastifyInstance, { maxThreads = avail
     schema: { params: { type: 'object', properties: { limit: { type: 'integer' } } } }
   }, async (request, reply) => {
     const { limit } = request.params
-    const task = app.addTask((app, { signal }) => pool.run(limit, { signal }), { name: `primes:${limit}` })
+    const task = app.addTask((app, { signal }) => pool.run(limit, { signal }), {
+      name: `${app.prefix}/primes/${limit}`,
+      kind: 'count-primes'
+    })
     return reply.code(202).send(task)
   })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(thread)
+  await app.register(tasks)
 }

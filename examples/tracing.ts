@@ -1,41 +1,71 @@
-// A span for every task with OpenTelemetry, from the diagnostics channel of fastify-tasks. Register it before
-// fastify-tasks: onClose hooks run in reverse order, so that it still sees the tasks that end as the app closes.
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { SpanStatusCode, trace, type Span, type SpanOptions } from '@opentelemetry/api'
+// A span for every task with OpenTelemetry. The span is active while the work runs, so that the spans that it makes are
+// children of it. Register it before fastify-tasks: onClose hooks run in reverse order, so that it still sees the tasks
+// that end as the app closes.
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { context, SpanStatusCode, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { BasicTracerProvider, ConsoleSpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import type { FastifyInstance } from 'fastify'
-import type { Task } from '../index.ts'
+import tasks, { type Task } from 'fastify-tasks'
+import { sharedByApps, taskChannel, type TaskMessage } from './task-channel.ts'
+
+export interface TracingOptions {
+  /** The one that OpenTelemetry was given, such as `new NodeSDK({ contextManager })`. */
+  contextManager: AsyncLocalStorageContextManager
+}
 
 const tracer = trace.getTracer('fastify-tasks')
+const spans = new WeakMap<Task, Span>()
 
-export default async function tracing (app: FastifyInstance) {
-  const spans = new WeakMap<Task, Span>()
+function startSpan (task: Task, options?: SpanOptions): Span {
+  const attributes = { 'task.id': task.id, 'task.name': task.name, 'task.kind': task.kind }
+  const span = tracer.startSpan(`task ${task.kind ?? task.name ?? ''}`.trim(), { attributes, ...options })
+  spans.set(task, span)
+  return span
+}
 
-  function startSpan ({ id, name }: Task, options?: SpanOptions) {
-    const attributes = { 'task.id': id, 'task.name': name }
-    return tracer.startSpan(name === undefined ? 'task' : `task ${name}`, { attributes, ...options })
-  }
+/** A task that was cancelled before it started has none. It is nobody's child: the active span is that of the canceller. */
+function spanOf (task: Task): Span {
+  return spans.get(task) ?? startSpan(task, { root: true, startTime: task.createdAt })
+}
 
-  function onStart (message: unknown) {
-    const { task } = message as { task: Task }
-    spans.set(task, startSpan(task)) // a child of the active span: that of the request, say
-  }
+function onError (message: unknown) {
+  const { task, error } = message as TaskMessage
+  spanOf(task).recordException(error instanceof Error ? error : String(error))
+  spanOf(task).setStatus({ code: SpanStatusCode.ERROR })
+}
 
-  function onSettled (message: unknown) {
-    const { task } = message as { task: Task }
-    // Cancelled before it started, it is nobody's child: the active span is that of whoever cancelled it.
-    const span = spans.get(task) ?? startSpan(task, { root: true, startTime: task.createdAt })
-    span.setAttribute('task.status', task.status)
-    if (task.status === 'failed') {
-      span.recordException(task.error instanceof Error ? task.error : String(task.error))
-      span.setStatus({ code: SpanStatusCode.ERROR })
+function onSettled (message: unknown) {
+  const { task } = message as TaskMessage
+  spanOf(task).setAttribute('task.status', task.status).end()
+}
+
+export default async function tracing (app: FastifyInstance, { contextManager }: TracingOptions) {
+  sharedByApps(app, contextManager, () => {
+    // OpenTelemetry has no public name for it. What is bound to `start` is what the work runs in.
+    const storage = contextManager['_asyncLocalStorage'] as AsyncLocalStorage<unknown>
+    taskChannel.start.bindStore(storage, (message): Context => {
+      const { task } = message as TaskMessage
+      return trace.setSpan(context.active(), startSpan(task)) // a child of the active span: that of the request, say
+    })
+    taskChannel.error.subscribe(onError)
+    taskChannel.asyncEnd.subscribe(onSettled)
+    return () => {
+      taskChannel.start.unbindStore(storage)
+      taskChannel.error.unsubscribe(onError)
+      taskChannel.asyncEnd.unsubscribe(onSettled)
     }
-    span.end()
-  }
-
-  subscribe('tracing:fastify-tasks.task:start', onStart)
-  subscribe('tracing:fastify-tasks.task:asyncEnd', onSettled)
-  app.addHook('onClose', async () => {
-    unsubscribe('tracing:fastify-tasks.task:start', onStart)
-    unsubscribe('tracing:fastify-tasks.task:asyncEnd', onSettled)
   })
+}
+
+export async function program (app: FastifyInstance) {
+  const contextManager = new AsyncLocalStorageContextManager().enable()
+  context.setGlobalContextManager(contextManager)
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(new ConsoleSpanExporter())] }))
+
+  await app.register(tracing, { contextManager })
+  await app.register(tasks)
+  app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(async function buildReport () {
+    tracer.startSpan('query').end()
+  })))
 }

@@ -38,31 +38,46 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
   return typeof next === 'function' && typeof throwInto === 'function' && typeof (asyncIterator ?? iterator) === 'function'
 }
 
-/**
- * Runs a generator to its end; resolves with what it returns. Its first step is taken at once. When its task is told to
- * stop, the reason is thrown into it, once, where it has yielded.
- */
-export async function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
+/** Answers what takes the next step of a generator: when its task is told to stop, the reason is thrown in, once, where it has yielded. */
+function stepper<Step> (work: { next: () => Step, throw: (reason: unknown) => Step }, task: Driven): () => Step {
   let told = false
-  const step = () => {
+  return () => {
     if (told || task.abortReason === undefined) return work.next()
     told = true
     return work.throw(task.abortReason)
   }
-  const compute = () => {
-    const startedAt = performance.now()
-    try {
-      return step() as IteratorResult<Progress, T>
-    } finally {
-      ranFor += performance.now() - startedAt
-    }
-  }
+}
 
-  const computes = !(Symbol.asyncIterator in work)
+function takeProgress (task: Driven, progress: unknown): void {
+  if (progress !== undefined) task.progress = progress
+}
+
+async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, task: Driven): Promise<T> {
+  const step = stepper(work, task)
   for (;;) {
-    const { done, value } = computes ? compute() : await step()
+    const { done, value } = await step()
     if (done === true) return value
-    if (value !== undefined) task.progress = value
-    if (computes && ranFor >= SLICE) await nextTurn(task)
+    takeProgress(task, value)
   }
+}
+
+async function compute<T, Progress> (work: Generator<Progress, T, void>, task: Driven): Promise<T> {
+  const step = stepper(work, task)
+  let since = performance.now()
+  for (;;) {
+    const { done, value } = step()
+    const time = performance.now()
+    ranFor += time - since
+    since = time
+    if (done === true) return value
+    takeProgress(task, value)
+    if (ranFor < SLICE) continue
+    await nextTurn(task)
+    since = performance.now()
+  }
+}
+
+/** Runs a generator to its end; resolves with what it returns. Its first step is taken at once. */
+export function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
+  return Symbol.asyncIterator in work ? goOn(work, task) : compute(work, task)
 }

@@ -10,11 +10,18 @@ export function warnOfLostError (task: Task): void {
   setImmediate(() => {
     if (task.finishedSeen) return
     const { name, message } = errorState(task.error)
-    const { stack } = Object(task.error) as { stack?: unknown }
     process.emitWarning(`The ${taskLabel(task)} failed: ${name}: ${message}`, {
       type: 'FastifyTasksWarning',
       code: 'FST_TASK_FAILED',
-      detail: String(stack ?? '')
+      detail: stackOf(task.error)
     })
   })
+}
+
+function stackOf (error: unknown): string {
+  try {
+    return String((error as Error).stack ?? '')
+  } catch {
+    return '' // an error that cannot be read, or nothing at all
+  }
 }

@@ -9,15 +9,14 @@ import {
   FST_ERR_TASK_LIMIT,
   FST_ERR_TASK_NOT_FOUND
 } from './errors.ts'
-import { LinkedList } from './linked-list.ts'
+import { warnOfLostError } from './lost-error.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
-import { TaskNames } from './task-names.ts'
+import { TaskLists } from './task-lists.ts'
 import { isThenable } from './thenable.ts'
 import { traceSettled } from './tracing.ts'
-import { warnOfLostError } from './lost-error.ts'
 import type { Watch } from './watch.ts'
 import { within } from './within.ts'
 
@@ -25,15 +24,7 @@ import { within } from './within.ts'
 export class TaskRegistry implements Tasks, TaskOwner {
   readonly #app: FastifyInstance
   readonly #settings: PluginSettings
-  readonly #names = new TaskNames()
-  // A task is in one of these lists, or gone.
-  /** Unsettled and in `tasks`. */
-  readonly #live = new LinkedList<Task>()
-  /** Unsettled and not in `tasks`: added with `register: false`, or replaced. */
-  readonly #unlisted = new LinkedList<Task>()
-  /** Settled, named and in `tasks`, the one that settled first at the front. */
-  readonly #settled = new LinkedList<Task>()
-  readonly #counts: Record<TaskStatus, number> = { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
+  readonly #lists: TaskLists
   readonly #draining = new Set<Task>()
   /** Those whose `onError` has not ended. */
   readonly #reporting = new Set<Task>()
@@ -50,25 +41,19 @@ export class TaskRegistry implements Tasks, TaskOwner {
   constructor (app: FastifyInstance, settings: PluginSettings) {
     this.#app = app
     this.#settings = settings
+    this.#lists = new TaskLists(settings)
   }
 
   get cancelTimeout () { return this.#settings.cancelTimeout }
 
-  get size () {
-    this.#expire()
-    return this.#live.size + this.#settled.size
-  }
+  get size () { return this.#lists.size }
 
   /** How many tasks of each status are in `tasks`. */
-  get counts (): Readonly<Record<TaskStatus, number>> {
-    this.#expire()
-    return this.#counts
-  }
+  get counts () { return this.#lists.counts }
 
   /** The tasks, those that have settled first. Unlike an iteration it sorts nothing. */
   walk (): Task[] {
-    this.#expire()
-    return this.#settled.toArray().concat(this.#live.toArray())
+    return this.#lists.toArray()
   }
 
   [Symbol.iterator] () {
@@ -97,8 +82,8 @@ export class TaskRegistry implements Tasks, TaskOwner {
     const log = options.log ?? after?.log ?? app.log
     const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), options.data, addedAt, log, this)
     if (drain === true) this.#drain(task)
-    if (register === false) (task as Task).join(this.#unlisted)
-    else this.#list(task, holder)
+    if (register === false) this.#lists.unlist(task)
+    else this.#lists.list(task, holder)
 
     if (typeof work !== 'function') task.start(work, app, addedAt, timeout)
     if (holder?.settled === false) holder.abort(new AbortError(`Cancelled ${taskLabel(holder)}: another task took its name`))
@@ -122,11 +107,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
 
   purge (which?: (task: Task) => boolean): number {
     checkPurge(which)
-    this.#expire()
-    const { size } = this.#settled
-    if (which === undefined) this.#shrinkSettled(0)
-    else for (const task of this.#settled.toArray().filter(which)) this.#unlist(task)
-    return size - this.#settled.size
+    return this.#lists.purge(which)
   }
 
   idle (): Promise<void> {
@@ -160,16 +141,11 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   changed (task: Task, from: TaskStatus) {
-    if (!task.isIn(this.#live)) return
-    this.#counts[from]--
-    this.#counts[task.status]++
+    this.#lists.changed(task, from)
   }
 
   settled (task: Task) {
-    if (task.name !== undefined && task.isIn(this.#live)) task.join(this.#settled)
-    else this.#unlist(task)
-    this.#expire()
-    this.#shrinkSettled(this.#settings.maxSettled)
+    this.#lists.settled(task)
     traceSettled(task, this.#report)
     this.#tellIdle()
   }
@@ -181,12 +157,11 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   disposed (task: Task) {
-    this.#unlist(task)
+    this.#lists.unlist(task)
   }
 
   #find (name: string, { optional }: GetTaskOptions): Task | undefined {
-    this.#expire()
-    const task = this.#names.get(name)
+    const task = this.#lists.find(name)
     if (task === undefined && optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
     return task
   }
@@ -197,9 +172,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
     await this.#find(name, options)?.cancel(cancelOptions)
   }
 
-  #countUnsettled () { return this.#live.size + this.#unlisted.size }
-
-  #isIdle () { return this.#countUnsettled() === 0 && this.#reporting.size === 0 }
+  #isIdle () { return this.#lists.unsettledSize === 0 && this.#reporting.size === 0 }
 
   /** Calls back when nothing is unsettled and every error is reported. Answers how to take that back. */
   #onceIdle (callback: () => void): () => void {
@@ -221,12 +194,12 @@ export class TaskRegistry implements Tasks, TaskOwner {
     checkWork(work, options)
     if (this.#closed) throw new FST_ERR_TASK_CLOSED(taskLabel(options))
     const { name, register, onDuplicate } = options
-    const holder = name === undefined || register === false ? undefined : this.#names.get(name)
+    const holder = name === undefined || register === false ? undefined : this.#lists.find(name)
     if (holder?.settled === false) {
       if (onDuplicate === 'keep') return holder
       if (onDuplicate !== 'replace') throw new FST_ERR_TASK_DUPLICATE_NAME(name!)
     }
-    if (this.#countUnsettled() >= this.#settings.maxTasks) {
+    if (this.#lists.unsettledSize >= this.#settings.maxTasks) {
       throw new FST_ERR_TASK_LIMIT(taskLabel(options), this.#settings.maxTasks)
     }
     return holder
@@ -240,34 +213,18 @@ export class TaskRegistry implements Tasks, TaskOwner {
     }).catch(() => {}) // what the logger throws
   }
 
-  /** Lists a task, under its name if it has one; whoever held that is listed no more. */
-  #list (task: Task, holder: Task | undefined) {
-    task.join(this.#live)
-    this.#counts[task.status]++
-    if (task.name !== undefined) this.#names.set(task.name, task)
-    if (holder !== undefined) this.#unlist(holder)
-  }
-
-  /** Takes a task out of `tasks`. Until it has settled it stays in our care. */
-  #unlist (task: Task) {
-    if (task.isIn(this.#live) || task.isIn(this.#settled)) this.#counts[task.status]--
-    if (task.name !== undefined && this.#names.get(task.name) === task) this.#names.delete(task.name)
-    if (task.settled) task.leave()
-    else task.join(this.#unlisted)
-  }
-
   /** Ends all tasks, or names those that do not end in one warning. */
   async #stop () {
     this.#closed = true
-    if (this.#unsettledTasks().some(task => task.status === 'deferred')) await cutResponsesOver()
+    if (this.#lists.unsettled().some(task => task.status === 'deferred')) await cutResponsesOver()
     const reason = new AbortError('Cancelled: the app is closing')
-    for (const task of this.#unsettledTasks()) {
+    for (const task of this.#lists.unsettled()) {
       if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
     }
     await this.#drainRunning()
-    for (const task of this.#unsettledTasks()) task.abort(reason)
+    for (const task of this.#lists.unsettled()) task.abort(reason)
     if (await within(idle => this.#onceIdle(idle), this.cancelTimeout)) return
-    const left = [...this.#unsettledTasks(), ...this.#reporting]
+    const left = [...this.#lists.unsettled(), ...this.#reporting]
     this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
   }
 
@@ -313,23 +270,6 @@ export class TaskRegistry implements Tasks, TaskOwner {
     }
     if (signal.aborted) abort()
     else task.onceSettled(onceAborted(signal, abort))
-  }
-
-  #unsettledTasks () {
-    return [...this.#live.toArray(), ...this.#unlisted.toArray()]
-  }
-
-  /** Purges the tasks that settled first, down to a size. */
-  #shrinkSettled (size: number) {
-    while (this.#settled.size > size) this.#unlist(this.#settled.first!)
-  }
-
-  /** Purges the tasks that have been kept for long enough. */
-  #expire () {
-    const { maxSettledAge } = this.#settings
-    if (maxSettledAge === Infinity) return
-    const expired = Date.now() - maxSettledAge
-    while (this.#settled.first !== undefined && this.#settled.first.settledAt! <= expired) this.#unlist(this.#settled.first)
   }
 
   /** Tells how a task has ended. */

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWork, WatchOptions } from '../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
+import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_TIMEOUT } from './errors.ts'
 import { drive, isGenerator } from './generator.ts'
@@ -39,14 +40,10 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   #progress: Progress | undefined = undefined
   /** A promise cannot be stopped. */
   #isPromise = false
-  /** Why it is cancelled, and what it is then called. */
-  #abort: { reason: unknown, status: 'cancelled' | 'failed' } | undefined = undefined
+  #cancellation: Cancellation | undefined = undefined
   /** The result of a completed task, the error of any other that has settled. */
   #outcome: unknown = undefined
-  #whenSettled: Set<() => void> | undefined = undefined
   #whenChanged: Set<() => void> | undefined = undefined
-  /** Once the task has settled it is the others' to keep: what listens to it may hold a request. */
-  #signal: AbortController | WeakRef<AbortSignal> | undefined = undefined
   #finished: Promise<T> | undefined = undefined
   #log: FastifyBaseLogger | undefined = undefined
 
@@ -80,17 +77,15 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     this.tellChange()
   }
 
-  get signal (): AbortSignal {
-    const kept = this.#signal instanceof WeakRef ? this.#signal.deref() : this.#signal?.signal
-    if (kept !== undefined) return kept
-    const controller = new AbortController()
-    if (this.#abort !== undefined) controller.abort(this.#abort.reason)
-    this.#signal = this.settled ? new WeakRef(controller.signal) : controller
-    return controller.signal
+  get signal () {
+    const cancellation = (this.#cancellation ??= new Cancellation())
+    const { signal } = cancellation
+    if (this.settled) cancellation.end()
+    return signal
   }
 
   /** Why the work is to stop; undefined while it is not. */
-  get abortReason () { return this.#abort?.reason }
+  get abortReason () { return this.#cancellation?.reason }
 
   get finished () {
     if (this.#finished === undefined) {
@@ -135,22 +130,21 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return taskState(this)
   }
 
-  /** Calls back when the task has settled; at once if it has. Answers how to take that back. */
-  onceSettled (callback: () => void): () => void {
-    if (this.settled) callback()
-    else (this.#whenSettled ??= new Set()).add(callback)
-    return () => { this.#whenSettled?.delete(callback) }
-  }
-
   /** Calls back at every change of status or progress, until the task has settled. Answers how to take that back. */
   onChange (callback: () => void): () => void {
     if (!this.settled) (this.#whenChanged ??= new Set()).add(callback)
     return () => { this.#whenChanged?.delete(callback) }
   }
 
+  /** Calls back when the task has settled; at once if it has. Answers how to take that back. */
+  onceSettled (callback: () => void): () => void {
+    if (this.settled) callback()
+    return this.onChange(() => { if (this.settled) callback() })
+  }
+
   /** Starts the work, unless the task was cancelled before. */
   start (work: TaskWork<T>, app: FastifyInstance, startedAt: number, timeout = Infinity) {
-    if (this.#status !== 'deferred' || this.#abort !== undefined) return
+    if (this.#status !== 'deferred') return
     this.#startedAt = startedAt
     this.#isPromise = typeof work !== 'function'
     this.become('running')
@@ -162,9 +156,9 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   run (work: TaskWork<unknown>, app: FastifyInstance) {
     this.debug('task started')
     try {
-      let value = typeof work === 'function' ? work(app, this) : work
-      if (isGenerator(value)) value = drive(value, this)
-      if (isThenable(value)) Promise.resolve(value).then(this.returned.bind(this), this.threw.bind(this))
+      const value = typeof work === 'function' ? work(app, this) : work
+      if (isThenable(value)) this.follow(Promise.resolve(value))
+      else if (isGenerator(value)) this.follow(drive(value, this))
       else this.returned(value)
     } catch (error) {
       this.threw(error)
@@ -173,13 +167,15 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
 
   /** Aborts the work, which then ends as `status`, unless that was done before. A promise cannot be stopped: its task ends here. */
   abort (reason: unknown, status: 'cancelled' | 'failed' = 'cancelled') {
-    if (this.settled || this.#abort !== undefined) return
-    this.#abort = { reason, status }
+    if (this.settled || this.#cancellation?.status !== undefined) return
+    const cancellation = (this.#cancellation ??= new Cancellation())
+    cancellation.status = status
+    cancellation.reason = reason
     if (this.#status === 'deferred' || this.#isPromise) {
       this.settle(status, reason)
     } else {
       this.become('cancelling')
-      if (this.#signal instanceof AbortController) this.#signal.abort(reason)
+      cancellation.abort()
     }
   }
 
@@ -223,12 +219,17 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     this.onceSettled(() => clearTimeout(timer))
   }
 
+  private follow (promise: Promise<unknown>) {
+    promise.then(this.returned.bind(this), this.threw.bind(this))
+  }
+
   private returned (result: unknown) {
     this.settle('completed', result)
   }
 
   private threw (error: unknown) {
-    if (this.#abort !== undefined && isAbort(error, this.#abort.reason)) this.settle(this.#abort.status, this.#abort.reason)
+    const { status, reason } = this.#cancellation ?? {}
+    if (status !== undefined && isAbort(error, reason)) this.settle(status, reason)
     else this.settle('failed', error)
   }
 
@@ -252,14 +253,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     this.#settledAt = now()
     this.become(status)
     this.#whenChanged = undefined
-    if (this.#signal instanceof AbortController) {
-      if (this.#abort !== undefined) this.#signal.abort(this.#abort.reason) // it was not, if the task ends as it is cancelled
-      this.#signal = new WeakRef(this.#signal.signal)
-    }
-    if (this.#whenSettled !== undefined) {
-      for (const callback of this.#whenSettled) callback()
-      this.#whenSettled = undefined
-    }
+    this.#cancellation?.end()
     this.#owner.settled(this)
   }
 }

@@ -52,9 +52,10 @@ export class Watch<State> implements AsyncIterableIterator<State, undefined> {
     return { done: true, value: undefined }
   }
 
-  /** There is a new state. */
+  /** There is a new state. After the last one there are no others: whoever does not read it must not be kept for it. */
   changed (): void {
     this.#changed = true
+    if (this.#isLast()) this.#leave?.()
     this.#serve()
   }
 

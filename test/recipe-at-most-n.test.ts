@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import atMostN from '../examples/at-most-n.ts'
-import { buildApp } from './fixtures/app.ts'
+import { buildApp, untilAborted } from './fixtures/app.ts'
 
 /** An app whose encodings say that they run, and end when they are told to or aborted. */
 async function encoder (t: Test, concurrency?: number) {
@@ -28,7 +28,7 @@ async function encoder (t: Test, concurrency?: number) {
   async function add (video: string) {
     const { statusCode } = await app.inject({ method: 'PUT', url: `/videos/${video}` })
     t.equal(statusCode, 202)
-    return app.getTask(video!)
+    return app.getTask(`/videos/${video}`)
   }
 
   return { app, running, ran, end, add, most: () => most }
@@ -42,7 +42,7 @@ t.test('no more run at a time than there are slots', async t => {
   while (ran.length < 10) {
     const [video] = running
     end.emit(video!)
-    await app.getTask(video!).finished
+    await app.getTask(`/videos/${video}`).finished
     await new Promise(resolve => setImmediate(resolve))
   }
   for (const video of running) end.emit(video)
@@ -61,9 +61,9 @@ t.test('a task that is cancelled while it waits for a slot ends at once and neve
   await second.cancel()
 
   t.equal(second.status, 'cancelled')
-  t.equal(app.getTask('first').status, 'running', 'the slot is still taken')
+  t.equal(app.getTask('/videos/first').status, 'running', 'the slot is still taken')
   end.emit('first')
-  await app.getTask('first').finished
+  await app.getTask('/videos/first').finished
   await new Promise(resolve => setImmediate(resolve))
   t.strictSame(ran, ['first', 'third'])
 })
@@ -104,4 +104,17 @@ t.test('closing the app ends those that run and those that wait', async t => {
 
   t.same(tasks.map(task => task.status), Array(4).fill('cancelled'))
   t.strictSame(ran, ['first', 'second'])
+})
+
+t.test('two of them in one app have their own slots and names', async t => {
+  const { app } = await buildApp(t)
+  const encode = (video: string, signal: AbortSignal) => untilAborted(app, { signal })
+  await app.register(atMostN, { prefix: '/films', encode })
+  await app.register(atMostN, { prefix: '/clips', encode })
+
+  for (const prefix of ['films', 'clips']) {
+    t.equal((await app.inject({ method: 'PUT', url: `/${prefix}/videos/first` })).statusCode, 202)
+  }
+
+  t.strictSame(Array.from(app.tasks, task => task.name), ['/films/videos/first', '/clips/videos/first'])
 })

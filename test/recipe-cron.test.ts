@@ -19,6 +19,7 @@ t.test('a run that fails is logged and does not end the schedule', async t => {
   const events = new EventEmitter()
   let runs = 0
   await app.register(cron, {
+    name: 'clean-up',
     pattern: everySecond,
     async work () {
       if (++runs === 1) throw new Error('disk full')
@@ -30,8 +31,8 @@ t.test('a run that fails is logged and does not end the schedule', async t => {
   await app.ready()
   await next
 
-  t.equal(app.getTask('cron').status, 'running')
-  t.match(lines.filter(line => line.level > 30), [{ task: 'cron', msg: 'run failed', err: { message: 'disk full' } }])
+  t.equal(app.getTask('clean-up').status, 'running')
+  t.match(lines.filter(line => line.level > 30), [{ task: 'clean-up', msg: 'run failed', err: { message: 'disk full' } }])
 })
 
 t.test('runs do not overlap', async t => {
@@ -39,6 +40,7 @@ t.test('runs do not overlap', async t => {
   const events = new EventEmitter()
   let runs = 0
   await app.register(cron, {
+    name: 'clean-up',
     pattern: everySecond,
     async work () {
       runs++
@@ -65,6 +67,7 @@ t.test('cancelling the task between runs stops the schedule', async t => {
   const events = new EventEmitter()
   let runs = 0
   await app.register(cron, {
+    name: 'clean-up',
     pattern: everySecond,
     async work () {
       runs++
@@ -75,7 +78,7 @@ t.test('cancelling the task between runs stops the schedule', async t => {
   const run = once(events, 'run')
   await app.ready()
   await run
-  const task = app.getTask('cron')
+  const task = app.getTask('clean-up')
   await task.cancel()
   const runsBefore = runs
   await seconds(2)
@@ -90,6 +93,7 @@ t.test('closing the app aborts the run in progress and waits for it', async t =>
   const events = new EventEmitter()
   let cleanedUp = false
   await app.register(cron, {
+    name: 'clean-up',
     pattern: everySecond,
     async work (app, task) {
       events.emit('run')
@@ -105,7 +109,7 @@ t.test('closing the app aborts the run in progress and waits for it', async t =>
   const run = once(events, 'run')
   await app.ready()
   await run
-  const task = app.getTask('cron')
+  const task = app.getTask('clean-up')
   await app.close()
 
   t.ok(cleanedUp)
@@ -117,6 +121,7 @@ t.test('a last run that fails in its clean-up fails the task', async t => {
   const { app, lines } = await buildApp(t)
   const events = new EventEmitter()
   await app.register(cron, {
+    name: 'clean-up',
     pattern: everySecond,
     async work (app, task) {
       events.emit('run')
@@ -127,7 +132,7 @@ t.test('a last run that fails in its clean-up fails the task', async t => {
   const run = once(events, 'run')
   await app.ready()
   await run
-  const task = app.getTask('cron')
+  const task = app.getTask('clean-up')
   await task.cancel()
 
   t.equal(task.status, 'failed')
@@ -136,11 +141,21 @@ t.test('a last run that fails in its clean-up fails the task', async t => {
 
 t.test('a pattern that is none fails the task', async t => {
   const { app } = await buildApp(t)
-  await app.register(cron, { pattern: 'every now and then', work: async () => {} })
+  await app.register(cron, { name: 'clean-up', pattern: 'every now and then', work: async () => {} })
   await app.ready()
   await app.tasks.idle()
 
-  const task = app.getTask('cron')
+  const task = app.getTask('clean-up')
   t.equal(task.status, 'failed')
   t.match(task.error, { name: 'TypeError', message: /CronPattern/ })
+})
+
+t.test('an app can have any number of them', async t => {
+  const { app } = await buildApp(t)
+
+  await app.register(cron, { pattern: everySecond, work: untilAborted })
+  await app.register(cron, { pattern: everySecond, work: untilAborted })
+  await app.ready()
+
+  t.strictSame(Array.from(app.tasks, task => task.kind), ['cron', 'cron'])
 })

@@ -8,6 +8,7 @@ t.test('the work runs again and again, until its task is cancelled', async t => 
   const events = new EventEmitter()
   let runs = 0
   await app.register(everyMinute, {
+    name: 'clean-up',
     interval: 1,
     async work () { if (++runs === 3) events.emit('third run') }
   })
@@ -15,7 +16,7 @@ t.test('the work runs again and again, until its task is cancelled', async t => 
   const third = once(events, 'third run')
   await app.ready()
   await third
-  const task = app.getTask('every-minute')
+  const task = app.getTask('clean-up')
   await task.cancel()
 
   t.equal(task.status, 'cancelled')
@@ -29,6 +30,7 @@ t.test('runs do not overlap', async t => {
   let most = 0
   let runs = 0
   await app.register(everyMinute, {
+    name: 'clean-up',
     interval: 1,
     async work () {
       most = Math.max(most, ++running)
@@ -50,6 +52,7 @@ t.test('no run that was held up comes after the cancellation', async t => {
   const events = new EventEmitter()
   let runs = 0
   await app.register(everyMinute, {
+    name: 'clean-up',
     interval: 1,
     async work () {
       runs++
@@ -62,7 +65,7 @@ t.test('no run that was held up comes after the cancellation', async t => {
   const heldUp = once(events, 'ten intervals later')
   await app.ready()
   await heldUp
-  await app.cancelTask('every-minute')
+  await app.cancelTask('clean-up')
 
   t.equal(runs, 1)
 })
@@ -72,6 +75,7 @@ t.test('a run that fails is logged and the next one comes', async t => {
   const events = new EventEmitter()
   let runs = 0
   await app.register(everyMinute, {
+    name: 'clean-up',
     interval: 1,
     async work () {
       if (++runs === 1) throw new Error('no such table')
@@ -83,9 +87,9 @@ t.test('a run that fails is logged and the next one comes', async t => {
   await app.ready()
   await next
 
-  t.equal(app.getTask('every-minute').status, 'running')
+  t.equal(app.getTask('clean-up').status, 'running')
   t.match(lines.filter(line => line.level > 30), [
-    { task: 'every-minute', msg: 'run failed', err: { message: 'no such table' } }
+    { task: 'clean-up', msg: 'run failed', err: { message: 'no such table' } }
   ])
 })
 
@@ -94,6 +98,7 @@ t.test('cancelling the task reaches the run in progress and waits for it', async
   const events = new EventEmitter()
   let cleanedUp = false
   await app.register(everyMinute, {
+    name: 'clean-up',
     interval: 1,
     async work (app, task) {
       events.emit('run')
@@ -109,7 +114,7 @@ t.test('cancelling the task reaches the run in progress and waits for it', async
   const run = once(events, 'run')
   await app.ready()
   await run
-  const task = app.getTask('every-minute')
+  const task = app.getTask('clean-up')
   await task.cancel()
 
   t.equal(task.status, 'cancelled')
@@ -119,11 +124,21 @@ t.test('cancelling the task reaches the run in progress and waits for it', async
 
 t.test('closing the app ends the wait for the next minute', async t => {
   const { app } = await buildApp(t)
-  await app.register(everyMinute, { async work () { t.fail('no minute has passed') } })
+  await app.register(everyMinute, { name: 'clean-up', async work () { t.fail('no minute has passed') } })
   await app.ready()
-  const task = app.getTask('every-minute')
+  const task = app.getTask('clean-up')
 
   await app.close()
 
   t.equal(task.status, 'cancelled')
+})
+
+t.test('an app can have any number of them', async t => {
+  const { app } = await buildApp(t)
+
+  await app.register(everyMinute, { work: untilAborted })
+  await app.register(everyMinute, { work: untilAborted })
+  await app.ready()
+
+  t.strictSame(Array.from(app.tasks, task => task.kind), ['every-minute', 'every-minute'])
 })

@@ -82,3 +82,18 @@ t.test('closing the app aborts the attempt, which then counts as no failure', as
   t.strictSame(task.progress, { attempt: 1 })
   t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
 })
+
+t.test('two of them in one app have their own names', async t => {
+  const { app } = await buildApp(t)
+  const deliver = async () => {}
+  await app.register(retries, { prefix: '/pizzas', deliver })
+  await app.register(retries, { prefix: '/books', deliver })
+
+  const names = []
+  for (const prefix of ['pizzas', 'books']) {
+    const response = await app.inject({ method: 'POST', url: `/${prefix}/orders`, payload: {} })
+    names.push(response.json<TaskState>().name)
+  }
+
+  t.match(names, [/^\/pizzas\/orders\/.{36}$/, /^\/books\/orders\/.{36}$/])
+})

@@ -17,7 +17,7 @@ async function counter (t: Test, options: ThreadOptions = {}) {
   async function countPrimes (limit: number) {
     const { statusCode } = await app.inject({ method: 'PUT', url: `/primes/${limit}` })
     t.equal(statusCode, 202)
-    return app.getTask<number>(`primes:${limit}`)
+    return app.getTask<number>(`/primes/${limit}`)
   }
 
   return { app, lines, countPrimes }
@@ -61,4 +61,17 @@ t.test('the tasks end before their pool does when the app closes', async t => {
 
   t.equal(task.status, 'cancelled', 'not failed for the want of a pool')
   t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
+})
+
+t.test('two of them in one app have their own names', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(thread, { prefix: '/a', maxThreads: 1 })
+  await app.register(thread, { prefix: '/b', maxThreads: 1 })
+  await app.register(tasks)
+
+  for (const prefix of ['a', 'b']) await app.inject({ method: 'PUT', url: `/${prefix}/primes/100` })
+  await app.tasks.idle()
+
+  t.strictSame(Array.from(app.tasks, ({ name, result }) => [name, result]), [['/a/primes/100', 25], ['/b/primes/100', 25]])
 })

@@ -9,14 +9,15 @@ import { untilAborted } from './fixtures/app.ts'
 
 const exporter = new InMemorySpanExporter()
 trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
-context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+const contextManager = new AsyncLocalStorageContextManager().enable()
+context.setGlobalContextManager(contextManager)
 const tracer = trace.getTracer('test')
 
 async function tracedApp (t: Test) {
   exporter.reset()
-  const app = Fastify()
+  const app = Fastify({ logger: { stream: { write () {} } } })
   t.teardown(() => app.close())
-  await app.register(tracing)
+  await app.register(tracing, { contextManager })
   await app.register(tasks)
   return app
 }
@@ -28,7 +29,7 @@ t.test('a task has a span, a child of the span that is active where it is added'
   await app.ready()
 
   const request = tracer.startActiveSpan('request', span => {
-    app.addTask(() => new Promise(resolve => setImmediate(resolve)), { name: 'report' })
+    app.addTask(() => new Promise(resolve => setImmediate(resolve)), { name: 'report:1', kind: 'report' })
     span.end()
     return span.spanContext()
   })
@@ -38,16 +39,36 @@ t.test('a task has a span, a child of the span that is active where it is added'
   t.match(exporter.getFinishedSpans(), [{ name: 'request' }, {
     name: 'task report',
     parentSpanContext: { traceId: request.traceId, spanId: request.spanId },
-    attributes: { 'task.id': 1, 'task.name': 'report', 'task.status': 'completed' },
+    attributes: { 'task.id': 1, 'task.name': 'report:1', 'task.kind': 'report', 'task.status': 'completed' },
     status: { code: SpanStatusCode.UNSET },
     events: []
   }])
 })
 
+t.test('the spans that the work makes are children of that of its task', async t => {
+  const app = await tracedApp(t)
+  await app.ready()
+
+  const task = app.addTask(async () => {
+    tracer.startSpan('first query').end()
+    await new Promise(resolve => setImmediate(resolve))
+    tracer.startSpan('second query').end()
+  }, { kind: 'report' })
+  await task.finished
+
+  const spans = exporter.getFinishedSpans()
+  const { spanId } = spans.find(span => span.name === 'task report')!.spanContext()
+  t.match(spans, [
+    { name: 'first query', parentSpanContext: { spanId } },
+    { name: 'second query', parentSpanContext: { spanId } },
+    { name: 'task report' }
+  ])
+})
+
 t.test('a deferred task is a child of the span that was active when it was added', async t => {
   const app = await tracedApp(t)
   const boot = tracer.startActiveSpan('boot', span => {
-    app.addTask(() => {}, { name: 'warm-up' })
+    app.addTask(() => {}, { kind: 'warm-up' })
     span.end()
     return span.spanContext()
   })
@@ -61,22 +82,22 @@ t.test('a deferred task is a child of the span that was active when it was added
   }])
 })
 
-t.test('the span of a task without a name is told by its id', async t => {
+t.test('a span is named after the kind of its task, or its name', async t => {
   const app = await tracedApp(t)
   await app.ready()
 
-  const task = app.addTask(() => {})
+  app.addTask(() => {}, { name: 'one', kind: 'report' })
+  app.addTask(() => {}, { name: 'two' })
+  app.addTask(() => {})
 
-  const [span] = exporter.getFinishedSpans()
-  t.equal(span?.name, 'task')
-  t.strictSame(span?.attributes, { 'task.id': task.id, 'task.status': 'completed' })
+  t.strictSame(spanNames(), ['task report', 'task two', 'task'])
 })
 
 t.test('the span of a failed task has its error', async t => {
   const app = await tracedApp(t)
   await app.ready()
 
-  app.addTask(() => { throw new TypeError('not a function') }, { name: 'report' })
+  app.addTask(() => { throw new TypeError('not a function') }, { kind: 'report' })
 
   t.match(exporter.getFinishedSpans(), [{
     name: 'task report',
@@ -127,7 +148,7 @@ t.test('a task that was cancelled before it ran has a span of its own', async t 
 t.test('tasks that end as the app closes have spans, and no task has any after that', async t => {
   const app = await tracedApp(t)
   await app.ready()
-  app.addTask(untilAborted, { name: 'receiver' })
+  app.addTask(untilAborted, { kind: 'receiver' })
 
   await app.close()
   t.match(exporter.getFinishedSpans(), [{ name: 'task receiver', attributes: { 'task.status': 'cancelled' } }])
@@ -138,4 +159,17 @@ t.test('tasks that end as the app closes have spans, and no task has any after t
   await other.ready()
   other.addTask(() => {})
   t.strictSame(spanNames(), ['task receiver'])
+})
+
+t.test('a task has one span, however many apps of the process are traced', async t => {
+  const first = await tracedApp(t)
+  const second = await tracedApp(t)
+  await second.ready()
+
+  second.addTask(() => {}, { kind: 'report' })
+  t.strictSame(spanNames(), ['task report'])
+
+  await first.close()
+  second.addTask(() => {}, { kind: 'report' })
+  t.strictSame(spanNames(), ['task report', 'task report'], 'and still has when one of them has closed')
 })

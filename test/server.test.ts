@@ -32,12 +32,10 @@ t.test('a report is accepted, watched and cancelled', async t => {
   const accepted = await post(`${url}/reports`)
   t.equal(accepted.status, 202)
   const location = accepted.headers.get('location')
-  t.equal(location, '/reports/report-1')
-  t.match(await accepted.json(), { name: 'report-1', status: 'running', progress: '0 of 20 steps' })
+  t.equal(location, '/reports/1')
+  t.match(await accepted.json(), { name: 'report:1', kind: 'buildReport', status: 'running' })
 
-  t.match(await state(url + location), { status: 'running' })
-  t.ok((await (await fetch(`${url}/reports`)).json() as TaskState[]).some(({ name }) => name === 'report-1'))
-
+  t.match(await state(url + location), { status: 'running', progress: { month: 'January', done: 0, total: 12 } })
   t.equal((await fetch(url + location, { method: 'DELETE' })).status, 204)
   t.match(await state(url + location), { status: 'cancelled', error: { name: 'AbortError' } })
 
@@ -45,15 +43,49 @@ t.test('a report is accepted, watched and cancelled', async t => {
   t.equal((await fetch(`${url}/reports/unknown`, { method: 'DELETE' })).status, 404)
 })
 
-t.test('a report completes in its time', async t => {
-  const { url } = await startServer(t, { REPORT_SECONDS: '0.1' })
+t.test('the list has the reports and no other task', async t => {
+  const { url } = await startServer(t)
+  await post(`${url}/reports`)
   await post(`${url}/reports`)
 
-  let report
-  do report = await state(`${url}/reports/report-1`)
-  while (report.status === 'running')
+  const reports = await (await fetch(`${url}/reports`)).json() as TaskState[]
 
-  t.match(report, { status: 'completed', progress: 'all done' })
+  t.strictSame(reports.map(({ name }) => name), ['report:1', 'report:2'])
+})
+
+t.test('a client reaches no task but the reports', async t => {
+  const { url } = await startServer(t)
+
+  t.equal((await fetch(`${url}/reports/start-report`)).status, 404)
+  t.equal((await fetch(`${url}/reports/start-report`, { method: 'DELETE' })).status, 404)
+})
+
+t.test('the result of a report is served once it has completed', async t => {
+  const { url } = await startServer(t, { REPORT_SECONDS: '1' })
+  await post(`${url}/reports`)
+
+  const early = await fetch(`${url}/reports/1/result`)
+  t.equal(early.status, 202)
+  t.match(await early.json(), { status: 'running' })
+
+  let response
+  do response = await fetch(`${url}/reports/1/result`)
+  while (response.status === 202 && await response.text())
+
+  t.equal(response.status, 200)
+  t.match(await response.json(), { sales: { January: Number, December: Number } })
+  t.match(await state(`${url}/reports/1`), { status: 'completed', progress: { month: 'December' } })
+})
+
+t.test('a cancelled report has no result', async t => {
+  const { url } = await startServer(t)
+  await post(`${url}/reports`)
+  await fetch(`${url}/reports/1`, { method: 'DELETE' })
+
+  const response = await fetch(`${url}/reports/1/result`)
+
+  t.equal(response.status, 409)
+  t.match(await response.json(), { status: 'cancelled' })
 })
 
 t.test('a signup is answered at once, and its mail is sent afterwards with the logger of the request', async t => {

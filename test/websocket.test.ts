@@ -1,13 +1,16 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, type AddressInfo, type Socket } from 'node:net'
+import websocket from '@fastify/websocket'
 import t, { type Test } from 'tap'
 import WebSocket from 'ws'
-import feed from '../examples/websocket.ts'
+import feed, { websocketOptions } from '../examples/websocket.ts'
 import { buildApp } from './fixtures/app.ts'
 
 async function listeningApp (t: Test) {
   const { app, lines } = await buildApp(t)
-  await app.register(feed)
+  const events = new EventEmitter()
+  await app.register(websocket, { options: websocketOptions })
+  await app.register(feed, { events })
   await app.listen()
   const { port } = app.server.address() as AddressInfo
 
@@ -25,11 +28,11 @@ async function listeningApp (t: Test) {
 
   async function nothingIsLeft (t: Test) {
     while (app.tasks.size > 0) await new Promise(resolve => setImmediate(resolve))
-    t.equal(app.events.listenerCount('event'), 0, 'no listener')
+    t.equal(events.listenerCount('event'), 0, 'no listener')
     t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
   }
 
-  return { app, lines, port, open, logged, nothingIsLeft }
+  return { app, lines, events, port, open, logged, nothingIsLeft }
 }
 
 /** A client that writes its upgrade request and a first frame at once. */
@@ -79,7 +82,7 @@ t.test('what a socket sends is logged by its receiver, with the logger of its re
 
   socket.send('ping')
 
-  t.match(await logged('received ping'), { task: receiver!.name!, reqId: receiver!.name!.slice('receiver:'.length) })
+  t.match(await logged('received ping'), { task: receiver!.name!, reqId: receiver!.name!.slice('/feed/'.length) })
 })
 
 t.test('a frame in the packet of the upgrade request is received', async t => {
@@ -93,11 +96,11 @@ t.test('a frame in the packet of the upgrade request is received', async t => {
 for (const manner of ['close', 'terminate'] as const) {
   for (const number of [1, 500]) {
     t.test(`nothing is left of ${number} sockets after ${manner}()`, async t => {
-      const { app, open, nothingIsLeft } = await listeningApp(t)
+      const { app, events, open, nothingIsLeft } = await listeningApp(t)
       const sockets = []
       for (let i = 0; i < number; i++) sockets.push(await open())
       t.equal(app.tasks.size, number)
-      t.equal(app.events.listenerCount('event'), number)
+      t.equal(events.listenerCount('event'), number)
 
       for (const socket of sockets) socket[manner]()
 
@@ -133,13 +136,30 @@ t.test('a client that does not answer the close frame does not hold the app', as
 })
 
 t.test('an error of the emitter is logged, and ends the socket and its receiver', async t => {
-  const { app, lines, open } = await listeningApp(t)
+  const { app, lines, events, open } = await listeningApp(t)
   const socket = await open()
 
-  app.events.emit('error', new Error('no more events'))
+  events.emit('error', new Error('no more events'))
   await once(socket, 'close')
 
   await app.tasks.idle()
   t.equal(app.tasks.size, 0)
   t.match(lines.filter(line => line.level > 30), [{ err: { message: 'no more events' } }])
+})
+
+t.test('two feeds of one app have their own sockets and events', async t => {
+  const { app } = await buildApp(t)
+  await app.register(websocket, { options: websocketOptions })
+  await app.register(feed, { prefix: '/news' })
+  await app.register(feed, { prefix: '/sports' })
+  const url = await app.listen()
+  const sockets = ['news', 'sports'].map(prefix => new WebSocket(`${url.replace('http', 'ws')}/${prefix}/feed`))
+  await Promise.all(sockets.map(socket => once(socket, 'open')))
+  const messages = sockets.map(socket => once(socket, 'message'))
+
+  await app.inject({ method: 'POST', url: '/news/events', payload: { paper: 1 } })
+  await app.inject({ method: 'POST', url: '/sports/events', payload: { ball: 2 } })
+
+  t.equal(String((await messages[0]!)[0]), '{"paper":1}')
+  t.equal(String((await messages[1]!)[0]), '{"ball":2}')
 })

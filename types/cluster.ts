@@ -109,8 +109,8 @@ export type ClusterCallable<Data = any, Result = any, Progress = any, Instance =
   (app: Instance, task: RunningTask<Data, Progress>) => Result | PromiseLike<Result>
 
 /** A generator function as a kind's work: what it yields becomes the task's progress, and with that its checkpoint. */
-export type ClusterGenerator<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
-  (app: Instance, task: RunningTask<Data, any>) => Generator<Progress, Result, void> | AsyncGenerator<Progress, Result, void>
+export type ClusterGenerator<Data = any, Result = any, Progress = any, Instance = FastifyInstance, Known = any> =
+  (app: Instance, task: RunningTask<Data, Known>) => Generator<Progress, Result, void> | AsyncGenerator<Progress, Result, void>
 
 /** What a kind of task does: the core's work, `(app, task)`, a generator function too. */
 export type ClusterWork<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
@@ -171,9 +171,9 @@ export interface AddClusterTaskOptions {
 }
 
 /** What `addTasks` takes: the data of each task, and the options of each. */
-export interface NewClusterTask<Data = unknown> extends Omit<AddClusterTaskOptions, 'onDuplicate'> {
-  data?: Data | undefined
-}
+export type NewClusterTask<Data = unknown> =
+  & Omit<AddClusterTaskOptions, 'onDuplicate'>
+  & (undefined extends Data ? { data?: Data } : { data: Data })
 
 /** Options of a kind's `tasks`. */
 export interface ListOptions {
@@ -285,6 +285,9 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
    */
   defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
     kind: string, work: ClusterGenerator<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }
+  ): Kind<Data, Result, Progress>
+  defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
+    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance, Progress>, options?: KindOptions & { schema?: Schema }
   ): Kind<Data, Result, Progress>
   defineTask<Result, const Schema = unknown, Data = Validated<Provider, Schema>, Progress = unknown> (
     kind: string, work: ClusterCallable<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }

@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify'
+
+export interface Recipe {
+  /** The name of its file, and of its program. */
+  name: string
+  /** What it shows, in one line. */
+  what: string
+  /** What to try while its program runs; `URL` stands for the address of the server. */
+  toTry: string
+  load: () => Promise<{ program: (app: FastifyInstance) => Promise<void> }>
+}
+
+export const recipes: readonly Recipe[] = [
+  {
+    name: 'at-most-n',
+    what: 'at most two tasks at a time, with p-limit',
+    toTry: 'for i in 1 2 3 4; do curl -X PUT URL/videos/$i; done',
+    load: () => import('./at-most-n.ts')
+  },
+  {
+    name: 'cron',
+    what: 'work on a schedule, with croner',
+    toTry: 'watch the log: the work runs every second here',
+    load: () => import('./cron.ts')
+  },
+  {
+    name: 'every-minute',
+    what: 'work at an interval, with a timer of Node',
+    toTry: 'watch the log: the work runs every second here',
+    load: () => import('./every-minute.ts')
+  },
+  {
+    name: 'metrics',
+    what: 'metrics for Prometheus, with prom-client',
+    toTry: 'curl -X POST URL/reports; curl URL/metrics',
+    load: () => import('./metrics.ts')
+  },
+  {
+    name: 'otel-metrics',
+    what: 'metrics with OpenTelemetry',
+    toTry: 'curl -X POST URL/reports, and wait ten seconds for the console',
+    load: () => import('./otel-metrics.ts')
+  },
+  {
+    name: 'progress',
+    what: 'progress in the browser, with server-sent events',
+    toTry: 'open URL in a browser',
+    load: () => import('./progress.ts')
+  },
+  {
+    name: 'retries',
+    what: 'retries with growing waits, with p-retry',
+    toTry: "curl URL/orders -H 'content-type: application/json' -d '{\"pizzas\":3}'",
+    load: () => import('./retries.ts')
+  },
+  {
+    name: 'sentry',
+    what: 'errors to Sentry; reads SENTRY_DSN',
+    toTry: 'curl -X POST URL/reports',
+    load: () => import('./sentry.ts')
+  },
+  {
+    name: 'thread',
+    what: 'work in another thread, with piscina',
+    toTry: 'curl -X PUT URL/primes/100000',
+    load: () => import('./thread.ts')
+  },
+  {
+    name: 'tracing',
+    what: 'a span for every task, with OpenTelemetry',
+    toTry: 'curl -X POST URL/reports; the spans are printed',
+    load: () => import('./tracing.ts')
+  },
+  {
+    name: 'websocket',
+    what: 'a task that receives while a WebSocket sends',
+    toTry: 'npx wscat -c URL/feed',
+    load: () => import('./websocket.ts')
+  }
+]
