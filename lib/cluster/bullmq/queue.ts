@@ -33,11 +33,12 @@ export class BullQueue implements TaskQueue {
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
     return await this.#shared.reach.run(async () => {
-      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
-      if (this.#settings.maxSettled === 0) await this.#events.listening()
-      const unique = tasks.filter(task => task.unique)
-      const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
-      return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
+      if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
+      const [unique, named] = await Promise.all([
+        this.#addUnique(tasks.filter(task => task.unique)),
+        Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))
+      ])
+      return tasks.map(task => (task.unique ? unique : named).shift()!)
     })
   }
 
@@ -138,6 +139,12 @@ export class BullQueue implements TaskQueue {
     await Promise.allSettled([this.#events.close(), this.#made?.close()])
   }
 
+  async #addUnique (tasks: readonly NewTask[]): Promise<Added[]> {
+    if (tasks.length === 0) return []
+    const times = await this.#store(tasks)
+    return tasks.map((task, i) => ({ task: asAdded(task, times[i]!), added: true }))
+  }
+
   /** Adds a task whose name somebody may have. */
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
@@ -213,7 +220,6 @@ export class BullQueue implements TaskQueue {
 
   /** Answers when each was added. */
   async #store (tasks: readonly NewTask[], before?: JobData['before']): Promise<number[]> {
-    if (tasks.length === 0) return []
     const jobs = tasks.map(task => this.#toJob(task, before))
     const [{ name, data, opts }] = jobs as [typeof jobs[0]]
     const added = jobs.length === 1 ? [await this.#queue.add(name, data, opts)] : await this.#queue.addBulk(jobs)
