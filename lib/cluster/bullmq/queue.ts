@@ -86,12 +86,14 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
-        const job = await this.#job(jobId) ?? await this.#gap(jobId)
-        if (job === undefined) return undefined
-        const { task, state } = job
+        const read = await this.#read(jobId) ?? await this.#gap(jobId)
+        if (read === undefined) return undefined
+        const { job, state } = read
+        // Whether one that runs has a mark is of no matter: the first mark stays.
+        const task = state === 'active' ? readJob(job, state) : await this.#told(job, state)
         if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
-        if (state === 'active' || job.job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
-        const cancelled = await this.#cancelDeferred(job.job, task, reason)
+        if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
+        const cancelled = await this.#cancelDeferred(job, task, reason)
         if (cancelled !== undefined) return cancelled
       }
     })
@@ -185,13 +187,16 @@ export class BullQueue implements TaskQueue {
     }, async () => undefined)
   }
 
-  /** Stores that a task is to be cancelled, and tells whoever runs it. */
+  /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
-    if (task.status !== 'cancelling') await cancellations.mark(this.#name, task.id, reason)
-    if (state !== 'active') return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
-    await Promise.all([cancellations.tell(this.#name, task.id, reason), this.#publish('cancelling', jobIdOf(task.name))])
-    return { ...task, status: 'cancelling' }
+    const marked = cancellations.mark(this.#name, task.id, reason)
+    if (state === 'active') {
+      await Promise.all([marked, cancellations.tell(this.#name, task.id, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
+      return { ...task, status: 'cancelling' }
+    }
+    await marked
+    return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
   }
 
   /** Takes out a task that was cancelled before it started. */
@@ -266,14 +271,19 @@ export class BullQueue implements TaskQueue {
     }
   }
 
-  /** A job and its state are two reads, and the job may end between them. */
   async #job (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown', task: StoredTask } | undefined> {
+    const read = await this.#read(jobId)
+    return read === undefined ? undefined : { ...read, task: await this.#told(read.job, read.state) }
+  }
+
+  /** A job and its state are two reads, and the job may end between them. */
+  async #read (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown' } | undefined> {
     for (;;) {
       const [job, state] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#queue.getJobState(jobId)])
       if (job === undefined) return undefined
       const ended = state === 'completed' || state === 'failed' || state === 'unknown'
       if (job.finishedOn === undefined && ended) continue
-      return { job, state, task: await this.#told(job, state) }
+      return { job, state }
     }
   }
 
