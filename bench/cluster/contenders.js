@@ -17,7 +17,7 @@ export async function openBare (url) {
     const connection = new Redis(url, { maxRetriesPerRequest: null })
     return bareOn({ connection, prefix: 'bare' }, createRedisBackend, createRedisRelayBackend, () => connection.quit())
   }
-  const pool = new pg.Pool({ connectionString: url, max: 15 })
+  const pool = new pg.Pool({ connectionString: url, max: 15, options: '-c search_path=bullmq' })
   const client = await pool.connect()
   await runMigrations(client)
   client.release()

@@ -65,7 +65,7 @@ export class Claims {
     throw new ClaimExpired()
   }
 
-  /** Undefined if the claim is another's, or has expired. */
+  /** Undefined if the claim is another's, or was held for too long. */
   async #try<T> (name: string, work: (claim: Claim) => Promise<T>): Promise<{ value: T } | undefined> {
     const jobId = `~${randomUUID()}`
     const until = Date.now() + this.#life / 2 // what its owner does then has the rest to arrive
@@ -87,5 +87,7 @@ export function assertValid (claim: Claim): void {
   if (Date.now() > claim.until) throw new ClaimExpired()
 }
 
-/** This process was too slow: another may have decided meanwhile. */
-export class ClaimExpired extends Error {}
+/** This process was too slow: another may have decided meanwhile. What needs the claim begins afresh. */
+export class ClaimExpired extends Error {
+  override readonly name = 'ClaimExpired'
+}

@@ -82,7 +82,7 @@ export class BullQueue implements TaskQueue {
     })
   }
 
-  async cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+  async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
@@ -91,7 +91,8 @@ export class BullQueue implements TaskQueue {
         const { job, state } = read
         // Whether one that runs has a mark is of no matter: the first mark stays.
         const task = state === 'active' ? readJob(job, state) : await this.#told(job, state)
-        if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
+        if (id !== undefined && task.id !== id) return undefined
+        if (task.settledAt !== undefined) return task
         if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
         const cancelled = await this.#cancelDeferred(job, task, reason)
         if (cancelled !== undefined) return cancelled
@@ -156,20 +157,18 @@ export class BullQueue implements TaskQueue {
     }
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
       const found = await this.#job(jobId)
-      if (found === undefined) return await this.#addClaimed(task, claim)
-      // A claim may expire when all is done.
-      const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
-      if (stored !== undefined) return { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
-      if (found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added: false }
-      return await this.#addClaimed(task, claim, packBefore(found.task, found.job.data.before))
+      if (found !== undefined) {
+        // A claim may end before the answer comes: then it is stored already, or was.
+        const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
+        if (stored !== undefined) return { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+        if (found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added: false }
+      }
+      const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
+      assertValid(claim)
+      const [createdAt] = await this.#store([task], before) as [number]
+      assertValid(claim)
+      return { task: asAdded(task, createdAt), added: true }
     }, holder)
-  }
-
-  async #addClaimed (task: NewTask, claim: Claim, before?: JobData['before']): Promise<Added> {
-    assertValid(claim)
-    const [createdAt] = await this.#store([task], before) as [number]
-    assertValid(claim)
-    return { task: asAdded(task, createdAt), added: true }
   }
 
   /** Takes a task that has not started out of the queue, and puts it back as cancelled, for the next worker to end it unrun. */
