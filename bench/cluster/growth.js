@@ -4,6 +4,7 @@ import { openTasks } from './contenders.js'
 
 const ROUNDS = 15
 const READ = 20
+const PAGES = 5
 const AT_ONCE = 1000
 
 const states = {
@@ -32,7 +33,7 @@ export async function growth (url, sizes) {
       }
       if (state === 'settled') while ((await kind.count()).completed < size) await setTimeout(50)
       reads[size] = async () => { for (let i = 0; i < READ; i++) await kind.getTask(names[i % names.length]) }
-      pages[size] = async () => { await kind.tasks({ status, limit: 100 }) }
+      pages[size] = async () => { for (let i = 0; i < PAGES; i++) await kind.tasks({ status, limit: 100 }) }
     }
     for (const [what, contenders] of [['getTask', reads], ['a page of tasks()', pages]]) {
       for (const bench of Object.values(contenders)) await bench()
