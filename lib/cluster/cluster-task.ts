@@ -131,19 +131,29 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     this.#stored = { ...stored, data, createdAt }
   }
 
-  async #cancel (options: CancelOptions) {
-    checkCancelOptions(options, this)
-    const { reason = `Cancelled task "${this.name}"`, timeout = this.#place.cancelTimeout } = options
+  /** Waits until it has settled, as it was told to, and tells it again from time to time. */
+  async unwinds (options: CancelOptions): Promise<void> {
+    const { timeout = this.#place.cancelTimeout } = options
     const until = Date.now() + timeout
-    while (!this.settled) {
-      const queue = await this.#place.queue()
-      const stored = await queue.cancel(this.name, this.id, toStoredReason(reason))
-      if (stored === undefined) return
-      this.#update(stored)
+    for (;;) {
       const left = Math.max(0, until - Date.now())
       if (await this.settles(Math.min(left, REMIND))) return
       if (left <= REMIND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
+      if (!await this.#tell(options)) return
     }
+  }
+
+  async #cancel (options: CancelOptions) {
+    checkCancelOptions(options, this)
+    if (!this.settled && await this.#tell(options)) await this.unwinds(options)
+  }
+
+  /** Answers whether it is still known. */
+  async #tell ({ reason = cancelReason(this.name) }: CancelOptions): Promise<boolean> {
+    const queue = await this.#place.queue()
+    const stored = await queue.cancel(this.name, this.id, toStoredReason(reason))
+    if (stored !== undefined) this.#update(stored)
+    return stored !== undefined
   }
 
   async #finish (): Promise<any> {
@@ -185,6 +195,10 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     }).catch(failed)
     return () => leave()
   }
+}
+
+export function cancelReason (name: string): string {
+  return `Cancelled task "${name}"`
 }
 
 function isoString (time: number | undefined): string | undefined {

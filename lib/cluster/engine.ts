@@ -135,13 +135,13 @@ export interface Queue {
   purge (): Promise<number>
 
   /**
-   * Cancels the task of this name and id. One that has not started has settled as `cancelled` with `reason` once this
-   * resolves, and never runs. One that runs is told, wherever it runs: it is `cancelling` then and `Running.abort` is called
-   * with `reason`; its outcome decides how it ends, but it is not tried again. The first reason counts. Answers the task as
-   * it is then, or undefined if it is gone. Idempotent: the caller calls it again from time to time until the task has
-   * settled.
+   * Cancels the task of this name and id; without an id, whichever has the name now. One that has not started has settled
+   * as `cancelled` with `reason` once this resolves, and never runs. One that runs is told, wherever it runs: it is
+   * `cancelling` then and `Running.abort` is called with `reason`; its outcome decides how it ends, but it is not tried
+   * again. The first reason counts. Answers the task as it is then, or undefined if it is gone. Idempotent: the caller calls
+   * it again from time to time until the task has settled.
    */
-  cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined>
+  cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined>
 
   /**
    * Has a task run at the times of `when`, named `<name>@<its time, ISO 8601>`, with that time as its id. Another schedule

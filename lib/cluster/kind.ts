@@ -5,10 +5,11 @@ import { AbortError } from '../abort.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../errors.ts'
 import { taskLabel } from '../task-label.ts'
 import { taskStatuses } from '../task-state.ts'
-import { ClusterTask, type TaskPlace } from './cluster-task.ts'
+import { cancelReason, ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
 import { whenChanged } from './follow.ts'
 import { checkAdd, checkAddMany, checkCancelTask, checkGet, checkList, checkSchedule, checkUnschedule } from './options.ts'
+import { toStoredReason } from './stored-error.ts'
 
 /** What a kind needs of the app. */
 export interface KindPlace extends TaskPlace {
@@ -157,8 +158,10 @@ export class Kind implements PublicKind<any, any, any> {
 
   async #cancel (name: string, options: CancelTaskOptions) {
     checkCancelTask(name, options)
-    const { optional, ...cancelOptions } = options
-    const task = await this.#find(name, { optional })
-    await task?.cancel(cancelOptions)
+    const { optional, reason = cancelReason(name), ...cancelOptions } = options
+    const queue = await this.#place.queue()
+    const stored = await queue.cancel(name, undefined, toStoredReason(reason))
+    if (stored !== undefined) await new ClusterTask(this.#place, stored).unwinds({ ...cancelOptions, reason })
+    else if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
 }

@@ -7,20 +7,23 @@ import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 
 onEveryServer(t, (t, engine) => {
-  /** The claims of two processes, as far as the store can tell. */
-  async function twoProcesses (t: Test) {
+  let queues = 0
+
+  /** The claims of two processes, as far as the store can tell, in a queue of the test's own. */
+  async function twoProcesses (t: Test, timeout = 10_000) {
+    const name = `claims${++queues}`
     const members = await Promise.all([1, 2].map(async () => {
       const store = engine.name === 'redis'
         ? new RedisStore(engine.connection!, `claims-${process.pid}`)
         : new PostgresStore(engine.connection!, `claims_${process.pid}`, 5000, true)
       await store.connect()
-      const queue = new Queue('claims', store.options, store.backend) as Queue
+      const queue = new Queue(name, store.options, store.backend) as Queue
       queue.on('error', () => {})
       t.teardown(async () => {
         await queue.close()
         await store.close()
       })
-      return new Claims(() => queue)
+      return new Claims(() => queue, timeout)
     }))
     return members as [Claims, Claims]
   }
@@ -54,8 +57,26 @@ onEveryServer(t, (t, engine) => {
     t.equal(await there.holding('name', async () => 'held', nobody), 'held')
   })
 
-  t.test('the claim of a process that died ends by itself', async t => {
-    const [here, there] = await twoProcesses(t)
+  t.test('who needs a claim that has ended meanwhile takes it again', async t => {
+    const [here] = await twoProcesses(t, 1000)
+    let times = 0
+    t.equal(await here.holding('name', async claim => {
+      if (++times === 1) await sleep(600) // half of its life
+      assertValid(claim)
+      return 'held'
+    }, nobody), 'held')
+    t.equal(times, 2)
+  })
+
+  t.test('nobody waits for a claim for longer than a verb waits', async t => {
+    const [here, there] = await twoProcesses(t, 300)
+    await here.holding('name', async () => {
+      await t.rejects(there.holding('name', async () => t.fail('it is held twice'), nobody), { name: 'ClaimExpired' })
+    }, nobody)
+  })
+
+  t.test('the claim of a process that died ends by itself, before others have given up', async t => {
+    const [here, there] = await twoProcesses(t, 3000)
     const claim = await new Promise<Claim>(resolve => {
       here.holding('name', async given => {
         assertValid(given)

@@ -1,11 +1,9 @@
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import type { ClusterOptions, KindOptions } from '../../lib/cluster/index.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
-
-interface Told { what: string, task?: string, attempt?: number, progress?: number }
+import { WorkerProcess } from './fixtures/worker-process.ts'
 
 onEveryServer(t, (t, engine) => {
   let prefixes = 0
@@ -17,25 +15,7 @@ onEveryServer(t, (t, engine) => {
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
     await app.ready()
 
-    async function startWorker () {
-      const child = fork(new URL('fixtures/worker.ts', import.meta.url), [JSON.stringify(options), JSON.stringify(kindOptions)])
-      t.teardown(() => child.kill('SIGKILL'))
-      const exit = once(child, 'exit')
-      const told: Told[] = []
-      child.on('message', message => {
-        told.push(message as Told)
-        child.emit('told')
-      })
-      const until = async (what: string, task?: string): Promise<Told> => {
-        for (;;) {
-          const found = told.find(line => line.what === what && (task === undefined || line.task === task))
-          if (found !== undefined) return found
-          await once(child, 'told')
-        }
-      }
-      await until('ready')
-      return { child, exit, told, until }
-    }
+    const startWorker = () => WorkerProcess.start(t, options, kindOptions)
     return { kind, startWorker }
   }
 

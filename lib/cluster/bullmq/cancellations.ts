@@ -61,11 +61,6 @@ export class Cancellations {
     return this.#told.get(markId(queue, id))?.error
   }
 
-  /** The task has settled. */
-  forget (queue: string, id: number): void {
-    this.#marks().remove(markId(queue, id)).catch(() => {})
-  }
-
   async close (): Promise<void> {
     await this.#opened?.close()
   }

@@ -2,10 +2,9 @@ import type { Queue } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 
-/** ms after which a claim ends by itself, should its owner have died. */
-const LIFE = 5000
-/** ms that its owner takes it for valid. What it does then has the rest to arrive. */
-const VALID = 2500
+/** ms after which a claim ends by itself, should its owner have died: at least, and at most. */
+const MIN_LIFE = 1000
+const MAX_LIFE = 5000
 /** ms between two tries, at first and at most. */
 const RETRY = 10
 const MAX_RETRY = 200
@@ -22,11 +21,17 @@ export interface Claim {
  */
 export class Claims {
   readonly #queue: () => Queue
+  /** ms that a verb waits for its answer. */
+  readonly #timeout: number
+  /** The claim of one who has died must not make others wait for longer than they do. */
+  readonly #life: number
   /** The names that this process is about: it does not compete with itself. */
   readonly #here = new Map<string, Promise<void>>()
 
-  constructor (queue: () => Queue) {
+  constructor (queue: () => Queue, timeout: number) {
     this.#queue = queue
+    this.#timeout = timeout
+    this.#life = Math.min(Math.max(MIN_LIFE, timeout / 2), MAX_LIFE)
   }
 
   async isTaken (name: string): Promise<boolean> {
@@ -34,11 +39,12 @@ export class Claims {
   }
 
   /**
-   * Does something that needs the claim of a name; waits for it as long as others have it. What `peek` answers meanwhile
-   * spares the wait.
+   * Does something that needs the claim of a name; waits for it as long as others have it, and takes it again if it has
+   * expired meanwhile, as long as a verb waits for its answer. What `peek` answers meanwhile spares the wait.
    */
   async holding<T> (name: string, work: (claim: Claim) => Promise<T>, peek: () => Promise<T | undefined>): Promise<T> {
-    for (let wait = RETRY; ; wait = Math.min(2 * wait, MAX_RETRY)) {
+    const end = Date.now() + this.#timeout
+    for (let wait = RETRY; Date.now() <= end; wait = Math.min(2 * wait, MAX_RETRY)) {
       const busy = this.#here.get(name)
       if (busy === undefined) {
         const done = this.#try(name, work)
@@ -56,13 +62,14 @@ export class Claims {
       if (seen !== undefined) return seen
       if (busy === undefined) await setTimeout(wait * (1 + Math.random()))
     }
+    throw new ClaimExpired()
   }
 
   /** Undefined if the claim is another's, or was held for too long. */
   async #try<T> (name: string, work: (claim: Claim) => Promise<T>): Promise<{ value: T } | undefined> {
     const jobId = `~${randomUUID()}`
-    const until = Date.now() + VALID
-    const { id } = await this.#queue().add('claim', {}, { jobId, deduplication: { id: name, ttl: LIFE } })
+    const until = Date.now() + this.#life / 2 // what its owner does then has the rest to arrive
+    const { id } = await this.#queue().add('claim', {}, { jobId, deduplication: { id: name, ttl: this.#life } })
     if (id !== jobId) return undefined
     try {
       return { value: await work({ until }) }

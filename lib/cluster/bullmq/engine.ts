@@ -39,7 +39,7 @@ export class BullEngine implements Engine {
       store,
       reach,
       stallTimeout,
-      claims: new Claims(side),
+      claims: new Claims(side, timeout),
       cancellations: new Cancellations(side, relay, error => reach.report(error)),
       options: { settings: { repeatStrategy }, ...(telemetry !== undefined && { telemetry }) } as Omit<QueueOptions, 'connection'>
     }

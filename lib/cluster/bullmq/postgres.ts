@@ -35,7 +35,7 @@ export class PostgresStore implements Store {
     this.#migrate = migrate
     this.#pool = new TaskPool(poolConfig(connection, this.#schema, timeout))
     this.#pool.setMaxListeners(0) // each of BullMQ's classes adds one
-    this.#pool.on('error', error => this.#lost(error))
+    this.#pool.on('error', error => this.#pool.tell(error))
     const { host = 'localhost', port = 5432 } = new pg.Client(this.#pool.options)
     this.server = `${host}:${port}`
     this.options = { connection: this.#pool as unknown as ConnectionOptions, prefix }
@@ -49,7 +49,10 @@ export class PostgresStore implements Store {
   readonly relayBackend: RelayBackendFactory<any> = options => inSchema(createPostgresRelayBackend(options as never), this.#schema)
 
   onLost (callback: () => void) {
-    this.#pool.lost.push(callback)
+    this.#pool.lost.push(error => {
+      this.problem = error.message
+      callback()
+    })
   }
 
   async connect () {
@@ -86,11 +89,6 @@ export class PostgresStore implements Store {
       client.release()
     }
   }
-
-  #lost (error: Error) {
-    this.problem = error.message
-    for (const callback of this.#pool.lost) callback()
-  }
 }
 
 /**
@@ -98,14 +96,18 @@ export class PostgresStore implements Store {
  * a task whose result it could not store because the server was just stopping.
  */
 class TaskPool extends pg.Pool {
-  readonly lost: (() => void)[] = []
+  readonly lost: ((error: Error) => void)[] = []
+
+  tell (error: Error) {
+    for (const callback of this.lost) callback(error)
+  }
 
   override query (...args: any[]): any {
     const result: unknown = super.query(...args as [string])
     if (!(result instanceof Promise)) return result
     return result.catch(error => {
       if (!isConnectionError(error)) throw error
-      for (const callback of this.lost) callback()
+      this.tell(error)
       throw Object.assign(error, { code: 'ECONNREFUSED' })
     })
   }

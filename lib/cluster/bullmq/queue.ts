@@ -33,11 +33,12 @@ export class BullQueue implements TaskQueue {
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
     return await this.#shared.reach.run(async () => {
-      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
-      if (this.#settings.maxSettled === 0) await this.#events.listening()
-      const unique = tasks.filter(task => task.unique)
-      const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
-      return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
+      if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
+      const [unique, named] = await Promise.all([
+        this.#addUnique(tasks.filter(task => task.unique)),
+        Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))
+      ])
+      return tasks.map(task => (task.unique ? unique : named).shift()!)
     })
   }
 
@@ -81,16 +82,19 @@ export class BullQueue implements TaskQueue {
     })
   }
 
-  async cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+  async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
-        const job = await this.#job(jobId) ?? await this.#gap(jobId)
-        if (job === undefined) return undefined
-        const { task, state } = job
-        if (task.id !== id || task.settledAt !== undefined) return task.id === id ? task : undefined
-        if (state === 'active' || job.job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
-        const cancelled = await this.#cancelDeferred(job.job, task, reason)
+        const read = await this.#read(jobId) ?? await this.#gap(jobId)
+        if (read === undefined) return undefined
+        const { job, state } = read
+        // Whether one that runs has a mark is of no matter: the first mark stays.
+        const task = state === 'active' ? readJob(job, state) : await this.#told(job, state)
+        if (id !== undefined && task.id !== id) return undefined
+        if (task.settledAt !== undefined) return task
+        if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
+        const cancelled = await this.#cancelDeferred(job, task, reason)
         if (cancelled !== undefined) return cancelled
       }
     })
@@ -142,6 +146,12 @@ export class BullQueue implements TaskQueue {
     await Promise.allSettled([this.#events.close(), this.#made?.close()])
   }
 
+  async #addUnique (tasks: readonly NewTask[]): Promise<Added[]> {
+    if (tasks.length === 0) return []
+    const times = await this.#store(tasks)
+    return tasks.map((task, i) => ({ task: asAdded(task, times[i]!), added: true }))
+  }
+
   /** Adds a task whose name somebody may have. */
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
@@ -152,9 +162,10 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
       const found = await this.#job(jobId)
       if (found !== undefined) {
-        // It is its own where the claim ended before the answer came.
-        const added = found.task.id === task.id
-        if (added || found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added }
+        // A claim may end before the answer comes: then it is stored already, or was.
+        const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
+        if (stored !== undefined) return { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+        if (found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added: false }
       }
       const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
       assertValid(claim)
@@ -179,13 +190,16 @@ export class BullQueue implements TaskQueue {
     }, async () => undefined)
   }
 
-  /** Stores that a task is to be cancelled, and tells whoever runs it. */
+  /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
-    if (task.status !== 'cancelling') await cancellations.mark(this.#name, task.id, reason)
-    if (state !== 'active') return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
-    await Promise.all([cancellations.tell(this.#name, task.id, reason), this.#publish('cancelling', jobIdOf(task.name))])
-    return { ...task, status: 'cancelling' }
+    const marked = cancellations.mark(this.#name, task.id, reason)
+    if (state === 'active') {
+      await Promise.all([marked, cancellations.tell(this.#name, task.id, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
+      return { ...task, status: 'cancelling' }
+    }
+    await marked
+    return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
   }
 
   /** Takes out a task that was cancelled before it started. */
@@ -214,7 +228,6 @@ export class BullQueue implements TaskQueue {
 
   /** Answers when each was added. */
   async #store (tasks: readonly NewTask[], before?: JobData['before']): Promise<number[]> {
-    if (tasks.length === 0) return []
     const jobs = tasks.map(task => this.#toJob(task, before))
     const [{ name, data, opts }] = jobs as [typeof jobs[0]]
     const added = jobs.length === 1 ? [await this.#queue.add(name, data, opts)] : await this.#queue.addBulk(jobs)
@@ -261,14 +274,19 @@ export class BullQueue implements TaskQueue {
     }
   }
 
-  /** A job and its state are two reads, and the job may end between them. */
   async #job (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown', task: StoredTask } | undefined> {
+    const read = await this.#read(jobId)
+    return read === undefined ? undefined : { ...read, task: await this.#told(read.job, read.state) }
+  }
+
+  /** A job and its state are two reads, and the job may end between them. */
+  async #read (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown' } | undefined> {
     for (;;) {
       const [job, state] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#queue.getJobState(jobId)])
       if (job === undefined) return undefined
       const ended = state === 'completed' || state === 'failed' || state === 'unknown'
       if (job.finishedOn === undefined && ended) continue
-      return { job, state, task: await this.#told(job, state) }
+      return { job, state }
     }
   }
 

@@ -56,10 +56,10 @@ export class Reach {
     }
   }
 
-  /** What BullMQ reports as it goes on. Its locks we look after ourselves. */
+  /** What BullMQ reports as it goes on. Its locks we look after ourselves; what it could not finish, another has, or it has itself. */
   report (error: Error): void {
     if (isConnectionError(error)) this.#lost()
-    else if (this.#state !== 'closed' && !/lock/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
+    else if (this.#state !== 'closed' && !/lock|not in the active state/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
   }
 
   /** Calls back whenever the server has come back. */
@@ -98,10 +98,15 @@ export class Reach {
   #bound<T> (wanted: Promise<T>, tooLate: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { until: performance.now() + this.#timeout, giveUp: () => reject(tooLate()) }
-      const leave = () => this.#waiting.delete(waiting)
       this.#waiting.add(waiting)
       this.#timer ??= this.#giveUpAfter(this.#timeout)
-      wanted.then(resolve, reject).finally(leave)
+      wanted.then(value => {
+        this.#waiting.delete(waiting)
+        resolve(value)
+      }, error => {
+        this.#waiting.delete(waiting)
+        reject(error)
+      })
     })
   }
 

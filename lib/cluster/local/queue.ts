@@ -88,9 +88,9 @@ export class LocalQueue implements Queue {
     return settled.length
   }
 
-  async cancel (name: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+  async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
     const task = this.#tasks.get(name)
-    if (task?.id !== id) return undefined
+    if (task === undefined || task.id !== (id ?? task.id)) return undefined
     if (task.status === 'deferred') {
       this.#settle(task, { status: 'cancelled', error: reason })
       this.#schedules.passed(task)

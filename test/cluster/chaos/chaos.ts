@@ -1,0 +1,180 @@
+import { randomInt } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import Fastify from 'fastify'
+import tasks from '../../../index.ts'
+import cluster, { type ClusterOptions, type Kind } from '../../../lib/cluster/index.ts'
+import { startServer, type ServerName } from '../fixtures/servers.ts'
+import { audit, type Audit, type Listed } from './audit.ts'
+import { Member } from './fleet.ts'
+import { Ledger, readLedgers } from './ledger.ts'
+import type { Call } from './member.ts'
+
+export interface ChaosOptions {
+  tasks: number
+  /** ms between two kills. */
+  killEvery: number
+  /** ms after which it is over, whatever is left. */
+  timeout: number
+}
+
+const MEMBERS = 4
+/** Calls that are under way at a time. */
+const CALLS = 32
+const stallTimeout = 3000
+const maxStalls = 8
+const isShared = (name: string) => name.startsWith('shared:')
+const oneOf = <T>(values: readonly T[]): T => values[randomInt(values.length)]!
+
+/**
+ * Four processes work, add and cancel; one after the other is killed and replaced, and the server is restarted once. Answers
+ * what was found when all has settled.
+ */
+export async function chaos (name: ServerName, { tasks: total, killEvery, timeout }: ChaosOptions): Promise<Audit & { seconds: number }> {
+  const began = Date.now()
+  const server = await startServer(name, { own: true })
+  const directory = mkdtempSync(join(tmpdir(), 'fastify-tasks-chaos-'))
+  const ledger = new Ledger(directory)
+  const options = { connection: server.url, prefix: 'chaos', stallTimeout, timeout: 3000, drainTimeout: 500, cancelTimeout: 3000, maxSettled: 1_000_000 } satisfies ClusterOptions
+  const kindOptions = { concurrency: 10, attempts: 3, backoff: 20, maxStalls }
+  const problems: string[] = []
+  const errors: Record<string, number> = {}
+  const all = new Set<Member>()
+  const over = new AbortController()
+  const fleet: Member[] = []
+  const app = Fastify()
+
+  function startMember (): Member {
+    const member = new Member([directory, JSON.stringify(options), JSON.stringify(kindOptions)])
+    all.add(member)
+    return member
+  }
+
+  /** Asks one of those that live, again if it has ended or the server has not answered. */
+  async function ask (call: Omit<Call, 'call'>) {
+    for (;;) {
+      const member = oneOf(fleet)
+      const answer = await member.ask(call)
+      if (answer.error === undefined) return answer.name
+      errors[answer.error] = (errors[answer.error] ?? 0) + 1
+      if (!['its process has ended', 'FST_ERR_TASK_UNREACHABLE'].includes(answer.error)) return undefined
+      if (over.signal.aborted) return undefined
+      await setTimeout(20)
+    }
+  }
+
+  const left = Array.from({ length: total }, (_, n) => n)
+  const cancels: Promise<unknown>[] = []
+
+  async function addSome () {
+    for (let n = left.shift(); n !== undefined && !over.signal.aborted; n = left.shift()) {
+      const shared = n % 10 === 0
+      const unnamed = n % 10 === 1
+      const data = { steps: randomInt(1, 10), ms: randomInt(5, 60), fails: n % 25 === 0 ? randomInt(1, 4) : 0 }
+      const name = await ask({
+        add: {
+          data,
+          options: {
+            ...(!unnamed && { name: shared ? `shared:${randomInt(7)}` : `task:${n}` }),
+            ...(shared && { onDuplicate: oneOf(['reject', 'keep', 'replace'] as const) }),
+            ...(n % 15 === 0 && { delay: randomInt(1500) }),
+            ...(n % 6 === 0 && { priority: randomInt(1, 5) })
+          }
+        }
+      })
+      if (n % 20 === 3 && name !== undefined) cancels.push(setTimeout(randomInt(600)).then(() => ask({ cancel: name })))
+    }
+  }
+
+  async function killSome () {
+    while (!over.signal.aborted) {
+      await setTimeout(killEvery, undefined, { signal: over.signal })
+      const i = randomInt(fleet.length)
+      const victim = fleet[i]!
+      await victim.ready
+      fleet[i] = startMember()
+      await victim.kill(ledger)
+    }
+  }
+
+  async function restartOnce () {
+    while (left.length > total / 2) await setTimeout(10, undefined, { signal: over.signal })
+    ledger.write('stopped')
+    await server.process!.stop()
+    await setTimeout(300)
+    await server.process!.start()
+    ledger.write('back')
+  }
+
+  try {
+    for (let i = 0; i < MEMBERS; i++) fleet.push(startMember())
+    const ready = await Promise.all(fleet.map(member => member.ready))
+    if (!ready.every(Boolean)) throw new Error(`a process has not started: ${fleet.map(({ errors }) => errors).join('')}`)
+    await app.register(tasks)
+    await app.register(cluster, { ...options, work: false })
+    const kind = app.cluster.defineTask('chaos', () => {}, kindOptions) as Kind<any, any, any>
+    await app.ready()
+
+    const killing = killSome().catch(error => { if (error.name !== 'AbortError') throw error })
+    const late = AbortSignal.timeout(timeout)
+    const settle = async () => {
+      await Promise.all([restartOnce(), ...Array.from({ length: CALLS }, addSome)])
+      await Promise.all(cancels)
+      while (true) { // a worker is killed until nothing is left to do
+        try {
+          await kind.idle()
+          return
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'FST_ERR_TASK_UNREACHABLE') throw error
+        }
+      }
+    }
+    const inTime = await Promise.race([settle().then(() => true), new Promise<false>(resolve => late.addEventListener('abort', () => resolve(false)))])
+    if (!inTime) problems.push(`not over after ${timeout} ms: ${JSON.stringify(await kind.count())}`)
+    over.abort()
+    await killing
+    await Promise.all(fleet.map(member => member.ready))
+
+    const entries = readLedgers(directory)
+    const names = [...new Set(entries.flatMap(({ name }) => name ?? []))]
+    const listed: Listed[] = []
+    for (let i = 0; i < names.length; i += 100) {
+      const found = await Promise.all(names.slice(i, i + 100).map(name => kind.getTask(name, { optional: true })))
+      for (const task of found) {
+        if (task === undefined) continue
+        const { id, name, status, settled, startedAt, result, error } = task
+        listed.push({ id, name, status, settled, startedAt, result, code: error?.code })
+      }
+    }
+    const codes = await Promise.all(fleet.map(member => member.stop()))
+    if (codes.some(code => code !== 0)) problems.push(`SIGTERM ended processes with ${codes}`)
+    const warnings: Record<string, number> = {}
+    for (const member of all) {
+      if (member.process.exitCode !== null && !fleet.includes(member)) problems.push(`a process has ended by itself: ${member.errors}`)
+      else if (member.errors !== '') problems.push(`a process complains: ${member.errors}`)
+      for (const line of member.output.split('\n')) {
+        const { level = 0, msg = '', err } = line.endsWith('}') ? JSON.parse(line) : {}
+        if (level >= 40 && msg !== 'task failed') warnings[msg] = (warnings[msg] ?? 0) + 1
+        else if (level >= 40 && err?.message !== 'as it was told') warnings[`task failed: ${err?.message}`] = (warnings[`task failed: ${err?.message}`] ?? 0) + 1
+      }
+    }
+    const found = audit(entries, listed, { maxStalls, stallTimeout, isShared })
+    return {
+      counts: { ...found.counts, ...prefixed('answered ', errors), ...prefixed('warned ', warnings) },
+      problems: [...problems, ...found.problems],
+      seconds: Math.round((Date.now() - began) / 100) / 10
+    }
+  } finally {
+    over.abort()
+    for (const member of all) member.process.kill('SIGKILL')
+    await app.close()
+    await server.remove()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function prefixed (prefix: string, counts: Record<string, number>) {
+  return Object.fromEntries(Object.entries(counts).map(([key, count]) => [prefix + key, count]))
+}

@@ -1,0 +1,58 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Answer, Call } from './member.ts'
+import type { Ledger } from './ledger.ts'
+
+/** A process of the chaos run, as it is seen from outside. */
+export class Member {
+  readonly process: ChildProcess
+  /** Whether it is ready; not if it has ended before that. */
+  readonly ready: Promise<boolean>
+  readonly exit: Promise<unknown[]>
+  output = ''
+  errors = ''
+  readonly #answers = new Map<number, (answer: Answer) => void>()
+  #calls = 0
+
+  constructor (args: string[]) {
+    this.process = fork(new URL('member.ts', import.meta.url), args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    this.process.stdout!.on('data', chunk => { this.output += chunk })
+    this.process.stderr!.on('data', chunk => { this.errors += chunk })
+    this.process.on('message', (answer: Answer) => {
+      this.#answers.get(answer.call)?.(answer)
+      this.#answers.delete(answer.call)
+    })
+    this.exit = once(this.process, 'close')
+    this.exit.then(() => {
+      for (const [call, answered] of this.#answers) answered({ call, error: 'its process has ended' })
+    })
+    this.ready = new Promise(resolve => this.#answers.set(0, ({ error }) => resolve(error === undefined)))
+  }
+
+  get alive () { return this.process.exitCode === null && this.process.signalCode === null && !this.process.killed && this.process.connected }
+
+  /** What the process answers, or that it has ended. Never rejects. */
+  async ask (call: Omit<Call, 'call'>): Promise<Answer> {
+    await this.ready
+    const number = ++this.#calls
+    return await new Promise(resolve => {
+      const ended = () => resolve({ call: number, error: 'its process has ended' })
+      if (!this.alive) return ended()
+      this.#answers.set(number, resolve)
+      this.process.send({ ...call, call: number }, error => { if (error !== null) ended() })
+    })
+  }
+
+  async kill (ledger: Ledger) {
+    this.process.kill('SIGKILL')
+    ledger.write('killed', { pid: this.process.pid! })
+    await this.exit
+  }
+
+  /** Answers its exit code. */
+  async stop (): Promise<unknown> {
+    this.process.kill('SIGTERM')
+    const [code] = await this.exit
+    return code
+  }
+}

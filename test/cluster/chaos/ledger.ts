@@ -1,0 +1,35 @@
+import { openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What happened to a task in one process, or to the process itself. `at` is on a clock that all processes of a machine share. */
+export interface Entry {
+  at: number
+  pid: number
+  what: 'added' | 'started' | 'ended' | 'threw' | 'aborted' | 'cancel asked' | 'cancel done' | 'killed' | 'stopped' | 'back'
+  id?: number
+  name?: string
+  run?: string
+  attempt?: number
+  done?: number
+  status?: string
+}
+
+/** Written by the work itself, to a file of its own a process: what is there survives the process, and no queue has a say in it. */
+export class Ledger {
+  readonly #file: number
+
+  constructor (directory: string) {
+    this.#file = openSync(join(directory, `${process.pid}.ledger`), 'a')
+  }
+
+  write (what: Entry['what'], entry: Omit<Entry, 'at' | 'what' | 'pid'> & { pid?: number } = {}): void {
+    const at = Number(process.hrtime.bigint() / 1000n) / 1000
+    writeSync(this.#file, `${JSON.stringify({ at, pid: process.pid, what, ...entry } satisfies Entry)}\n`)
+  }
+}
+
+/** What all processes wrote, in the order in which it happened. The last line of a killed one may be cut off. */
+export function readLedgers (directory: string): Entry[] {
+  const lines = readdirSync(directory).filter(file => file.endsWith('.ledger')).flatMap(file => readFileSync(join(directory, file), 'utf8').split('\n'))
+  return lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Entry).sort((a, b) => a.at - b.at)
+}
