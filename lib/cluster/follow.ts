@@ -5,26 +5,25 @@ import type { Queue, StoredTask } from './engine.ts'
  * more. Changes that come while it reads become one read. Answers how to leave.
  */
 export function follow (queue: Queue, name: string, id: number, read: (task: StoredTask | undefined) => void): () => void {
-  let reading = false
-  let again = false
-  let left = false
+  return whenChanged(queue, name, async () => read(await queue.get(name, id)))
+}
+
+/** Does something whenever a task may have changed, one after the other; changes that come meanwhile become one. */
+export function whenChanged (queue: Queue, name: string | undefined, look: () => Promise<void>): () => void {
+  const state = { looking: false, again: false, left: false }
   const leave = queue.watch(name, async () => {
-    again = true
-    if (reading) return
-    reading = true
-    while (again && !left) {
-      again = false
-      try {
-        const task = await queue.get(name, id)
-        if (!left) read(task)
-      } catch {
-        // The server is away; the queue calls again once it is back.
-      }
+    state.again = true
+    if (state.looking) return
+    state.looking = true
+    while (state.again && !state.left) {
+      state.again = false
+      // While the server is away it is no use; the queue calls again once it is back.
+      await look().catch(() => {})
     }
-    reading = false
+    state.looking = false
   })
   return () => {
-    left = true
+    state.left = true
     leave()
   }
 }

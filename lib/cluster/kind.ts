@@ -7,6 +7,7 @@ import { taskLabel } from '../task-label.ts'
 import { taskStatuses } from '../task-state.ts'
 import { ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
+import { whenChanged } from './follow.ts'
 import { checkAdd, checkAddMany, checkCancelTask, checkGet, checkList, checkSchedule, checkUnschedule } from './options.ts'
 
 /** What a kind needs of the app. */
@@ -121,21 +122,8 @@ export class Kind implements PublicKind<any, any, any> {
     const queue = await this.#place.queue()
     if (await queue.isIdle()) return
     await new Promise<void>((resolve, reject) => {
-      let asking = false
-      let again = false
-      const leave = queue.watch(undefined, async () => {
-        again = true
-        if (asking) return
-        asking = true
-        while (again) {
-          again = false
-          try {
-            if (await queue.isIdle()) return end(resolve)
-          } catch {
-            // The server is away; the queue calls again once it is back.
-          }
-        }
-        asking = false
+      const leave = whenChanged(queue, undefined, async () => {
+        if (await queue.isIdle()) end(resolve)
       })
       const stop = this.#place.onceStopped(async () => end(() => reject(new AbortError(`Stopped waiting for kind "${this.name}": the app is closing`))))
       const end = (settle: () => void) => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { deaf, untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -50,9 +50,9 @@ onEveryEngine(t, (t, engine) => {
   t.test('a delayed task settles at once as cancelled, and its time passes without it', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => { journal.write(`started ${data}`) })
-    await here.kind.addTask('cancelled', { name: 'delayed', delay: 100 })
+    await here.kind.addTask('cancelled', { name: 'delayed', delay: 1000 })
     await there.kind.cancelTask('delayed')
-    const after = await here.kind.addTask('after', { delay: 300 })
+    const after = await here.kind.addTask('after', { delay: 1200 })
     await after.finished
     t.strictSame(journal.lines, ['started after'])
     t.equal((await here.kind.getTask('delayed')).status, 'cancelled')
@@ -78,7 +78,7 @@ onEveryEngine(t, (t, engine) => {
     }, { attempts: 3, backoff: 60_000 })
     const task = await here.kind.addTask(1, { name: 'backing off' })
     await journal.until('started')
-    while ((await there.kind.getTask('backing off')).status !== 'deferred');
+    await untilStatus(there.kind, 'backing off', 'deferred')
     await there.kind.cancelTask('backing off')
     await t.rejects(task.finished, { name: 'AbortError' })
     t.equal((await here.kind.getTask('backing off')).status, 'cancelled')

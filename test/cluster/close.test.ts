@@ -1,8 +1,9 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer, type Engine } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildApp, buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -31,9 +32,8 @@ onEveryEngine(t, (t, engine) => {
     }, { plugin: { drainTimeout: 5000 }, apps: 1 })
     await here.kind.addTask(1)
     await journal.until('started')
-    here.app.addHook('preClose', () => {})
     const closing = here.app.close()
-    while (await here.kind.addTask(2, { onDuplicate: 'keep', name: 'more', delay: 60_000 }).then(() => true, () => false));
+    while (await here.kind.addTask(2, { onDuplicate: 'keep', name: 'more', delay: 60_000 }).then(() => true, () => false)) await immediate()
     await t.rejects(here.kind.addTask(2), { code: 'FST_ERR_TASK_CLOSED', statusCode: 503 })
     gate.resolve()
     await closing
@@ -43,7 +43,6 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('an app that was never ready closes', async t => {
-    const { buildApp } = await import('./fixtures/fleet.ts')
     const { app } = await buildApp(t, engine)
     app.cluster.defineTask('never', () => {})
     await app.close()
@@ -187,7 +186,7 @@ onEveryServer(t, (t, engine) => {
     await journal.until('started')
     const { owner, other } = await ownerOf(here, there)
     const cancelled = other.kind.cancelTask('cancelled', { timeout: 20_000 })
-    while ((await other.kind.getTask('cancelled')).status !== 'cancelling');
+    await untilStatus(other.kind, 'cancelled', 'cancelling')
     const closing = owner.app.close()
     gate.resolve()
     await Promise.all([closing, cancelled])

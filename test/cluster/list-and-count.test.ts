@@ -133,6 +133,15 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask('task 39')).status, 'failed')
   })
 
+  t.test('which tasks are kept does not depend on how they ended', async t => {
+    const [here] = await buildFleet(t, engine, (_app, { data }) => {
+      if (data % 3 === 0) throw new Error('as told')
+    }, { maxSettled: 8, concurrency: 1, apps: 1 })
+    for (let i = 0; i < 60; i++) await (await here.kind.addTask(i, { name: `task ${i}` })).finished.catch(() => {})
+    for (const kept of [58, 59, 57]) t.equal((await here.kind.getTask(`task ${kept}`)).settled, true)
+    for (const dropped of [0, 1, 2, 3]) t.equal(await here.kind.getTask(`task ${dropped}`, { optional: true }), undefined)
+  })
+
   t.test('whoever waits for a task learns how it ended, though none is kept', async t => {
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async (_app, { data }) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { untilAborted } from '../fixtures/app.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -85,9 +85,7 @@ onEveryEngine(t, (t, engine) => {
     }, { attempts: 2, backoff: 60_000 })
     await here.kind.addTask(1, { name: 'backing off' })
     await journal.until('started')
-    let task
-    do task = await there.kind.getTask('backing off')
-    while (task.status === 'running')
+    const task = await untilStatus(there.kind, 'backing off', 'deferred')
     t.equal(task.status, 'deferred')
     t.equal(task.settled, false)
     t.equal(task.attempt, 1)

@@ -140,6 +140,22 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask(next!.name)).status, 'cancelled')
   })
 
+  t.test('a time whose name another task has is left out, and the schedule goes on', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, (_app, task) => { journal.write(task.data) })
+    const soon = (Math.floor(Date.now() / 1000) + 2) * 1000
+    const names = [soon, soon + 1000].map(time => `tick@${new Date(time).toISOString()}`)
+    await here.kind.addTasks(names.map(name => ({ data: 'other', name, delay: 60_000 })))
+    await here.kind.scheduleTask('tick', { every: 1000 }, 'scheduled')
+    await journal.until('scheduled', 2)
+    await here.kind.unscheduleTask('tick')
+    for (const name of names) {
+      const task = await here.kind.getTask(name)
+      t.equal(task.data, 'other')
+      t.equal(task.status, 'deferred')
+    }
+  })
+
   t.test('names of any sort are schedules, too', async t => {
     const names = ['5', 'a:b', '__proto__', 'x'.repeat(1000), '日本 🐘']
     const [here, there] = await buildFleet(t, engine, () => {})

@@ -196,6 +196,18 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask('same')).result, 'second')
   })
 
+  t.test('how a task ended that lost its name long ago is not known any more', async t => {
+    const [here] = await buildFleet(t, engine, (_app, { data }) => data)
+    const first = await here.kind.addTask(0, { name: 'same' })
+    let last = first
+    for (let i = 1; i <= 130; i++) {
+      await last.finished
+      last = await here.kind.addTask(i, { name: 'same' })
+    }
+    await t.rejects(first.refresh(), { code: 'FST_ERR_TASK_NOT_FOUND' })
+    t.equal(await last.finished, 130)
+  })
+
   t.test('finished rejects with an error that can be thrown in a handler', async t => {
     const [here, there] = await buildFleet(t, engine, () => { throw new RangeError('too far') })
     await here.kind.addTask(1, { name: 'failed' })

@@ -1,5 +1,4 @@
 import { QueueEvents } from 'bullmq'
-import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
 import { failedAs, readReason, unpack, type JobResult } from './job.ts'
@@ -31,7 +30,7 @@ export class Events {
   /** Who watches all of the queue. */
   readonly #all = new Set<() => void>()
   #events: QueueEvents<any, any, any> | undefined
-  #listening = false
+  #listening: Promise<void> | undefined
 
   constructor (name: string, shared: Shared, publish: Publish) {
     this.#name = name
@@ -43,12 +42,16 @@ export class Events {
   watch (jobId: string | undefined, changed: () => void): () => void {
     const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
     callbacks.add(changed)
-    if (this.#events === undefined) this.#open()
-    else if (this.#listening) queueMicrotask(changed)
+    this.listening().then(changed)
     return () => {
       callbacks.delete(changed)
-      if (jobId !== undefined && callbacks.size === 0) this.#jobs.delete(jobId)
+      if (jobId !== undefined && callbacks.size === 0 && this.#jobs.get(jobId)?.changed === callbacks) this.#jobs.delete(jobId)
     }
+  }
+
+  /** Resolves once nothing that happens is missed. */
+  listening (): Promise<void> {
+    return (this.#listening ??= this.#listen())
   }
 
   /** Something was learned of a task whose job may be watched. */
@@ -84,7 +87,8 @@ export class Events {
     return job
   }
 
-  #open () {
+  /** An event is lost that comes between two reads of a stream which has not told anything yet: so it has to tell something first. */
+  async #listen () {
     const { store, options, reach } = this.#shared
     store.reserve(1)
     const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options, blockingTimeout: store.eventsTimeout }, store.backend)
@@ -92,19 +96,12 @@ export class Events {
     for (const event of watched) {
       events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
     }
-    this.#listen(events).catch(error => reach.report(error))
-  }
-
-  /** An event between two reads of a stream that has not told anything yet is lost: so it has to tell something first. */
-  async #listen (events: QueueEvents<any, any, any>) {
-    await events.waitUntilReady()
-    const echo = randomUUID()
-    events.once('echo' as 'paused', () => { this.#listening = true })
-    while (!this.#listening && !events.closing) {
-      await this.#publish('echo', echo)
+    const echo = { heard: false }
+    events.once('echo' as 'paused', () => { echo.heard = true })
+    while (!echo.heard && !events.closing) {
+      await this.#publish('echo', '').catch(() => {})
       await setTimeout(ECHO, undefined, { ref: false })
     }
-    this.changed()
   }
 
   #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: { jobId: string, returnvalue?: unknown, failedReason?: string }) {

@@ -37,6 +37,11 @@ export function jobIdOf (name: string): string {
   return `~${encodeName(name)}`
 }
 
+/** Whether a job id does not tell the name. */
+export function isDigest (jobId: string): boolean {
+  return jobId.includes('%-')
+}
+
 /** The name of the task that has this job id; undefined where a digest is in it. */
 export function nameOf (jobId: string): string | undefined {
   if (jobId.startsWith('~')) return decodeName(jobId.slice(1))

@@ -64,8 +64,9 @@ export function toReason (failure: Failure): string {
 
 /** Undefined for a reason of BullMQ's own. */
 export function readReason (reason: string | undefined): Failure | undefined {
+  if (!reason) return undefined
   try {
-    const failure = JSON.parse(reason ?? '')
+    const failure = JSON.parse(reason)
     return typeof failure?.status === 'string' ? failure : undefined
   } catch {
     return undefined

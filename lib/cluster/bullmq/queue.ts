@@ -5,7 +5,7 @@ import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { assertValid, ClaimExpired, type Claim } from './claims.ts'
 import { Events } from './events.ts'
-import { encodeName, jobIdOf, nameOf } from './ids.ts'
+import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readPage } from './pages.ts'
 import { Runs } from './runs.ts'
@@ -33,6 +33,8 @@ export class BullQueue implements TaskQueue {
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
     return await this.#shared.reach.run(async () => {
+      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
+      if (this.#settings.maxSettled === 0) await this.#events.listening()
       const unique = tasks.filter(task => task.unique)
       const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
       return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
@@ -95,7 +97,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
-    await this.#shared.reach.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, priority: this.#priority(priority) }))
+    await this.#shared.reach.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, ...this.#priority(priority) }))
   }
 
   async unschedule (name: string): Promise<boolean> {
@@ -223,8 +225,8 @@ export class BullQueue implements TaskQueue {
     const jobId = jobIdOf(name)
     return {
       name: this.#name,
-      data: { id, ...(nameOf(jobId) === undefined && { name }), ...pack(data), ...(before !== undefined && { before }) } as JobData,
-      opts: { ...this.#jobOptions, jobId, priority: this.#priority(priority), ...(delay > 0 && { delay }) }
+      data: { id, ...(isDigest(jobId) && { name }), ...pack(data), ...(before !== undefined && { before }) } as JobData,
+      opts: { ...this.#jobOptions, ...this.#priority(priority), jobId, ...(delay > 0 && { delay }) }
     }
   }
 
@@ -244,8 +246,9 @@ export class BullQueue implements TaskQueue {
     return { attempts, ...(backoff.delay > 0 && { backoff }) }
   }
 
-  #priority (priority: number): number {
-    return Math.min(priority + this.#shared.store.firstPriority, PRIORITY_LIMIT)
+  #priority (given: number): { priority?: number } {
+    const priority = Math.min(given + this.#shared.store.firstPriority, PRIORITY_LIMIT)
+    return priority > 0 ? { priority } : {}
   }
 
   /** Whoever puts a job in the place of another has none there for a moment. */

@@ -18,6 +18,8 @@ export class Reach {
   readonly #timeout: number
   readonly #log: EngineLog
   readonly #whenBack = new Set<() => void>()
+  readonly #waiting = new Set<{ readonly until: number, readonly giveUp: () => void }>()
+  #timer: NodeJS.Timeout | undefined
   #state: 'closed' | 'up' | 'down' = 'closed'
 
   constructor (store: Store, timeout: number, log: EngineLog) {
@@ -41,15 +43,10 @@ export class Reach {
 
   /** Does something on the server. While the server is away it waits, so that nothing is done later of which was said that it failed. */
   async run<T> (operation: () => Promise<T>): Promise<T> {
-    let givenUp = false
-    const done = async () => {
-      if (this.#state === 'down') await this.#store.ping()
-      return givenUp ? undefined as T : await operation()
-    }
     try {
-      return await this.#bound(done(), () => new FST_ERR_TASK_UNREACHABLE(''))
+      if (this.#state === 'down') await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
+      return await this.#bound(operation(), () => new FST_ERR_TASK_UNREACHABLE(''))
     } catch (error) {
-      givenUp = true
       if (isConnectionError(error)) {
         this.#lost()
         throw new FST_ERR_TASK_UNREACHABLE('')
@@ -97,10 +94,29 @@ export class Reach {
     for (const callback of this.#whenBack) callback()
   }
 
+  /** One timer for all: they wait equally long, so they give up in the order in which they came. */
   #bound<T> (wanted: Promise<T>, tooLate: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(tooLate()), this.#timeout)
-      wanted.then(resolve, reject).finally(() => clearTimeout(timer))
+      const waiting = { until: performance.now() + this.#timeout, giveUp: () => reject(tooLate()) }
+      const leave = () => this.#waiting.delete(waiting)
+      this.#waiting.add(waiting)
+      this.#timer ??= this.#giveUpAfter(this.#timeout)
+      wanted.then(resolve, reject).finally(leave)
     })
+  }
+
+  #giveUpAfter (ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#timer = undefined
+      const now = performance.now()
+      for (const waiting of this.#waiting) {
+        if (waiting.until > now) {
+          this.#timer = this.#giveUpAfter(waiting.until - now)
+          break
+        }
+        this.#waiting.delete(waiting)
+        waiting.giveUp()
+      }
+    }, ms).unref()
   }
 }

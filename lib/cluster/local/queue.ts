@@ -148,6 +148,7 @@ export class LocalQueue implements Queue {
       await within(ended, cancelTimeout)
     }
     for (const task of running) task.running!.abandon()
+    for (const task of running) task.running!.abandon()
     return Array.from(running, task => task.snapshot())
   }
 
@@ -196,10 +197,9 @@ export class LocalQueue implements Queue {
   async #runOnce (task: LocalTask, attempt: number): Promise<unknown> {
     this.#lists.move(task, this.#lists.running, () => task.start(attempt))
     this.#schedules.passed(task)
-    task.follow(this.#run!(task.snapshot(), () => this.#watchers.tell(task.name)))
+    task.running = this.#run!(task.snapshot(), () => this.#watchers.tell(task.name))
     this.#watchers.tell(task.name)
-    const outcome = await task.running!.outcome
-    task.endRun()
+    const outcome = await task.running.outcome
     if (outcome.status === 'completed') return outcome.result
     const failure = new RunFailed(outcome)
     throw outcome.status === 'failed' && !outcome.final ? failure : new AbortError(failure)

@@ -48,35 +48,31 @@ export class LocalTask {
     this.startedAt = Date.now()
   }
 
-  /** Its run has begun. Its work may have cancelled it at once. */
-  follow (running: Running): void {
-    this.running = running
-    if (this.cancellation !== undefined) running.abort(this.cancellation)
-  }
-
-  /** Its run is over; what it told of last stays. */
-  endRun (): void {
-    this.#progress = this.running!.progress()
-    this.running = undefined
-  }
-
   cancel (reason: StoredError): void {
     this.status = 'cancelling'
     this.cancellation = reason
-    this.running?.abort(reason)
+    this.running!.abort(reason)
   }
 
   defer (delay: number): void {
+    this.#endRun()
     this.status = 'deferred'
     if (delay > 0) this.startsAt = Date.now() + delay
   }
 
   settle (outcome: Outcome): void {
+    this.#endRun()
     this.status = outcome.status
     this.startsAt = undefined
     this.settledAt = Date.now()
     this.#outcome = outcome
     this.withdrawn.abort('settled') // a reason of its own spares the making of an error
+  }
+
+  /** What it has told of last stays, for its next run too. */
+  #endRun () {
+    if (this.running !== undefined) this.#progress = this.running.progress()
+    this.running = undefined
   }
 
   snapshot (): StoredTask {
