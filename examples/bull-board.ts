@@ -29,13 +29,17 @@ function adapterOf (queue: Queue) {
   return adapter
 }
 
-/** Register it after the kinds were defined, with a hook that lets people in. */
+/** Register it after the cluster, with a hook that lets people in. */
 export default async function board (app: FastifyInstance, options: BoardOptions) {
-  const queues = Array.from(app.cluster, kind => queueOf(kind, options))
+  const queues: Queue[] = []
   const serverAdapter = new FastifyAdapter()
   serverAdapter.setBasePath(app.prefix)
-  createBullBoard({ queues: queues.map(adapterOf), serverAdapter })
+  const { addQueue } = createBullBoard({ queues: [], serverAdapter })
   await app.register(serverAdapter.registerPlugin())
+  app.addHook('onReady', async () => { // by then all kinds are defined, and PostgreSQL has its tables
+    queues.push(...Array.from(app.cluster, kind => queueOf(kind, options)))
+    for (const queue of queues) addQueue(adapterOf(queue))
+  })
   app.addHook('onClose', async () => {
     await Promise.all(queues.map(queue => queue.close()))
   })

@@ -48,7 +48,7 @@ export const recipes: readonly Recipe[] = [
   {
     name: 'fleet',
     what: 'a web process and a worker process that share tasks; reads TASKS_URL',
-    toTry: 'open URL in a browser, or curl -X PUT URL/reports/2026; stop it with Ctrl-C and start it again: with TASKS_URL it goes on',
+    toTry: 'open URL in a browser, or curl -X PUT URL/reports/2026; stop it with Ctrl-C and start it again: on a server the report goes on',
     load: () => import('./fleet/index.ts')
   },
   {
