@@ -306,7 +306,7 @@ export interface ClusterOptions {
    */
   connection?: string | object | undefined
   /** Keeps apps apart that share a server: the prefix of Redis keys, the schema of PostgreSQL. Default: `tasks` */
-  prefix?: string // `undefined` is not what Fastify's own option of this name takes
+  prefix?: string
   /** What this process runs: `true` all kinds, `false` none, or the names of kinds. Default: true */
   work?: boolean | readonly string[] | undefined
   /** Settled tasks that are kept of each kind. Default: 1000 */

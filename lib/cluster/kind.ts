@@ -91,7 +91,9 @@ export class Kind implements PublicKind<any, any, any> {
 
   async scheduleTask (name: string, when: When, data?: unknown, options: { priority?: number | undefined } = {}): Promise<void> {
     const checked = checkSchedule(name, when, options)
-    const accepted = this.#place.accept(data, `schedule "${name}"`)
+    const label = `schedule "${name}"`
+    if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(label)
+    const accepted = this.#place.accept(data, label)
     const queue = await this.#place.queue()
     await queue.schedule(name, checked, accepted, options.priority ?? 0)
   }

@@ -29,7 +29,7 @@ onEveryEngine(t, (t, engine) => {
   t.test('the tracing channel of the core tells of it', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { apps: 1 })
     const told: unknown[] = []
-    const listener = (message: any) => { told.push(message.task.name) }
+    const listener = ({ task }: any) => { if (task.kind === here.kind.name) told.push(task.name) }
     subscribe('tracing:fastify-tasks.task:start', listener)
     t.teardown(() => unsubscribe('tracing:fastify-tasks.task:start', listener))
     await (await here.kind.addTask(1, { name: 'traced' })).finished

@@ -58,7 +58,7 @@ export class Claims {
     }
   }
 
-  /** Undefined if the claim is another's. */
+  /** Undefined if the claim is another's, or was held for too long. */
   async #try<T> (name: string, work: (claim: Claim) => Promise<T>): Promise<{ value: T } | undefined> {
     const jobId = `~${randomUUID()}`
     const until = Date.now() + VALID
@@ -66,6 +66,9 @@ export class Claims {
     if (id !== jobId) return undefined
     try {
       return { value: await work({ until }) }
+    } catch (error) {
+      if (error instanceof ClaimExpired) return undefined
+      throw error
     } finally {
       this.#queue().remove(jobId).catch(() => {}) // nobody who waits for the answer needs it
     }
@@ -77,5 +80,7 @@ export function assertValid (claim: Claim): void {
   if (Date.now() > claim.until) throw new ClaimExpired()
 }
 
-/** This process was too slow: another may have decided meanwhile. */
-export class ClaimExpired extends Error {}
+/** This process was too slow: another may have decided meanwhile. What needs the claim begins afresh. */
+export class ClaimExpired extends Error {
+  override readonly name = 'ClaimExpired'
+}

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
-import { assertValid, ClaimExpired, type Claim } from './claims.ts'
+import { assertValid, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
@@ -146,21 +146,17 @@ export class BullQueue implements TaskQueue {
       return found !== undefined && found.task.settledAt === undefined ? { task: found.task, added: false } : undefined
     }
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
-      for (;;) {
-        const found = await this.#job(jobId)
-        if (found !== undefined && found.task.settledAt === undefined) return { task: found.task, added: found.task.id === task.id }
-        try {
-          if (found !== undefined && !await this.#remove(jobId, claim)) return { task: found.task, added: false }
-          assertValid(claim)
-          const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
-          const [createdAt] = await this.#store([task], before) as [number]
-          assertValid(claim)
-          return { task: asAdded(task, createdAt), added: true }
-        } catch (error) {
-          if (!(error instanceof ClaimExpired)) throw error
-          // Another may have decided meanwhile: see how.
-        }
+      const found = await this.#job(jobId)
+      if (found !== undefined) {
+        // It is its own where the claim ended before the answer came.
+        const added = found.task.id === task.id
+        if (added || found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added }
       }
+      const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
+      assertValid(claim)
+      const [createdAt] = await this.#store([task], before) as [number]
+      assertValid(claim)
+      return { task: asAdded(task, createdAt), added: true }
     }, holder)
   }
 

@@ -77,9 +77,11 @@ export class Runs {
       closed.then(happened, happened)
       return () => {}
     }, timeout)
-    if (await ended(drainTimeout)) return []
+    // Where nothing runs there is only the server to wait for, which may be away.
+    const most = this.#active.size === 0 ? 1000 : Infinity
+    if (await ended(Math.min(drainTimeout, most))) return []
     for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
-    if (await ended(cancelTimeout)) return []
+    if (await ended(Math.min(cancelTimeout, most))) return []
     const left = [...this.#active.values()]
     for (const { progress, running } of left) {
       progress.stop()

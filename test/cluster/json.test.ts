@@ -1,0 +1,35 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { jsonCopy, jsonProblem } from '../../lib/cluster/json.ts'
+
+t.test('all JSON is JSON, and its copy equals it', async t => {
+  fc.assert(fc.property(fc.jsonValue(), value => jsonProblem(value) === undefined && JSON.stringify(jsonCopy(value)) === JSON.stringify(value)))
+})
+
+t.test('what is not JSON is named with its path', async t => {
+  const itself: Record<string, unknown> = {}
+  itself.deep = [itself]
+  let nested: unknown = 1
+  for (let i = 0; i < 10_000; i++) nested = [nested]
+  const cases: [unknown, string][] = [
+    [{ a: { b: [1, () => {}] } }, 'data.a.b[1] is a function'],
+    [{ 'a b': { 'c:d': Symbol('x') } }, 'data["a b"]["c:d"] is a symbol'],
+    [[undefined], 'data[0] is undefined'],
+    [{ at: new Date() }, 'data.at is a Date'],
+    [new Map(), 'data is a Map'],
+    [new (class Money {})(), 'data is a Money'],
+    [Object.create(Object.create(Object.create(null))), 'data is a class instance'],
+    [NaN, 'data is NaN'],
+    [{ n: -Infinity }, 'data.n is -Infinity'],
+    [5n, 'data is a bigint'],
+    [itself, 'data.deep[0] contains itself'],
+    [{ toJSON: 5, x: { toJSON () {} } }, 'data.x has a toJSON']
+  ]
+  for (const [value, problem] of cases) t.equal(jsonProblem(value), problem)
+  t.match(jsonProblem(nested), /is nested too deeply$/)
+})
+
+t.test('properties that are undefined are left out', async t => {
+  t.equal(jsonProblem({ a: undefined }), undefined)
+  t.strictSame(jsonCopy({ a: undefined, b: 1 }), { b: 1 })
+})
