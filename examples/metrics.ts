@@ -3,8 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import tasks, { type Task } from 'fastify-tasks'
+import type {} from 'fastify-tasks/cluster'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { ACTIVE, BUCKETS, DURATION, SETTLED } from './metric-names.ts'
+import { ACTIVE, BUCKETS, DURATION, FLEET, SETTLED } from './metric-names.ts'
 import { sharedByApps, taskChannel, type TaskMessage } from './task-channel.ts'
 
 export interface MetricsOptions {
@@ -43,8 +44,27 @@ function countTasks (registry: Registry): () => void {
   }
 }
 
+/** Has a registry ask for the counts of the fleet's kinds at each scrape. They are the same in every process. */
+function countFleet (registry: Registry, app: FastifyInstance) {
+  const counts = new Gauge({
+    name: FLEET,
+    help: 'Tasks of the fleet; failed includes cancelled',
+    labelNames: ['kind', 'status'],
+    registers: [registry],
+    async collect () {
+      counts.reset()
+      await Promise.all(Array.from(app.cluster, async kind => {
+        for (const [status, count] of Object.entries(await kind.count())) counts.set({ kind: kind.name, status }, count)
+      })).catch(err => app.log.warn({ err }, 'no counts of the fleet')) // the other metrics are scraped all the same
+    }
+  })
+}
+
 export default async function metrics (app: FastifyInstance, { registry }: MetricsOptions) {
   sharedByApps(app, registry, () => countTasks(registry))
+  app.addHook('onReady', async () => {
+    if (app.hasDecorator('cluster')) countFleet(registry, app)
+  })
 
   app.get('/metrics', async (request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }

@@ -12,7 +12,7 @@ export interface ProgressOptions {
   build: TaskGenerator<unknown, FastifyInstance, unknown, Progress>
 }
 
-async function * events (states: AsyncIterable<TaskState>) {
+export async function * events (states: AsyncIterable<TaskState>) {
   for await (const state of states) yield `data: ${JSON.stringify(state)}\n\n`
 }
 

@@ -5,6 +5,8 @@ export interface Recipe {
   name: string
   /** What it shows, in one line. */
   what: string
+  /** The server that it needs to show anything; TASKS_URL names another one than the default. */
+  needs?: 'Redis'
   /** What to try while its program runs; `URL` stands for the address of the server. */
   toTry: string
   load: () => Promise<{ program: (app: FastifyInstance) => Promise<void> }>
@@ -18,6 +20,20 @@ export const recipes: readonly Recipe[] = [
     load: () => import('./at-most-n.ts')
   },
   {
+    name: 'bull-board',
+    what: "the fleet's kinds in bull-board; needs Redis at TASKS_URL",
+    needs: 'Redis',
+    toTry: 'curl -X POST URL/reports, and open URL/board in a browser',
+    load: () => import('./bull-board.ts')
+  },
+  {
+    name: 'bullmq-otel',
+    what: 'spans across the fleet, with bullmq-otel; needs Redis at TASKS_URL',
+    needs: 'Redis',
+    toTry: 'curl -X POST URL/reports; the spans are printed',
+    load: () => import('./bullmq-otel.ts')
+  },
+  {
     name: 'cron',
     what: 'work on a schedule, with croner',
     toTry: 'watch the log: the work runs every second here',
@@ -28,6 +44,12 @@ export const recipes: readonly Recipe[] = [
     what: 'work at an interval, with a timer of Node',
     toTry: 'watch the log: the work runs every second here',
     load: () => import('./every-minute.ts')
+  },
+  {
+    name: 'fleet',
+    what: 'a web process and a worker process that share tasks; reads TASKS_URL',
+    toTry: 'open URL in a browser, or curl -X PUT URL/reports/2026; stop it with Ctrl-C and start it again: on a server the report goes on',
+    load: () => import('./fleet/index.ts')
   },
   {
     name: 'metrics',
@@ -48,10 +70,22 @@ export const recipes: readonly Recipe[] = [
     load: () => import('./progress.ts')
   },
   {
+    name: 'readiness',
+    what: "503 while the fleet's server is away, with @fastify/under-pressure; reads TASKS_URL",
+    toTry: 'curl URL/ready; stop the server and try again',
+    load: () => import('./readiness.ts')
+  },
+  {
     name: 'retries',
     what: 'retries with growing waits, with p-retry',
     toTry: "curl URL/orders -H 'content-type: application/json' -d '{\"pizzas\":3}'",
     load: () => import('./retries.ts')
+  },
+  {
+    name: 'schedule',
+    what: 'a schedule that runs once in the whole fleet; reads TASKS_URL',
+    toTry: 'curl URL/clean-ups; curl URL/schedules',
+    load: () => import('./schedule.ts')
   },
   {
     name: 'sentry',

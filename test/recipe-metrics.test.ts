@@ -3,6 +3,8 @@ import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import metrics from '../examples/metrics.ts'
 import tasks from '../index.ts'
+import cluster from '../lib/cluster/index.ts'
+import { startServer, whatIsMissing } from './cluster/fixtures/servers.ts'
 import { untilAborted } from './fixtures/app.ts'
 
 async function measuredApp (t: Test, registry = new Registry(), options = {}) {
@@ -98,4 +100,55 @@ t.test('tasks that end as the app closes are counted, and nothing is after that'
 
   t.match((await settled.get()).values, [{ value: 1, labels: { kind: 'report', status: 'cancelled' } }])
   t.strictSame(registry.getMetricsAsArray(), [], 'the registry is free for another app')
+})
+
+t.test('the tasks of a fleet are counted at each scrape, by kind', async t => {
+  const registry = new Registry()
+  const app = Fastify({ logger: { stream: { write () {} } } })
+  t.teardown(() => app.close())
+  await app.register(metrics, { registry })
+  await app.register(tasks)
+  await app.register(cluster, { drainTimeout: 0 })
+  const reports = app.cluster.defineTask('report', untilAborted, { concurrency: 1 })
+  app.cluster.defineTask('mail', () => {})
+  await app.ready()
+  await reports.addTasks([{}, {}, {}])
+  const scrape = async () => (await registry.getSingleMetricAsString('fastify_tasks_fleet')).split('\n').filter(line => !line.startsWith('#'))
+
+  t.strictSame(await scrape(), [
+    'fastify_tasks_fleet{kind="report",status="deferred"} 2',
+    'fastify_tasks_fleet{kind="report",status="running"} 1',
+    'fastify_tasks_fleet{kind="report",status="completed"} 0',
+    'fastify_tasks_fleet{kind="report",status="failed"} 0',
+    'fastify_tasks_fleet{kind="mail",status="deferred"} 0',
+    'fastify_tasks_fleet{kind="mail",status="running"} 0',
+    'fastify_tasks_fleet{kind="mail",status="completed"} 0',
+    'fastify_tasks_fleet{kind="mail",status="failed"} 0'
+  ])
+
+  const [running] = await reports.tasks({ status: 'running' })
+  await running!.cancel()
+  t.ok((await scrape()).includes('fastify_tasks_fleet{kind="report",status="failed"} 1'))
+})
+
+t.test('while the server of the fleet is away, the other metrics are scraped', { skip: process.env.CI !== 'true' && (whatIsMissing('redis', { own: true }) ?? false) }, async t => {
+  const server = await startServer('redis', { own: true })
+  t.teardown(server.remove)
+  const lines: string[] = []
+  const app = Fastify({ logger: { stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  const registry = new Registry()
+  await app.register(metrics, { registry })
+  await app.register(tasks)
+  await app.register(cluster, { connection: server.url, timeout: 500, drainTimeout: 0, cancelTimeout: 0 })
+  app.cluster.defineTask('report', () => {})
+  const url = await app.listen()
+  app.addTask(() => {}, { kind: 'mail' })
+  await server.process!.stop()
+
+  const text = await (await fetch(`${url}/metrics`)).text()
+
+  t.match(text, 'fastify_tasks_settled_total{kind="mail",status="completed"} 1')
+  t.notMatch(text, 'fastify_tasks_fleet{')
+  t.match(lines.join(''), 'no counts of the fleet')
 })

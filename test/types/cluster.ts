@@ -37,6 +37,8 @@ await app.register(cluster, { connection: new Redis(), work: false })
 await app.register(cluster, { connection: { host: '127.0.0.1', port: 6379 } })
 await app.register(cluster, { connection: new pg.Pool(), migrate: false })
 await app.register(cluster, { connection: process.env.TASKS_URL })
+declare const options: ClusterOptions
+await app.register(cluster, options)
 // @ts-expect-error a misspelt option
 await app.register(cluster, { conection: 'redis://127.0.0.1' })
 // @ts-expect-error neither all, none nor names

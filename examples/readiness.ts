@@ -1,0 +1,34 @@
+// Readiness with @fastify/under-pressure: a process whose task server does not answer tells so at /ready, and answers its
+// other routes with a 503 until it is back.
+import underPressure from '@fastify/under-pressure'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import tasks from 'fastify-tasks'
+import cluster from 'fastify-tasks/cluster'
+
+export interface ReadinessOptions {
+  /** Milliseconds between two looks. */
+  interval: number
+}
+
+/** Not encapsulated, so that it is about all routes. */
+const readiness = fp(async (app: FastifyInstance, { interval }: ReadinessOptions) => {
+  await app.register(underPressure, {
+    exposeStatusRoute: '/ready',
+    healthCheckInterval: interval,
+    async healthCheck (app) {
+      await app.cluster.ping() // answers within the plugin's `timeout`
+      return true
+    }
+  })
+})
+
+export default readiness
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(cluster, { connection: process.env.TASKS_URL, timeout: 1000 })
+  await app.register(readiness, { interval: 1000 })
+  const reports = app.cluster.defineTask('report', async () => 'the report')
+  app.post('/reports', async (request, reply) => reply.code(202).send(await reports.addTask()))
+}
