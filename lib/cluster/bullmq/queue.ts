@@ -66,10 +66,13 @@ export class BullQueue implements TaskQueue {
   }
 
   async isIdle (): Promise<boolean> {
-    const { deferred, running } = await this.count()
-    if (running > 0) return false
-    // What was cancelled before it started waits for a worker that takes it out.
-    return deferred === 0 || (await this.list(new Set(['deferred']), 0, 1)).length === 0
+    const before = await this.count()
+    if (before.running > 0) return false
+    if (before.deferred === 0) return true
+    // What was cancelled before it started waits for a worker that takes it out. Whoever starts meanwhile is in neither list.
+    if ((await this.list(new Set(['deferred']), 0, 1)).length > 0) return false
+    const after = await this.count()
+    return after.running === 0 && after.deferred === before.deferred
   }
 
   async purge (): Promise<number> {
@@ -155,16 +158,21 @@ export class BullQueue implements TaskQueue {
   /** Adds a task whose name somebody may have. */
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
-    const holder = async () => {
+    // A claim may end before the answer comes: then the task is stored already, or was.
+    const asStored = (found: { job: TaskJob, task: StoredTask }): Added | undefined => {
+      const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
+      return stored === undefined ? undefined : { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+    }
+    const peek = async () => {
       const found = await this.#job(jobId)
-      return found !== undefined && found.task.settledAt === undefined ? { task: found.task, added: false } : undefined
+      if (found === undefined) return undefined
+      return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
     }
     return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
       const found = await this.#job(jobId)
       if (found !== undefined) {
-        // A claim may end before the answer comes: then it is stored already, or was.
-        const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
-        if (stored !== undefined) return { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+        const stored = asStored(found)
+        if (stored !== undefined) return stored
         if (found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added: false }
       }
       const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
@@ -172,7 +180,7 @@ export class BullQueue implements TaskQueue {
       const [createdAt] = await this.#store([task], before) as [number]
       assertValid(claim)
       return { task: asAdded(task, createdAt), added: true }
-    }, holder)
+    }, peek)
   }
 
   /** Takes a task that has not started out of the queue, and puts it back as cancelled, for the next worker to end it unrun. */
