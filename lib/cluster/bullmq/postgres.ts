@@ -1,6 +1,6 @@
 import {
   assertSchemaCompatibility, createPostgresBackend, createPostgresRelayBackend, runMigrations,
-  type BackendFactory, type ConnectionOptions, type RelayBackendFactory
+  type BackendFactory, type ConnectionOptions, type Queue, type RelayBackendFactory
 } from 'bullmq'
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
@@ -70,6 +70,10 @@ export class PostgresStore implements Store {
 
   async ping () {
     await this.#pool.query('SELECT 1')
+  }
+
+  async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
+    return await queue.getJobState(jobId)
   }
 
   reserve (connections: number) {

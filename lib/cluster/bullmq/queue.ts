@@ -289,11 +289,14 @@ export class BullQueue implements TaskQueue {
 
   /** A job and its state are two reads, and the job may end between them. */
   async #read (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown' } | undefined> {
-    for (;;) {
-      const [job, state] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#queue.getJobState(jobId)])
+    for (let again = false; ; again = true) {
+      const [job, known] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#shared.store.stateOf(this.#queue, jobId)])
       if (job === undefined) return undefined
+      // One that has run may have ended meanwhile, or waits again.
+      const state = known ?? (job.processedOn === undefined ? 'waiting' : await this.#queue.getJobState(jobId))
       const ended = state === 'completed' || state === 'failed' || state === 'unknown'
       if (job.finishedOn === undefined && ended) continue
+      if (state === 'delayed' && job.delay === 0 && !again) continue // it was delayed after it had been read
       return { job, state }
     }
   }

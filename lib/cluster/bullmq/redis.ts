@@ -1,4 +1,4 @@
-import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type RelayBackendFactory } from 'bullmq'
+import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type Queue, type RelayBackendFactory } from 'bullmq'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Store } from './store.ts'
 
@@ -38,6 +38,14 @@ export class RedisStore implements Store {
   async ping () {
     await this.connect()
     await this.#client.ping()
+  }
+
+  /** BullMQ's own answer looks through the list of all that wait. */
+  async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
+    const backend = queue.getBackend()
+    const [active, delayed] = await Promise.all([backend.isJobInState('active', jobId), backend.isJobInState('delayed', jobId)])
+    if (active) return 'active'
+    return delayed ? 'delayed' : undefined
   }
 
   reserve () {}

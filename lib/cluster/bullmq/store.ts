@@ -1,4 +1,4 @@
-import type { BackendFactory, ConnectionOptions, RelayBackendFactory } from 'bullmq'
+import type { BackendFactory, ConnectionOptions, JobState, Queue, RelayBackendFactory } from 'bullmq'
 
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
@@ -21,6 +21,8 @@ export interface Store {
   connect (): Promise<void>
   /** Resolves if the server answers. What it waits for, it does not send later. */
   ping (): Promise<void>
+  /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
+  stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string): Promise<JobState | 'unknown' | undefined>
   /** Some more connections are needed, for good. */
   reserve (connections: number): void
   /** Ends all connections, at once. */
