@@ -9,6 +9,7 @@ import { fromStoredError, toStoredError } from './stored-error.ts'
 
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
 export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, timeout: number): Run {
+  const log = app.log.child({ kind })
   return (stored, progressed) => {
     const { name, data } = stored
     const start = (app: FastifyInstance, task: unknown) => {
@@ -19,7 +20,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     }
     let core: Task
     try {
-      core = app.addTask(start, { name, kind, data, register: false, timeout, log: app.log.child({ kind }) }) as unknown as Task
+      core = app.addTask(start, { name, kind, data, register: false, timeout, log }) as unknown as Task
     } catch (error) {
       return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {}, abandon: () => {} }
     }

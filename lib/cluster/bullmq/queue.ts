@@ -35,9 +35,10 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.reach.run(async () => {
       // Where nothing that has settled is kept, how it did is learned from its event or not at all.
       if (this.#settings.maxSettled === 0) await this.#events.listening()
+      if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
       const unique = tasks.filter(task => task.unique)
-      const [times, named] = await Promise.all([this.#store(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
-      return tasks.map(task => task.unique ? { task: asAdded(task, times.shift()!), added: true } : named.shift()!)
+      const [stored, named] = await Promise.all([this.#addUnique(unique), Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))])
+      return tasks.map(task => (task.unique ? stored : named).shift()!)
     })
   }
 
@@ -140,6 +141,12 @@ export class BullQueue implements TaskQueue {
 
   async close (): Promise<void> {
     await Promise.allSettled([this.#events.close(), this.#made?.close()])
+  }
+
+  /** Adds tasks whose names nobody else can have. */
+  async #addUnique (tasks: readonly NewTask[]): Promise<Added[]> {
+    const times = await this.#store(tasks)
+    return tasks.map((task, i) => ({ task: asAdded(task, times[i]!), added: true }))
   }
 
   /** Adds a task whose name somebody may have. */

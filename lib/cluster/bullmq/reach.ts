@@ -101,7 +101,8 @@ export class Reach {
       const leave = () => this.#waiting.delete(waiting)
       this.#waiting.add(waiting)
       this.#timer ??= this.#giveUpAfter(this.#timeout)
-      wanted.then(resolve, reject).finally(leave)
+      wanted.then(leave, leave)
+      wanted.then(resolve, reject)
     })
   }
 
