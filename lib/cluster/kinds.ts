@@ -112,13 +112,13 @@ export class Kinds {
   }
 
   /** Verbs may come before the app is ready. */
-  async #open (): Promise<void> {
+  #open (): Promise<void> {
     if (this.#state === 'left') throw new FST_ERR_TASK_UNREACHABLE(': the app has closed')
     if (this.#opening === undefined) {
       this.#opening = this.#engine.open()
       this.#opening.catch(() => { this.#opening = undefined })
     }
-    await this.#opening
+    return this.#opening
   }
 }
 

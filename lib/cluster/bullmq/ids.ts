@@ -14,6 +14,7 @@ export function encodeName (name: string): string {
 
 /** The name that was encoded; undefined for a digest. */
 export function decodeName (encoded: string): string | undefined {
+  if (!encoded.includes('%')) return encoded
   if (encoded.startsWith('%-')) return undefined
   return encoded.replace(/%([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
 }

@@ -97,34 +97,36 @@ function timeOf (job: TaskJob): number | undefined {
 
 /** A task as its job tells of it. A job that has ended says so itself; of others `state` was read beside it. */
 export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask {
-  const { data, attemptsMade } = job
-  const failure = readReason(job.failedReason)
+  const { data, attemptsMade, finishedOn, returnvalue } = job
   const time = timeOf(job)
-  const task = {
+  const isRunning = state === 'active' && finishedOn === undefined && data.cancelled === undefined
+  const task: StoredTask = {
     name: nameOfJob(job),
     id: data.id ?? time!,
+    status: isRunning ? 'running' : 'deferred',
     data: unpack(data),
     progress: typeof job.progress === 'object' ? unpack(job.progress) : undefined,
     result: undefined,
     error: undefined,
-    attempt: attemptsMade,
+    attempt: isRunning ? attemptsMade + 1 : attemptsMade,
     createdAt: job.timestamp,
     startsAt: undefined,
     startedAt: job.processedOn,
-    settledAt: job.finishedOn,
+    settledAt: finishedOn,
     worker: readWorker(job.processedBy)
   }
+  if (isRunning) return task
   if (data.cancelled !== undefined) {
     const { at, error, attempt, progress, startedAt, worker } = data.cancelled
     return { ...task, status: 'cancelled', error, attempt, progress, startedAt, worker, settledAt: at }
   }
-  if (job.finishedOn !== undefined) {
-    if (job.returnvalue !== null && job.returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(job.returnvalue) }
+  const failure = readReason(job.failedReason)
+  if (finishedOn !== undefined) {
+    if (returnvalue !== null && returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(returnvalue) }
     return { ...task, ...failedAs(failure, task.name) }
   }
-  if (state === 'active') return { ...task, status: 'running', attempt: attemptsMade + 1 }
   const begins = attemptsMade > 0 && failure !== undefined ? failure.at : job.timestamp
-  return { ...task, status: 'deferred', startsAt: state === 'delayed' ? time ?? begins + job.delay : undefined }
+  return state === 'delayed' ? { ...task, startsAt: time ?? begins + job.delay } : task
 }
 
 /** How a task has failed. Where the reason is BullMQ's own, it has stalled too often. */

@@ -20,8 +20,8 @@ export class ProgressWriter {
   }
 
   /** Resolves once the last value is stored. */
-  async end (): Promise<void> {
-    await this.#writing
+  end (): Promise<void> | undefined {
+    return this.#writing
   }
 
   /** The task is another's now. */

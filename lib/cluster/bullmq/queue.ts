@@ -33,6 +33,8 @@ export class BullQueue implements TaskQueue {
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
     return await this.#shared.reach.run(async () => {
+      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
+      if (this.#settings.maxSettled === 0) await this.#events.listening()
       if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
       const [unique, named] = await Promise.all([
         this.#addUnique(tasks.filter(task => task.unique)),

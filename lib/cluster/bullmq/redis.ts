@@ -18,6 +18,7 @@ export class RedisStore implements Store {
   readonly eventsTimeout = 10_000
   problem: string | undefined
   readonly #client: Redis | Cluster
+  #ready: Promise<void> | undefined
 
   constructor (connection: RedisConnection, prefix: string) {
     this.#client = connect(connection)
@@ -32,7 +33,13 @@ export class RedisStore implements Store {
   }
 
   async connect () {
-    if (this.#client.status !== 'ready') await new Promise<void>(resolve => this.#client.once('ready', resolve))
+    if (this.#client.status === 'ready') return
+    // One promise for all: each verb that waits would add a listener.
+    this.#ready ??= new Promise(resolve => this.#client.once('ready', () => {
+      this.#ready = undefined
+      resolve()
+    }))
+    await this.#ready
   }
 
   async ping () {

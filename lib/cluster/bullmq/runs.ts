@@ -98,7 +98,7 @@ export class Runs {
   async #process (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
-    const cancelled = job.data.cancelled?.error ?? await this.#cancellationOf(job, task)
+    const cancelled = job.data.cancelled?.error ?? this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
     if (cancelled !== undefined) throw this.#failure(task, { status: 'cancelled', error: cancelled }, true)
     // BullMQ sees to that itself, but not where the job is of a schedule.
     if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, true)
@@ -129,11 +129,9 @@ export class Runs {
     return failure
   }
 
-  /** Whether the task was cancelled before it came here. Only one that may have run before can have a mark. */
-  async #cancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> {
-    const told = this.#cancellations.recall(this.#queue, task.id)
-    if (told !== undefined || (job.attemptsStarted <= 1 && job.repeatJobKey === undefined)) return told
-    return await this.#markOf(task.id)
+  /** The cancellation of a task that may have run before: no other can have a mark. */
+  #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> | undefined {
+    return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task.id)
   }
 
   async #lookForMarks () {
