@@ -1,4 +1,5 @@
 import { QueueEvents } from 'bullmq'
+import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
 import { failedAs, readReason, unpack, type JobResult } from './job.ts'
@@ -29,6 +30,8 @@ export class Events {
   readonly #jobs = new Map<string, Watched>()
   /** Who watches all of the queue. */
   readonly #all = new Set<() => void>()
+  /** Who waits for an event of its own to come back. */
+  readonly #echoes = new Map<string, () => void>()
   #events: QueueEvents<any, any, any> | undefined
   #listening: Promise<void> | undefined
 
@@ -54,10 +57,27 @@ export class Events {
     return (this.#listening ??= this.#listen())
   }
 
+  /** Whether it is told of what happens to a job. */
+  isWatched (jobId: string): boolean {
+    return this.#jobs.has(jobId)
+  }
+
+  /** Resolves once all has been told that has happened by now. */
+  async caughtUp (): Promise<void> {
+    const echo = randomUUID()
+    try {
+      await Promise.all([new Promise<void>(resolve => this.#echoes.set(echo, resolve)), this.#publish('echo', echo)])
+    } finally {
+      this.#echoes.delete(echo)
+    }
+  }
+
   /** Something was learned of a task whose job may be watched. */
   saw (jobId: string, id: number, known: Known): void {
     const tasks = this.#jobs.get(jobId)?.tasks
-    tasks?.set(id, { ...tasks.get(id), ...known })
+    const seen = tasks?.get(id)
+    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // read before it ended, and told of after
+    tasks?.set(id, { ...seen, ...known })
   }
 
   /** How a task has ended whose job was watched by then. */
@@ -97,7 +117,10 @@ export class Events {
       events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
     }
     const echo = { heard: false }
-    events.once('echo' as 'paused', () => { echo.heard = true })
+    events.on('echo' as 'active', ({ jobId }) => {
+      echo.heard = true
+      this.#echoes.get(jobId)?.()
+    })
     while (!echo.heard && !events.closing) {
       await this.#publish('echo', '').catch(() => {})
       await setTimeout(ECHO, undefined, { ref: false })

@@ -95,6 +95,9 @@ export class PostgresStore implements Store {
   }
 }
 
+/** See https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const DEADLOCK = '40P01'
+
 /**
  * BullMQ goes on by itself after an error with the code `ECONNREFUSED`, and takes every other for a mistake: it would fail
  * a task whose result it could not store because the server was just stopping.
@@ -110,6 +113,8 @@ class TaskPool extends pg.Pool {
     const result: unknown = super.query(...args as [string])
     if (!(result instanceof Promise)) return result
     return result.catch(error => {
+      // Of two that wait for each other's rows the server has ended one, as if it had not begun.
+      if (error.code === DEADLOCK) return this.query(...args)
       if (!isConnectionError(error)) throw error
       this.tell(error)
       throw Object.assign(error, { code: 'ECONNREFUSED' })

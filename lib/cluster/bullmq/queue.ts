@@ -50,7 +50,10 @@ export class BullQueue implements TaskQueue {
       const found = await this.#job(jobId) ?? await this.#gap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
       if (id === undefined || found?.task.id === id) return found?.task
-      const ended = readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
+      const howItEnded = () => readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
+      // What is gone already may have told how it ended, on a way that is longer.
+      if (howItEnded() === undefined && this.#events.isWatched(jobId)) await this.#events.caughtUp()
+      const ended = howItEnded()
       return ended === undefined ? undefined : { ...blank, ...ended, name, id }
     })
   }
