@@ -36,6 +36,8 @@ export class PostgresStore implements Store {
     this.#pool = new TaskPool(poolConfig(connection, this.#schema, timeout))
     this.#pool.setMaxListeners(0) // each of BullMQ's classes adds one
     this.#pool.on('error', error => this.#pool.tell(error))
+    // One that is in use tells of its own end, and without a listener that would end the process.
+    this.#pool.on('connect', client => client.on('error', error => this.#pool.tell(error)))
     const { host = 'localhost', port = 5432 } = new pg.Client(this.#pool.options)
     this.server = `${host}:${port}`
     this.options = { connection: this.#pool as unknown as ConnectionOptions, prefix }
