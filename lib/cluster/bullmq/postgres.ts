@@ -23,6 +23,8 @@ export class PostgresStore implements Store {
   readonly options: Store['options']
   // BullMQ takes priority 0 for a kind of task of its own, which it lists from its end: those would make pages slow.
   readonly firstPriority = 1
+  // BullMQ passes over an event that is committed after one that was added later.
+  readonly leastSettled = 20
   // BullMQ misses what is notified between its look for events and its wait for the next.
   readonly eventsTimeout = 250
   problem: string | undefined

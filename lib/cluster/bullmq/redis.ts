@@ -15,6 +15,7 @@ export class RedisStore implements Store {
   readonly backend = createRedisBackend as BackendFactory<any, any>
   readonly relayBackend = createRedisRelayBackend as RelayBackendFactory<any>
   readonly firstPriority = 0
+  readonly leastSettled = 0
   readonly eventsTimeout = 10_000
   problem: string | undefined
   readonly #client: Redis | Cluster

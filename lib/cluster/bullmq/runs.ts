@@ -55,7 +55,7 @@ export class Runs {
       maxStalledCount: settings.maxStalls,
       runRetryDelay: 1000,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
-      ...keep(settings.maxSettled)
+      ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled)
     }, store.backend)
     this.#worker.on('error', error => reach.report(error))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))

@@ -10,6 +10,8 @@ export interface Store {
   readonly relayBackend: RelayBackendFactory<any>
   /** The priority of tasks without one. */
   readonly firstPriority: number
+  /** Settled tasks that are kept where none are to be: how one ended can be read then, though an event of it was missed. */
+  readonly leastSettled: number
   /** ms after which a wait for events looks by itself. */
   readonly eventsTimeout: number
   /** What the server or the way to it has complained of last. */
