@@ -56,7 +56,7 @@ const taskRules: Rules<TaskOptions> = {
   timeout: limit,
   after: {
     expected: 'a reply',
-    test: value => isFunction(value?.raw?.once) && isFunction(value.raw.setHeader) && isLogger(value.log)
+    test: value => isFunction(value?.raw?.once) && typeof value.raw.writableFinished === 'boolean' && isLogger(value.log)
   },
   drain: flag,
   log: { expected: 'a logger', test: isLogger }

@@ -338,7 +338,7 @@ for (const [what, end] of Object.entries(endings)) {
     t.teardown(() => { channel.unsubscribe(subscribers.ours); nodes.unsubscribe(subscribers.nodes) })
 
     const task = app.addTask(end)
-    await Promise.resolve((nodes.tracePromise as (fn: () => unknown, message: object) => unknown)(end, {})).catch(() => {})
+    await Promise.resolve((nodes.tracePromise as (fn: () => unknown, message: object) => unknown)(async () => end(), {})).catch(() => {})
     await task.finished.catch(() => {})
 
     t.strictSame(told.ours, told.nodes)
