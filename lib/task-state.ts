@@ -58,7 +58,9 @@ export function errorState (error: unknown): NonNullable<TaskState['error']> {
   }
 }
 
-function isoString (time: number | undefined): string | undefined {
+export function isoString (time: number): string
+export function isoString (time: number | undefined): string | undefined
+export function isoString (time: number | undefined): string | undefined {
   return time === undefined ? undefined : new Date(time).toISOString()
 }
 
@@ -70,7 +72,7 @@ export function taskState<Progress> (task: Task<unknown, unknown, Progress>): Ta
     kind,
     status,
     progress,
-    createdAt: new Date(createdAt).toISOString(),
+    createdAt: isoString(createdAt),
     startedAt: isoString(startedAt),
     settledAt: isoString(settledAt),
     error: status === 'failed' || status === 'cancelled' ? errorState(error) : undefined

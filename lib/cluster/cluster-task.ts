@@ -3,6 +3,7 @@ import type { CancelOptions } from '../../types/index.ts'
 import { AbortError } from '../abort.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_NOT_FOUND } from '../errors.ts'
 import { checkCancelOptions, checkWatchOptions } from '../options.ts'
+import { isoString } from '../task-state.ts'
 import { Watch } from '../watch.ts'
 import { within } from '../within.ts'
 import type { Queue, StoredTask } from './engine.ts'
@@ -60,7 +61,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
       status,
       progress,
       attempt,
-      createdAt: isoString(createdAt)!,
+      createdAt: isoString(createdAt),
       startedAt: isoString(startedAt),
       settledAt: isoString(settledAt),
       worker,
@@ -199,8 +200,4 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
 
 export function cancelReason (name: string): string {
   return `Cancelled task "${name}"`
-}
-
-function isoString (time: number | undefined): string | undefined {
-  return time === undefined ? undefined : new Date(time).toISOString()
 }
