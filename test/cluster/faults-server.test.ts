@@ -98,7 +98,11 @@ for (const name of ['redis', 'postgres'] as const) {
 
       for (const code of refused) t.match(code, /^FST_ERR_TASK_(UNREACHABLE|CANCEL_TIMEOUT)$/)
       for (const task of added) t.ok((await kind.getTask(task)).settled, task)
-      for (const task of cancelled) t.ok((await kind.getTask(task)).settled, task)
+      for (const task of cancelled) {
+        const { status, startedAt } = await kind.getTask(task)
+        const started = workers.some(({ told }) => told.some(line => line.what === 'started' && line.task === task))
+        if (status === 'cancelled' && startedAt === undefined) t.notOk(started, `${task} was cancelled before it started`)
+      }
       assertTwoLines(t, lines.filter(({ msg }) => /server/.test(msg)).map(({ msg }) => msg))
       for (const worker of workers) {
         worker.child.kill('SIGTERM')

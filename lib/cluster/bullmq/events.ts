@@ -5,8 +5,9 @@ import type { StoredTask } from '../engine.ts'
 import { failedAs, readReason, unpack, type JobResult } from './job.ts'
 import type { Shared } from './shared.ts'
 
-/** ms to wait for the echo of an event before another is sent. */
-const ECHO = 20
+/** ms to wait for the echo of an event before another is sent: while nothing has come yet, and later. */
+const FIRST_ECHO = 20
+const ECHO = 500
 
 const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled'] as const
 
@@ -34,6 +35,7 @@ export class Events {
   readonly #echoes = new Map<string, () => void>()
   #events: QueueEvents<any, any, any> | undefined
   #listening: Promise<void> | undefined
+  #looking: NodeJS.Timeout | undefined
 
   constructor (name: string, shared: Shared, publish: Publish) {
     this.#name = name
@@ -46,6 +48,7 @@ export class Events {
     const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
     callbacks.add(changed)
     this.listening().then(changed)
+    this.#looking ??= setInterval(() => this.#look(), this.#shared.store.lookAgain).unref()
     return () => {
       callbacks.delete(changed)
       if (jobId !== undefined && callbacks.size === 0 && this.#jobs.get(jobId)?.changed === callbacks) this.#jobs.delete(jobId)
@@ -65,8 +68,16 @@ export class Events {
   /** Resolves once all has been told that has happened by now. */
   async caughtUp (): Promise<void> {
     const echo = randomUUID()
+    const back = { heard: false }
+    const heard = new Promise<void>(resolve => this.#echoes.set(echo, () => {
+      back.heard = true
+      resolve()
+    }))
     try {
-      await Promise.all([new Promise<void>(resolve => this.#echoes.set(echo, resolve)), this.#publish('echo', echo)])
+      while (!back.heard) {
+        await this.#publish('echo', echo)
+        await Promise.race([heard, setTimeout(ECHO, undefined, { ref: false })])
+      }
     } finally {
       this.#echoes.delete(echo)
     }
@@ -95,6 +106,7 @@ export class Events {
   }
 
   async close (): Promise<void> {
+    clearInterval(this.#looking)
     await this.#events?.close()
   }
 
@@ -123,7 +135,17 @@ export class Events {
     })
     while (!echo.heard && !events.closing) {
       await this.#publish('echo', '').catch(() => {})
-      await setTimeout(ECHO, undefined, { ref: false })
+      await setTimeout(FIRST_ECHO, undefined, { ref: false })
+    }
+  }
+
+  /** An event may have been passed over: those who watch look from time to time, as long as there are any. */
+  #look () {
+    if (this.#all.size === 0 && this.#jobs.size === 0) {
+      clearInterval(this.#looking)
+      this.#looking = undefined
+    } else {
+      this.changed()
     }
   }
 

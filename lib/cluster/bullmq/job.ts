@@ -1,4 +1,4 @@
-import type { Job, JobState } from 'bullmq'
+import { ErrorCode, type Job, type JobState } from 'bullmq'
 import type { ClusterWorker } from '../../../types/cluster.ts'
 import { FST_ERR_TASK_STALLED } from '../errors.ts'
 import type { StoredError, StoredTask } from '../engine.ts'
@@ -14,8 +14,11 @@ export type JobData = Packed & {
   id?: number
   /** Where the job's id is only a digest of it; of a schedule its own. */
   name?: string
-  /** Of a task that was cancelled before it started: what is to be told of it from now on. */
-  cancelled?: Pick<StoredTask, 'error' | 'attempt' | 'progress' | 'startedAt' | 'worker'> & { at: number }
+  /**
+   * Of a task that is cancelled while it waits: what is to be told of it. Whoever takes it from now on ends it unrun. Once it
+   * is certain that nobody had taken it before this was written, it has settled. `starts`: how often it had been taken by then.
+   */
+  cancelled?: Pick<StoredTask, 'error' | 'attempt' | 'startedAt' | 'worker'> & { at: number, starts: number, settled: boolean }
   /** Of a named task: how those ended that had its name before, the last one first. */
   before?: Packed
 }
@@ -32,6 +35,8 @@ export interface Failure extends StoredError {
   status: 'failed' | 'cancelled'
   id: number
   at: number
+  /** It was cancelled while it waited, and nobody has run it since. */
+  unrun?: true
 }
 
 /** The result of a job. */
@@ -73,6 +78,16 @@ export function readReason (reason: string | undefined): Failure | undefined {
   }
 }
 
+/** Whether BullMQ complains of a job that is gone. */
+export function isGone (error: unknown): boolean {
+  return (error as { code?: unknown }).code === ErrorCode.JobNotExist
+}
+
+/** Whether BullMQ complains of a job that is not where it was. */
+export function hasMoved (error: unknown): boolean {
+  return (error as { code?: unknown }).code === ErrorCode.JobNotInState
+}
+
 export function workerName ({ host, pid }: ClusterWorker): string {
   return `${host}:${pid}`
 }
@@ -99,11 +114,14 @@ function timeOf (job: TaskJob): number | undefined {
 export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask {
   const { data, attemptsMade, finishedOn, returnvalue } = job
   const time = timeOf(job)
-  const isRunning = state === 'active' && finishedOn === undefined && data.cancelled === undefined
+  const { cancelled } = data
+  const failure = readReason(job.failedReason)
+  const isRunning = state === 'active' && finishedOn === undefined && cancelled?.settled !== true
+  const running = cancelled === undefined ? 'running' : 'cancelling'
   const task: StoredTask = {
     name: nameOfJob(job),
     id: data.id ?? time!,
-    status: isRunning ? 'running' : 'deferred',
+    status: isRunning ? running : 'deferred',
     data: unpack(data),
     progress: typeof job.progress === 'object' ? unpack(job.progress) : undefined,
     result: undefined,
@@ -116,11 +134,10 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
     worker: readWorker(job.processedBy)
   }
   if (isRunning) return task
-  if (data.cancelled !== undefined) {
-    const { at, error, attempt, progress, startedAt, worker } = data.cancelled
-    return { ...task, status: 'cancelled', error, attempt, progress, startedAt, worker, settledAt: at }
+  if (cancelled !== undefined && (cancelled.settled || failure?.unrun === true)) {
+    const { at, error, attempt, startedAt, worker } = cancelled
+    return { ...task, status: 'cancelled', error, attempt, startedAt, worker, settledAt: at }
   }
-  const failure = readReason(job.failedReason)
   if (finishedOn !== undefined) {
     if (returnvalue !== null && returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(returnvalue) }
     return { ...task, ...failedAs(failure, task.name) }

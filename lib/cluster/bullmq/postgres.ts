@@ -23,8 +23,9 @@ export class PostgresStore implements Store {
   readonly options: Store['options']
   // BullMQ takes priority 0 for a kind of task of its own, which it lists from its end: those would make pages slow.
   readonly firstPriority = 1
-  // BullMQ passes over an event that is committed after one that was added later.
+  // BullMQ passes over an event that is committed after one that was added later. How a task ended can then be read, later.
   readonly leastSettled = 20
+  readonly lookAgain = 2000
   // BullMQ misses what is notified between its look for events and its wait for the next.
   readonly eventsTimeout = 250
   problem: string | undefined

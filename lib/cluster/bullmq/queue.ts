@@ -6,7 +6,7 @@ import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredErro
 import { assertValid, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
-import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { hasMoved, isGone, pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readPage } from './pages.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
@@ -102,7 +102,7 @@ export class BullQueue implements TaskQueue {
         if (id !== undefined && task.id !== id) return undefined
         if (task.settledAt !== undefined) return task
         if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
-        const cancelled = await this.#cancelDeferred(job, task, reason)
+        const cancelled = await this.#cancelDeferred(jobId, task.id, reason)
         if (cancelled !== undefined) return cancelled
       }
     })
@@ -188,19 +188,43 @@ export class BullQueue implements TaskQueue {
     }, peek)
   }
 
-  /** Takes a task that has not started out of the queue, and puts it back as cancelled, for the next worker to end it unrun. */
-  async #cancelDeferred (job: TaskJob, task: StoredTask, reason: StoredError): Promise<StoredTask | undefined> {
-    const at = Date.now()
-    const { attempt, progress, startedAt, worker } = task
-    const data: JobData = { ...job.data, cancelled: { error: reason, at, attempt, progress, startedAt, worker } }
-    return await this.#shared.claims.holding(this.#claimOf(job.id!), async claim => {
-      const now = await this.#job(job.id!)
-      if (now?.task.id !== task.id || now.task.status !== 'deferred') return undefined
-      if (!await this.#remove(job.id!, claim)) return undefined
-      await this.#queue.add(job.name, data, { jobId: job.id!, lifo: true, timestamp: job.timestamp })
-      await this.#publish('cancelled', job.id!, toReason({ status: 'cancelled', id: task.id, at, ...reason }))
-      return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: at }
+  /**
+   * Marks a task that waits, so that whoever takes it ends it unrun, and moves it to the front. Undefined if somebody has
+   * taken it before: then it is to be cancelled as one that runs.
+   */
+  async #cancelDeferred (jobId: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
+      const found = await this.#job(jobId)
+      if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
+      const { job, task: { attempt, startedAt, worker } } = found
+      const cancelled = { error: reason, at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
+      const mark = async (settled: boolean) => {
+        assertValid(claim)
+        await job.updateData({ ...job.data, cancelled: { ...cancelled, settled } })
+      }
+      try {
+        await mark(false)
+        const state = (await this.#read(jobId))?.state
+        if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
+        await mark(true)
+      } catch (error) {
+        if (isGone(error)) return undefined
+        throw error
+      }
+      await this.#publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
+      await this.#moveToFront(job)
+      return readJob(job, 'waiting')
     }, async () => undefined)
+  }
+
+  /** Unless somebody has taken it already. */
+  async #moveToFront (job: TaskJob) {
+    try {
+      if (await job.isDelayed()) await job.promote()
+      await job.changePriority({ priority: 0, lifo: true })
+    } catch (error) {
+      if (!isGone(error) && !hasMoved(error)) throw error
+    }
   }
 
   /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */

@@ -17,6 +17,7 @@ export class RedisStore implements Store {
   readonly firstPriority = 0
   readonly leastSettled = 0
   readonly eventsTimeout = 10_000
+  readonly lookAgain = 15_000
   problem: string | undefined
   readonly #client: Redis | Cluster
   #ready: Promise<void> | undefined

@@ -4,7 +4,7 @@ import { setInterval, clearInterval } from 'node:timers'
 import { within } from '../../within.ts'
 import type { Outcome, QueueSettings, Run, Running, StoredError, StoredTask } from '../engine.ts'
 import type { Cancellations } from './cancellations.ts'
-import { failedAs, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { failedAs, isGone, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
 
@@ -98,10 +98,14 @@ export class Runs {
   async #process (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
-    const cancelled = job.data.cancelled?.error ?? this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
-    if (cancelled !== undefined) throw this.#failure(task, { status: 'cancelled', error: cancelled }, true)
+    const { cancelled: mark } = job.data
+    const reason = mark?.error ?? this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
+    if (reason !== undefined) {
+      const unrun = mark !== undefined && (mark.settled || job.attemptsStarted === mark.starts + 1)
+      throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true, unrun })
+    }
     // BullMQ sees to that itself, but not where the job is of a schedule.
-    if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, true)
+    if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
 
     const progress = new ProgressWriter(() => this.#storeProgress(job, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
@@ -113,7 +117,7 @@ export class Runs {
     if (active.stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
     if (active.stop === 'handed over') return await this.#handOver(job, token)
-    throw this.#failure(task, outcome, active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final)
+    throw this.#failure(task, outcome, { final: active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
   }
 
   /** Back to the front of the queue, as if it had not run. */
@@ -122,8 +126,8 @@ export class Runs {
     throw new WaitingError()
   }
 
-  #failure (task: StoredTask, { status, error }: Exclude<Outcome, { status: 'completed' }>, final: boolean): Error {
-    const reason = toReason({ status, id: task.id, at: Date.now(), ...error })
+  #failure (task: StoredTask, { status, error }: Exclude<Outcome, { status: 'completed' }>, { final, unrun = false }: { final: boolean, unrun?: boolean }): Error {
+    const reason = toReason({ status, id: task.id, at: Date.now(), ...(unrun && { unrun }), ...error })
     const failure = final ? new UnrecoverableError(reason) : new Error(reason)
     delete failure.stack
     return failure
@@ -173,8 +177,8 @@ export class Runs {
     try {
       await job.updateProgress(pack(running.progress()))
     } catch (error) {
-      if (!/Missing key/.test((error as Error).message)) throw error
-      progress.stop() // the job is gone
+      if (!isGone(error)) throw error
+      progress.stop()
     }
   }
 }

@@ -14,6 +14,8 @@ export interface Store {
   readonly leastSettled: number
   /** ms after which a wait for events looks by itself. */
   readonly eventsTimeout: number
+  /** ms after which those who watch look by themselves: BullMQ may have passed over an event. */
+  readonly lookAgain: number
   /** What the server or the way to it has complained of last. */
   readonly problem: string | undefined
 

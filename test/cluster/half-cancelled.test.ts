@@ -1,0 +1,85 @@
+import { Queue } from 'bullmq'
+import t, { type Test } from 'tap'
+import { encodeName, jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
+import type { JobData } from '../../lib/cluster/bullmq/job.ts'
+import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
+import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
+import { withResolvers } from '../fixtures/with-resolvers.ts'
+import { onEveryServer, type Engine } from './fixtures/engines.ts'
+import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
+
+/** Leaves what a process leaves that is killed while it cancels a task that waits: after it has read it, or has seen it wait. */
+async function halfCancel (t: Test, { name, connection }: Engine, { kind }: Member, task: string) {
+  const prefix = `test-${process.pid}`
+  const store = name === 'redis' ? new RedisStore(connection!, prefix) : new PostgresStore(connection!, prefix, 5000, false)
+  await store.connect()
+  const queue = new Queue<JobData>(encodeName(kind.name), store.options, store.backend) as Queue
+  t.teardown(async () => {
+    await queue.close()
+    await store.close()
+  })
+  const job = (await queue.getJob(jobIdOf(task)))!
+  const { attempt, startedAt } = await kind.getTask(task)
+  const cancelled = { error: { name: 'AbortError', message: 'half cancelled' }, at: Date.now(), attempt, startedAt, worker: undefined, starts: job.attemptsStarted, settled: false }
+  return async () => await job.updateData({ ...job.data, cancelled })
+}
+
+onEveryServer(t, (t, engine) => {
+  t.test('a process that dies while it cancels a task that waits loses nothing: whoever takes the task ends it unrun', async t => {
+    const runs: unknown[] = []
+    const [here] = await buildFleet(t, engine, (_app, { data }) => { runs.push(data) })
+    await here.kind.pause()
+    const task = await here.kind.addTask('half', { name: 'half' })
+    const mark = await halfCancel(t, engine, here, 'half')
+    await mark()
+    t.equal((await here.kind.getTask('half')).status, 'deferred', 'nobody was told that it is cancelled')
+    await here.kind.resume()
+    await t.rejects(task.finished, { name: 'AbortError', message: 'half cancelled' })
+    t.match(await task.refresh(), { status: 'cancelled', settled: true, startedAt: undefined, attempt: 0 })
+    t.strictSame(runs, [])
+  })
+
+  t.test('what such a process has left is cancelled for good by the next who cancels it', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    await here.kind.addTask('half', { name: 'half', delay: 60_000 })
+    const mark = await halfCancel(t, engine, here, 'half')
+    await mark()
+    await there.kind.cancelTask('half', { reason: 'once more' })
+    t.match(await here.kind.getTask('half'), { status: 'cancelled', error: { message: 'once more' } })
+  })
+
+  t.test('a task that was taken before it was marked runs on, and its own end counts', async t => {
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, async () => {
+      await gate.promise
+      return 'done'
+    })
+    await here.kind.pause()
+    const task = await here.kind.addTask('half', { name: 'half' })
+    const mark = await halfCancel(t, engine, here, 'half')
+    await here.kind.resume()
+    await untilStatus(here.kind, 'half', 'running')
+    await mark()
+    t.equal((await here.kind.getTask('half')).status, 'cancelling')
+    gate.resolve()
+    t.equal(await task.finished, 'done')
+    t.match(await here.kind.getTask('half'), { status: 'completed', result: 'done' })
+  })
+
+  t.test('a task that had run before whoever takes it ends it is told as one that has started', async t => {
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, async () => {
+      await gate.promise
+      throw new Error('as told')
+    }, { attempts: 2 })
+    await here.kind.pause()
+    const task = await here.kind.addTask('half', { name: 'half' })
+    const mark = await halfCancel(t, engine, here, 'half')
+    await here.kind.resume()
+    await untilStatus(here.kind, 'half', 'running')
+    await mark()
+    gate.resolve()
+    await t.rejects(task.finished, { message: 'half cancelled' })
+    t.match(await here.kind.getTask('half'), { status: 'cancelled', startedAt: Number })
+  })
+})
