@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
-import { jsonCopy, jsonProblem } from './json.ts'
+import { copyJson } from './json.ts'
 
 /** What a validator answers that the app's compiler has made. */
 type Validate = ((data: unknown) => unknown) & { errors?: { instancePath?: string, message?: string }[] | null }
@@ -23,9 +23,7 @@ export class DataCheck {
 
   /** A copy of the data, with what the app's validator makes of it: types and defaults, as with a body. */
   accept (data: unknown, label: string): unknown {
-    const problem = data === undefined ? undefined : jsonProblem(data)
-    if (problem !== undefined) throw new FST_ERR_TASK_INVALID_DATA(label, problem)
-    const copy = jsonCopy(data)
+    const copy = data === undefined ? undefined : copyOf(data, label)
     this.compile()
     if (this.#validate === undefined) return copy
     const answer = this.#validate(copy)
@@ -33,6 +31,14 @@ export class DataCheck {
     const { error, value = copy } = Object(answer) as { error?: Error, value?: unknown }
     if (error !== undefined) throw new FST_ERR_TASK_INVALID_DATA(label, error.message)
     return value
+  }
+}
+
+function copyOf (data: unknown, label: string): unknown {
+  try {
+    return copyJson(data)
+  } catch (error) {
+    throw new FST_ERR_TASK_INVALID_DATA(label, (error as Error).message)
   }
 }
 

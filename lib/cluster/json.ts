@@ -1,33 +1,61 @@
-/** Where a value is not JSON, and what it is there: `data.items[3] is a function`. Undefined if it is JSON throughout. */
-export function jsonProblem (value: unknown, path = 'data'): string | undefined {
-  const problem = problemOf(value, [])
-  return problem === undefined ? undefined : `${path}${problem.keys.map(step).join('')} ${problem.what}`
-}
-
 const MAX_DEPTH = 500
 
-interface Problem {
-  readonly keys: (string | number)[]
-  readonly what: string
+/** Thrown for a value that is not JSON. */
+class NotJson extends Error {}
+
+/**
+ * A copy of a JSON value. Throws an error that says where the value is not JSON, and what it is there:
+ * `data.items[3] is a function`.
+ */
+export function copyJson (value: unknown, name = 'data'): unknown {
+  const keys: (string | number)[] = []
+  try {
+    return copyOf(value, keys, [])
+  } catch (error) {
+    if (!(error instanceof NotJson)) throw error
+    throw new TypeError(`${name}${keys.map(step).join('')} ${error.message}`)
+  }
 }
 
-/** The path is made on the way back: most values have no problem. */
-function problemOf (value: unknown, parents: object[]): Problem | undefined {
-  const what = typeof value === 'object' && value !== null ? objectProblem(value, parents) : scalarProblem(value)
-  if (what !== undefined) return { keys: [], what }
-  if (typeof value !== 'object' || value === null) return undefined
+/** When it throws, `keys` lead to where. */
+function copyOf (value: unknown, keys: (string | number)[], parents: object[]): unknown {
+  if (typeof value !== 'object' || value === null) return scalar(value)
+  const problem = objectProblem(value, parents)
+  if (problem !== undefined) throw new NotJson(problem)
   parents.push(value)
-  const isArray = Array.isArray(value)
-  for (const key of isArray ? value.keys() : Object.keys(value)) {
-    const item = (value as Record<string | number, unknown>)[key]
-    if (item === undefined && !isArray) continue // as JSON has it: left out
-    const problem = problemOf(item, parents)
-    if (problem === undefined) continue
-    problem.keys.unshift(key)
-    return problem
-  }
+  const copy = Array.isArray(value) ? copyOfItems(value, keys, parents) : copyOfProperties(value as Record<string, unknown>, keys, parents)
   parents.pop()
-  return undefined
+  return copy
+}
+
+function copyOfItems (items: unknown[], keys: (string | number)[], parents: object[]): unknown[] {
+  const copy: unknown[] = []
+  for (let i = 0; i < items.length; i++) {
+    keys.push(i)
+    copy.push(copyOf(items[i], keys, parents))
+    keys.pop()
+  }
+  return copy
+}
+
+function copyOfProperties (object: Record<string, unknown>, keys: (string | number)[], parents: object[]): Record<string, unknown> {
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(object)) {
+    const value = object[key]
+    if (value === undefined) continue // as JSON has it: left out
+    keys.push(key)
+    const item = copyOf(value, keys, parents)
+    keys.pop()
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true })
+    else copy[key] = item
+  }
+  return copy
+}
+
+function scalar (value: unknown): unknown {
+  const problem = scalarProblem(value)
+  if (problem !== undefined) throw new NotJson(problem)
+  return value === 0 ? 0 : value // JSON has no -0
 }
 
 function scalarProblem (value: unknown): string | undefined {
@@ -56,10 +84,4 @@ function objectProblem (value: object, parents: object[]): string | undefined {
 function step (key: string | number): string {
   if (typeof key === 'number') return `[${key}]`
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
-}
-
-/** A copy of a value as JSON carries it. Throws what `JSON.stringify` throws. */
-export function jsonCopy (value: unknown): unknown {
-  const text = JSON.stringify(value)
-  return text === undefined ? undefined : JSON.parse(text)
 }

@@ -3,7 +3,7 @@ import type { ClusterWork } from '../../types/cluster.ts'
 import type { Task } from '../task.ts'
 import type { Outcome, Run } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
-import { jsonCopy, jsonProblem } from './json.ts'
+import { copyJson } from './json.ts'
 import { RunningTask } from './running-task.ts'
 import { fromStoredError, toStoredError } from './stored-error.ts'
 
@@ -27,10 +27,12 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     return {
       outcome: new Promise(resolve => core.onceSettled(() => resolve(outcomeOf(core)))),
       progress () {
-        const problem = jsonProblem(core.progress, 'progress')
-        if (core.progress === undefined || problem === undefined) return jsonCopy(core.progress)
-        core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, problem), 'failed')
-        return stored.progress
+        try {
+          return core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
+        } catch (error) {
+          core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, (error as Error).message), 'failed')
+          return stored.progress
+        }
       },
       abort: reason => core.abort(fromStoredError(reason)),
       abandon: () => core.leave() // else the core would wait for it as well
@@ -52,7 +54,8 @@ function outcomeOf (core: Task): Outcome {
   if (status === 'cancelled') return { status, error: toStoredError(error) }
   if (status === 'failed') return failure(error)
   try {
-    return { status: 'completed', result: jsonCopy(result) }
+    const json = JSON.stringify(result)
+    return { status: 'completed', result: json === undefined ? undefined : JSON.parse(json) }
   } catch (error) {
     return failure(new FST_ERR_TASK_INVALID_DATA(`task "${core.name}"`, `its result is no JSON: ${(error as Error).message}`))
   }

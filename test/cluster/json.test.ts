@@ -1,9 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { jsonCopy, jsonProblem } from '../../lib/cluster/json.ts'
+import { copyJson } from '../../lib/cluster/json.ts'
 
 t.test('all JSON is JSON, and its copy equals it', async t => {
-  fc.assert(fc.property(fc.jsonValue(), value => jsonProblem(value) === undefined && JSON.stringify(jsonCopy(value)) === JSON.stringify(value)))
+  fc.assert(fc.property(fc.jsonValue(), value => {
+    const copy = copyJson(value)
+    return JSON.stringify(copy) === JSON.stringify(value) && (copy !== value || Object(value) !== value)
+  }))
 })
 
 t.test('what is not JSON is named with its path', async t => {
@@ -25,11 +28,20 @@ t.test('what is not JSON is named with its path', async t => {
     [itself, 'data.deep[0] contains itself'],
     [{ toJSON: 5, x: { toJSON () {} } }, 'data.x has a toJSON']
   ]
-  for (const [value, problem] of cases) t.equal(jsonProblem(value), problem)
-  t.match(jsonProblem(nested), /is nested too deeply$/)
+  for (const [value, problem] of cases) t.throws(() => copyJson(value), { message: problem })
+  t.throws(() => copyJson(nested), /is nested too deeply$/)
 })
 
 t.test('properties that are undefined are left out', async t => {
-  t.equal(jsonProblem({ a: undefined }), undefined)
-  t.strictSame(jsonCopy({ a: undefined, b: 1 }), { b: 1 })
+  t.strictSame(copyJson({ a: undefined, b: 1 }), { b: 1 })
+})
+
+t.test('a property named __proto__ is one like any other', async t => {
+  const copy = copyJson(JSON.parse('{"__proto__":{"a":1}}')) as object
+  t.equal(JSON.stringify(copy), '{"__proto__":{"a":1}}')
+  t.equal(Object.getPrototypeOf(copy), Object.prototype)
+})
+
+t.test('an error that a getter throws is the getter\'s', async t => {
+  t.throws(() => copyJson({ get a () { throw new Error('mine') } }), { message: 'mine' })
 })
