@@ -6,10 +6,10 @@ import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
   /** The routes of the docs, on one app, with a worker on another where there is one. */
-  async function buildRoutes (t: Parameters<typeof buildApp>[0], engine: Engine, kindName: string) {
+  async function buildRoutes (t: Parameters<typeof buildApp>[0], engine: Engine, kindName: string, cancelTimeout = 20_000) {
     const journal = new Journal()
     const build = async (work: boolean) => {
-      const { app } = await buildApp(t, engine, { work, cancelTimeout: 200, drainTimeout: 0 })
+      const { app } = await buildApp(t, engine, { work, cancelTimeout, drainTimeout: 0 })
       const reports = app.cluster.defineTask(`${kindName} ${process.pid}`, async (app, task: any) => {
         journal.write(`started ${task.name}`)
         if (task.data.month === 0) throw Object.assign(new Error('no such month'), { code: 'E_MONTH' })
@@ -78,7 +78,7 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('a task that does not stop is a 504 by itself', async t => {
-    const { app, journal } = await buildRoutes(t, engine, 'deaf')
+    const { app, journal } = await buildRoutes(t, engine, 'deaf', 200)
     await app.inject({ method: 'POST', url: '/reports/deaf', payload: { month: 13 } })
     await journal.until('started deaf')
     const reply = await app.inject({ method: 'DELETE', url: '/reports/deaf' })
