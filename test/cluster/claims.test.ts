@@ -1,10 +1,8 @@
-import { Queue } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { assertValid, Claims, type Claim } from '../../lib/cluster/bullmq/claims.ts'
-import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
-import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { onEveryServer } from './fixtures/engines.ts'
+import { openQueue } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
   let queues = 0
@@ -13,16 +11,7 @@ onEveryServer(t, (t, engine) => {
   async function twoProcesses (t: Test, timeout = 10_000) {
     const name = `claims${++queues}`
     const members = await Promise.all([1, 2].map(async () => {
-      const store = engine.name === 'redis'
-        ? new RedisStore(engine.connection!, `claims-${process.pid}`)
-        : new PostgresStore(engine.connection!, `claims_${process.pid}`, 5000, true)
-      await store.connect()
-      const queue = new Queue(name, store.options, store.backend) as Queue
-      queue.on('error', () => {})
-      t.teardown(async () => {
-        await queue.close()
-        await store.close()
-      })
+      const queue = await openQueue(t, engine, `claims_${process.pid}`, name)
       return new Claims(() => queue, timeout)
     }))
     return members as [Claims, Claims]

@@ -1,23 +1,13 @@
-import { Queue } from 'bullmq'
 import t, { type Test } from 'tap'
 import { encodeName, jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
-import type { JobData } from '../../lib/cluster/bullmq/job.ts'
-import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
-import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryServer, type Engine } from './fixtures/engines.ts'
-import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
+import { buildFleet, prefix, untilStatus, type Member } from './fixtures/fleet.ts'
+import { openQueue } from './fixtures/queues.ts'
 
 /** Leaves what a process leaves that is killed while it cancels a task that waits: after it has read it, or has seen it wait. */
-async function halfCancel (t: Test, { name, connection }: Engine, { kind }: Member, task: string) {
-  const prefix = `test-${process.pid}`
-  const store = name === 'redis' ? new RedisStore(connection!, prefix) : new PostgresStore(connection!, prefix, 5000, false)
-  await store.connect()
-  const queue = new Queue<JobData>(encodeName(kind.name), store.options, store.backend) as Queue
-  t.teardown(async () => {
-    await queue.close()
-    await store.close()
-  })
+async function halfCancel (t: Test, engine: Engine, { kind }: Member, task: string) {
+  const queue = await openQueue(t, engine, prefix, encodeName(kind.name))
   const job = (await queue.getJob(jobIdOf(task)))!
   const { attempt, startedAt } = await kind.getTask(task)
   const cancelled = { error: { name: 'AbortError', message: 'half cancelled' }, at: Date.now(), attempt, startedAt, worker: undefined, starts: job.attemptsStarted, settled: false }

@@ -50,6 +50,11 @@ export class Cancellations {
     return job?.data
   }
 
+  /** The mark of a task that has settled is of no use any more. */
+  forget (queue: string, id: number): void {
+    this.#marks().remove(markId(queue, id)).catch(() => {})
+  }
+
   /** Tells the process that runs the task, whichever that is. */
   async tell (queue: string, id: number, error: StoredError): Promise<void> {
     const relay = await this.#open()

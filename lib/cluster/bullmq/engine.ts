@@ -17,7 +17,7 @@ export interface BullSettings {
 }
 
 /** Where claims and marks are. No kind's queue has such a name: theirs have four hex digits after a `%`. */
-const SIDE_QUEUE = '%side'
+export const SIDE_QUEUE = '%side'
 /** ms after which what a process that died has left there is of no use to anybody. */
 const LEFT = 7 * 86_400_000
 /** ms that closing waits for the server. */

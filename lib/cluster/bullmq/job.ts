@@ -18,7 +18,7 @@ export type JobData = Packed & {
    * Of a task that is cancelled while it waits: what is to be told of it. Whoever takes it from now on ends it unrun. Once it
    * is certain that nobody had taken it before this was written, it has settled. `starts`: how often it had been taken by then.
    */
-  cancelled?: Pick<StoredTask, 'error' | 'attempt' | 'startedAt' | 'worker'> & { at: number, starts: number, settled: boolean }
+  cancelled?: Pick<StoredTask, 'attempt' | 'startedAt' | 'worker'> & { error: StoredError, at: number, starts: number, settled: boolean }
   /** Of a named task: how those ended that had its name before, the last one first. */
   before?: Packed
 }

@@ -34,6 +34,8 @@ export class Runs {
   readonly #cancellations: Cancellations
   readonly #run: Run
   readonly #active = new Map<number, Active>()
+  /** Those of which it is stored that they are cancelled. */
+  readonly #marked = new WeakSet<TaskJob>()
   readonly #worker: TaskWorker
   readonly #looking: NodeJS.Timeout
   #stopping = false
@@ -59,6 +61,8 @@ export class Runs {
     }, store.backend)
     this.#worker.on('error', error => reach.report(error))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
+    this.#worker.on('completed', job => this.#settled(job))
+    this.#worker.on('failed', job => this.#settled(job))
     this.#looking = setInterval(() => this.#lookForMarks(), stallTimeout / 2)
     this.#looking.unref()
   }
@@ -98,11 +102,15 @@ export class Runs {
   async #process (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
-    const { cancelled: mark } = job.data
-    const reason = mark?.error ?? this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
+    const { cancelled } = job.data
+    if (cancelled !== undefined) {
+      const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
+      throw this.#failure(task, { status: 'cancelled', error: cancelled.error }, { final: true, unrun })
+    }
+    const reason = this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
     if (reason !== undefined) {
-      const unrun = mark !== undefined && (mark.settled || job.attemptsStarted === mark.starts + 1)
-      throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true, unrun })
+      this.#marked.add(job)
+      throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true })
     }
     // BullMQ sees to that itself, but not where the job is of a schedule.
     if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
@@ -113,6 +121,7 @@ export class Runs {
     const outcome = await active.running.outcome
     await progress.end()
     this.#active.delete(task.id)
+    if (active.stop === 'cancelled') this.#marked.add(job)
 
     if (active.stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
@@ -152,6 +161,10 @@ export class Runs {
     } catch {
       return undefined
     }
+  }
+
+  #settled (job: TaskJob | undefined) {
+    if (job !== undefined && this.#marked.has(job)) this.#cancellations.forget(this.#queue, readJob(job, 'unknown').id)
   }
 
   #cancel (id: number, error: StoredError) {
