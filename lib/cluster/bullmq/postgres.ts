@@ -77,6 +77,17 @@ export class PostgresStore implements Store {
     await this.#pool.query('SELECT 1')
   }
 
+  async isBack () {
+    const client = new pg.Client(this.#pool.options)
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      await client.query('SELECT 1')
+    } finally {
+      client.end().catch(() => {})
+    }
+  }
+
   async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
     return await queue.getJobState(jobId)
   }

@@ -21,12 +21,14 @@ export class Reach {
   readonly #waiting = new Set<{ readonly until: number, readonly giveUp: () => void }>()
   #timer: NodeJS.Timeout | undefined
   #state: 'closed' | 'up' | 'down' = 'closed'
+  /** Whether it has told that the server is away. */
+  #told = false
 
   constructor (store: Store, timeout: number, log: EngineLog) {
     this.#store = store
     this.#timeout = timeout
     this.#log = log
-    store.onLost(() => this.#lost())
+    store.onLost(() => this.#lost(false))
   }
 
   async open (): Promise<void> {
@@ -47,18 +49,15 @@ export class Reach {
       if (this.#state === 'down') await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
       return await this.#bound(operation(), () => new FST_ERR_TASK_UNREACHABLE(''))
     } catch (error) {
-      if (isConnectionError(error)) {
-        this.#lost()
-        throw new FST_ERR_TASK_UNREACHABLE('')
-      }
-      if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost()
-      throw error
+      const unreachable = isConnectionError(error) ? new FST_ERR_TASK_UNREACHABLE('') : error
+      if (unreachable instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
+      throw unreachable
     }
   }
 
   /** What BullMQ reports as it goes on. Its locks we look after ourselves; what it could not finish, another has, or it has itself. */
   report (error: Error): void {
-    if (isConnectionError(error)) this.#lost()
+    if (isConnectionError(error)) this.#lost(false)
     else if (this.#state !== 'closed' && !/lock|not in the active state/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
   }
 
@@ -68,29 +67,39 @@ export class Reach {
     return () => this.#whenBack.delete(callback)
   }
 
-  #lost () {
-    if (this.#state !== 'up') return
+  /** Tells of it at once if it is certain, else if the server does not answer when it is asked: an error may be late, or a restart short. */
+  #lost (certain: boolean) {
+    if (this.#state === 'closed') return
+    if (certain) this.#tell()
+    if (this.#state === 'down') return
     this.#state = 'down'
-    const problem = this.#store.problem === undefined ? '' : `: ${this.#store.problem}`
-    this.#log.warn(`task server at ${this.#store.server} does not answer${problem}`)
     this.#lookForIt()
   }
 
   async #lookForIt () {
     while (this.#state === 'down') {
-      await delay(LOOK, undefined, { ref: false })
+      if (this.#told) await delay(LOOK, undefined, { ref: false })
       try {
-        await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
-        if (this.#state === 'down') this.#back()
+        await this.#bound(this.#store.isBack(), () => new FST_ERR_TASK_UNREACHABLE(''))
+        this.#back()
       } catch {
-        // Still away.
+        this.#tell()
       }
     }
   }
 
+  #tell () {
+    if (this.#told || this.#state === 'closed') return
+    this.#told = true
+    const problem = this.#store.problem === undefined ? '' : `: ${this.#store.problem}`
+    this.#log.warn(`task server at ${this.#store.server} does not answer${problem}`)
+  }
+
   #back () {
+    if (this.#state === 'closed') return
     this.#state = 'up'
-    this.#log.info(`task server at ${this.#store.server} answers again`)
+    if (this.#told) this.#log.info(`task server at ${this.#store.server} answers again`)
+    this.#told = false
     for (const callback of this.#whenBack) callback()
   }
 

@@ -49,6 +49,10 @@ export class RedisStore implements Store {
     await this.#client.ping()
   }
 
+  async isBack () {
+    await this.ping()
+  }
+
   /** BullMQ's own answer looks through the list of all that wait. */
   async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
     const backend = queue.getBackend()

@@ -25,6 +25,8 @@ export interface Store {
   connect (): Promise<void>
   /** Resolves if the server answers. What it waits for, it does not send later. */
   ping (): Promise<void>
+  /** Resolves if the server answers on a connection that is new since the last one broke: one that is about to stop answers on others. */
+  isBack (): Promise<void>
   /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
   stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string): Promise<JobState | 'unknown' | undefined>
   /** Some more connections are needed, for good. */
