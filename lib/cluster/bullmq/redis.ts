@@ -1,5 +1,5 @@
 import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type Queue, type RelayBackendFactory } from 'bullmq'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Redis, type Cluster, type RedisOptions } from 'ioredis'
 import type { Store } from './store.ts'
 
 /** What a user may hand over. */
@@ -27,7 +27,7 @@ export class RedisStore implements Store {
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.server = serverOf(this.#client)
     // The keys of a queue must be in one slot of a Redis Cluster.
-    this.options = { connection: this.#client as ConnectionOptions, prefix: this.#client instanceof Cluster ? `{${prefix}}` : prefix }
+    this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${prefix}}` : prefix }
   }
 
   onLost (callback: () => void) {
@@ -77,27 +77,27 @@ const forever = {
 
 function connect (connection: RedisConnection): Redis | Cluster {
   if (typeof connection === 'string') return new Redis(connection, forever)
-  if (connection instanceof Cluster || isCluster(connection)) return connection.duplicate([], { redisOptions: { ...connection.options.redisOptions, ...forever } as never })
-  if (connection instanceof Redis || isClient(connection)) return connection.duplicate({ ...forever, lazyConnect: false })
+  if (isCluster(connection)) return connection.duplicate([], { redisOptions: { ...connection.options.redisOptions, ...forever } as never })
+  if (isClient(connection)) return connection.duplicate({ ...forever, lazyConnect: false })
   const { url, ...options } = connection as RedisOptions & { url?: string }
   const settings = { ...options, ...forever } as never // ioredis's own types do not agree on what is optional
   return url === undefined ? new Redis(settings) : new Redis(url, settings)
 }
 
-/** Of another copy of ioredis, too. */
+/** Of any copy of ioredis. */
 function isClient (connection: object): connection is Redis {
-  return typeof (connection as Redis).duplicate === 'function' && typeof (connection as Redis).sendCommand === 'function'
+  return typeof (connection as Redis).duplicate === 'function'
 }
 
 function isCluster (connection: object): connection is Cluster {
-  return isClient(connection) && (connection as unknown as Cluster).isCluster
+  return isClient(connection) && connection.isCluster
 }
 
 function serverOf (client: Redis | Cluster): string {
-  if (client instanceof Redis) {
-    const { path, host, port } = client.options
+  if (!isCluster(client)) {
+    const { path, host, port } = (client as Redis).options
     return path ?? `${host}:${port}`
   }
   const nodes = (client as unknown as { startupNodes: (string | number | { host?: string, port?: number })[] }).startupNodes
-  return nodes.map(node => typeof node === 'object' ? `${node.host}:${node.port}` : new URL(String(node)).host).join(', ')
+  return nodes.map(node => typeof node === 'object' ? `${node.host}:${node.port}` : `${node}`.replace(/^rediss?:\/\/(.*@)?/, '')).join(', ')
 }
