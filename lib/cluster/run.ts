@@ -24,15 +24,16 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     } catch (error) {
       return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {}, abandon: () => {} }
     }
+    let told = stored.progress
     return {
       outcome: new Promise(resolve => core.onceSettled(() => resolve(outcomeOf(core)))),
       progress () {
         try {
-          return core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
+          told = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
         } catch (error) {
           core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, (error as Error).message), 'failed')
-          return stored.progress
         }
+        return told
       },
       abort: reason => core.abort(fromStoredError(reason)),
       abandon: () => core.leave() // else the core would wait for it as well

@@ -2,7 +2,7 @@ import t from 'tap'
 import { deaf, untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -144,6 +144,14 @@ onEveryEngine(t, (t, engine) => {
     t.equal(holder.data, 'deaf')
     t.equal(holder.status, 'cancelling')
     t.equal(journal.lines.length, 1)
+  })
+
+  t.test('with replace and no time to wait a holder that runs keeps its name', async t => {
+    const [here] = await buildFleet(t, engine, untilAborted, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
+    await here.kind.addTask(1, { name: 'taken' })
+    await untilStatus(here.kind, 'taken', 'running')
+    await t.rejects(here.kind.addTask(2, { name: 'taken', onDuplicate: 'replace' }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
+    t.equal((await here.kind.getTask('taken')).data, 1)
   })
 
   t.test('with replace a free name is just taken', async t => {

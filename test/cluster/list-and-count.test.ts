@@ -116,6 +116,16 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await there.kind.getTask('failed', { optional: true }), undefined)
   })
 
+  t.test('purgeTasks drops what was cancelled before it started, though nobody works', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    for (const name of ['waits', 'delayed']) await here.kind.addTask(1, { name, delay: name === 'delayed' ? 60_000 : 0 })
+    await here.kind.addTask(1, { name: 'stays' })
+    for (const name of ['waits', 'delayed']) await there.kind.cancelTask(name)
+    t.equal(await there.kind.purgeTasks(), 2)
+    t.strictSame(names(await here.kind.tasks()), ['stays'])
+    t.equal(await here.kind.getTask('waits', { optional: true }), undefined)
+  })
+
   t.test('about maxSettled settled tasks are kept, the latest', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { maxSettled: 10 }, concurrency: 1, apps: 1 })
     for (let i = 0; i < 60; i++) await (await here.kind.addTask(i, { name: `task ${i}` })).finished
@@ -160,5 +170,6 @@ onEveryEngine(t, (t, engine) => {
     for (const options of [{ limit: -1 }, { limit: 1.5 }, { offset: -1 }, { offset: '1' }, { status: ['done'] }, { status: 'done' }, { status: 5 }, { statsu: ['running'] }] as any[]) {
       await t.rejects(kind.tasks(options), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     }
+    await t.rejects(kind.addTasks({ data: 1 } as any), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /must be an array/ })
   })
 })

@@ -99,6 +99,39 @@ onEveryEngine(t, (t, engine) => {
     t.match(lines.find(line => line.msg === 'working'), { task: 'told' })
   })
 
+  t.test('work may log and send its task: it is the state, with its attempt and its worker', async t => {
+    const { app } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask(`state ${process.pid}`, (_app, task) => JSON.stringify([task, task.status, task.startedAt - task.createdAt >= 0]))
+    await app.ready()
+    const state = { name: 'itself', status: 'running', attempt: 1, worker: { pid: process.pid }, createdAt: /Z$/, startedAt: /Z$/ }
+    t.match(JSON.parse(await (await kind.addTask(5, { name: 'itself' })).finished as string), [state, 'running', true])
+  })
+
+  t.test('a task that the core refuses to run has failed with why', async t => {
+    const { app } = await buildApp(t, engine, {}, { maxTasks: 1 })
+    const kind = app.cluster.defineTask(`limit ${process.pid}`, () => 'ran')
+    await app.ready()
+    const holder = app.addTask(async (_app, { signal }) => await new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason))
+    }))
+    await t.rejects((await kind.addTask(1)).finished, { code: 'FST_ERR_TASK_LIMIT' })
+    await holder.cancel()
+  })
+
+  t.test('an app that is to work on a kind that nobody defined does not start', async t => {
+    const { app } = await buildApp(t, engine, { work: ['report', 'mial'] })
+    app.cluster.defineTask('report', () => {})
+    await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_TASK_UNKNOWN_KIND', message: /"mial"/ })
+  })
+
+  t.test('once the app has closed there is no way to the tasks', async t => {
+    const { app } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask('closed', () => {})
+    await app.ready()
+    await app.close()
+    await t.rejects(kind.getTask('any'), { code: 'FST_ERR_TASK_UNREACHABLE', message: /the app has closed/ })
+  })
+
   t.test('bad options of a kind are refused', async t => {
     const { app } = await buildApp(t, engine)
     const bad: any[] = [
@@ -128,8 +161,15 @@ t.test('bad options of the plugin are refused', async t => {
 
 t.test('the plugin needs that of the core', async t => {
   const app = Fastify()
-  await t.rejects(async () => { await app.register(cluster, {}) }, { code: 'FST_ERR_PLUGIN_DEPENDENCY_NOT_REGISTERED' }).catch(() => {})
-  await app.close().catch(() => {})
+  await t.rejects(async () => { await app.register(cluster, {}) }, { message: /fastify-tasks/ })
+})
+
+t.test('the decorator belongs to the app that it was registered on, whoever reads it', async t => {
+  const { app } = await buildApp(t, { name: 'local', connection: undefined })
+  const kind = app.cluster.defineTask('report', instance => instance === app)
+  await app.ready()
+  const elsewhere = Reflect.get(app, 'cluster', {}) as typeof app.cluster
+  t.equal(elsewhere.getKind('report'), kind)
 })
 
 t.test('local: ready says once that the tasks end with the process', async t => {

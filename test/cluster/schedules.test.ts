@@ -155,6 +155,18 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await here.kind.schedules(), [])
   })
 
+  t.test('a name that is too long for an id is the name of a schedule and of its runs', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    const name = 'é'.repeat(500)
+    await here.kind.scheduleTask(name, { every: 1000 })
+    t.match(await there.kind.schedules(), [{ name, every: 1000 }])
+    const [run] = await there.kind.tasks()
+    t.match(run!.name, new RegExp(`^${name}@\\d{4}-.*Z$`))
+    t.equal((await here.kind.getTask(run!.name)).id, run!.id)
+    await there.kind.unscheduleTask(name)
+    t.strictSame(await here.kind.schedules(), [])
+  })
+
   t.test('to unschedule what is not scheduled is a 404, unless it is optional', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {})
     await t.rejects(kind.unscheduleTask('nobody'), { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404, message: /"nobody"/ })
@@ -164,7 +176,7 @@ onEveryEngine(t, (t, engine) => {
   t.test('bad schedules are refused', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { schema: { type: 'object' } })
     const bad = [
-      {}, null, { cron: 'nonsense' }, { cron: '61 * * * *' }, { cron: '' }, { cron: '0 3 * * *', timeZone: 'Mars/Olympus' }, { every: 0 }, { every: -1 }, { every: '5' },
+      {}, null, { cron: 'nonsense' }, { cron: '61 * * * *' }, { cron: '' }, { cron: '0 0 30 2 *' }, { cron: '0 3 * * *', timeZone: 'Mars/Olympus' }, { every: 0 }, { every: -1 }, { every: '5' },
       { every: Infinity }, { every: 5, cron: '0 3 * * *' }, { evry: 5 }
     ]
     for (const when of bad as any[]) await t.rejects(kind.scheduleTask('bad', when, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(when))

@@ -60,3 +60,30 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(Promise.resolve(app.ready()), { message: /schema|nonsense/ })
   })
 })
+
+for (const [what, answer, expected] of [
+  ['a value', { value: { month: 7 } }, { month: 7 }],
+  ['a value that is falsy', { value: 0 }, 0],
+  ['nothing', undefined, { month: 5 }]
+] as const) {
+  t.test(`a compiler of the app's own may answer ${what}, as for a body`, async t => {
+    const { app } = await buildApp(t, { name: 'local', connection: undefined })
+    app.setValidatorCompiler((() => () => answer) as never)
+    const kind = app.cluster.defineTask('own', (_app, { data }) => data, { schema: {} })
+    await app.ready()
+    t.strictSame(await (await kind.addTask({ month: 5 } as any)).finished, expected)
+  })
+}
+
+for (const [what, answer, message] of [
+  ['an error', { error: new Error('no such month') }, /no such month/],
+  ['false, and nothing else', false, /invalid/]
+] as const) {
+  t.test(`a compiler of the app's own may refuse with ${what}`, async t => {
+    const { app } = await buildApp(t, { name: 'local', connection: undefined })
+    app.setValidatorCompiler((() => () => answer) as never)
+    const kind = app.cluster.defineTask('own', () => {}, { schema: {} })
+    await app.ready()
+    await t.rejects(kind.addTask({} as any), { code: 'FST_ERR_TASK_INVALID_DATA', message })
+  })
+}

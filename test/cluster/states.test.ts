@@ -78,7 +78,8 @@ onEveryEngine(t, (t, engine) => {
       [new TypeError('no function'), { name: 'TypeError', message: 'no function' }],
       [{ message: 'plain', code: 42 }, { message: 'plain', code: 42 }],
       [new Error('{"status":"cancelled"}'), { name: 'Error', message: '{"status":"cancelled"}' }],
-      [Object.defineProperty({}, 'message', { get () { throw new Error('unreadable') } }), { message: 'unreadable' }]
+      [Object.defineProperty({}, 'message', { get () { throw new Error('unreadable') } }), { message: 'unreadable' }],
+      [Object.defineProperty(new Error('unreadable retry'), 'retry', { get () { throw new Error('unreadable') } }), { message: 'unreadable retry' }]
     ]
     const [here] = await buildFleet(t, engine, (_app, { data }) => { throw thrown[data]![0] })
     for (const [data, [, error]] of thrown.entries()) {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
@@ -183,5 +184,20 @@ onEveryEngine(t, (t, engine) => {
     const task = await here.kind.addTask(1)
     t.throws(() => task.watch({ signal: {} as any }), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     t.throws(() => task.watch({ singal: AbortSignal.abort() } as any), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+  })
+
+  t.test('progress that is no JSON fails the task with its place, and what was told before stays', async t => {
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, async (_app, task) => {
+      task.progress = { done: 1 }
+      await gate.promise
+      task.progress = { done: () => {} } as never
+      await sleep(60_000, undefined, { signal: task.signal })
+    }, { attempts: 3 })
+    const task = await here.kind.addTask(1, { name: 'bad progress' })
+    for await (const { progress } of task.watch()) if (progress !== undefined) break
+    gate.resolve()
+    await t.rejects(task.finished, { code: 'FST_ERR_TASK_INVALID_DATA', message: /progress\.done is a function/ })
+    t.match(await here.kind.getTask('bad progress'), { status: 'failed', attempt: 1, progress: { done: 1 } })
   })
 })

@@ -23,14 +23,16 @@ interface Message {
  */
 export class Cancellations {
   readonly #marks: () => Queue
+  readonly #memory: number
   readonly #relay: () => Relay
   #opened: Relay | undefined
   #subscribed: Promise<Relay> | undefined
   readonly #listeners = new Map<string, (id: number, error: StoredError) => void>()
   readonly #told = new Map<string, { error: StoredError, until: number }>()
 
-  constructor (marks: () => Queue, options: RelayOptions, report: (error: Error) => void) {
+  constructor (marks: () => Queue, options: RelayOptions, report: (error: Error) => void, memory = MEMORY) {
     this.#marks = marks
+    this.#memory = memory
     this.#relay = () => new Relay(options).on('error', report)
   }
 
@@ -94,7 +96,7 @@ export class Cancellations {
       if (until > now) break // they are in the order in which they end
       this.#told.delete(old)
     }
-    if (!this.#told.has(key)) this.#told.set(key, { error, until: now + MEMORY })
+    if (!this.#told.has(key)) this.#told.set(key, { error, until: now + this.#memory })
   }
 }
 

@@ -1,0 +1,29 @@
+import t from 'tap'
+import { Cancellations } from '../../lib/cluster/bullmq/cancellations.ts'
+import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
+import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
+import { onEveryServer } from './fixtures/engines.ts'
+import { openQueue } from './fixtures/queues.ts'
+
+onEveryServer(t, (t, engine) => {
+  t.test('a process remembers what it was told before it got the task, for a while', async t => {
+    const prefix = `cancellations_${process.pid}`
+    const side = await openQueue(t, engine, prefix, 'side')
+    const store = engine.name === 'redis' ? new RedisStore(engine.connection!, prefix) : new PostgresStore(engine.connection!, prefix, 5000, false)
+    await store.connect()
+    t.teardown(() => store.close())
+    store.reserve(1)
+    const options = { ...store.options, namespace: 'tasks', backend: store.relayBackend }
+    const cancellations = new Cancellations(() => side, options, () => {}, 50)
+    t.teardown(() => cancellations.close())
+    const told = async (id: number) => await new Promise<void>(resolve => {
+      cancellations.listen('queue', () => resolve()).then(() => cancellations.tell('queue', id, { name: 'AbortError', message: `told of ${id}`, code: undefined }))
+    })
+    await told(1)
+    t.match(cancellations.recall('queue', 1), { message: 'told of 1' })
+    t.equal(cancellations.recall('other', 1), undefined)
+    const before = Date.now()
+    while (Date.now() <= before + 50) await told(2)
+    t.equal(cancellations.recall('queue', 1), undefined)
+  })
+})

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { packBefore, readBefore, readReason } from '../../lib/cluster/bullmq/job.ts'
+import type { StoredTask } from '../../lib/cluster/engine.ts'
+
+function ended (id: number, result: unknown): StoredTask {
+  return {
+    name: 'name',
+    id,
+    status: 'completed',
+    data: 'not kept',
+    progress: undefined,
+    result,
+    error: undefined,
+    attempt: 1,
+    createdAt: 1,
+    startsAt: undefined,
+    startedAt: 2,
+    settledAt: 3,
+    worker: undefined
+  }
+}
+
+t.test('the last ten that had a name are remembered, the last one first', async t => {
+  let before
+  for (let id = 1; id <= 12; id++) before = packBefore(ended(id, id), before)
+  t.strictSame(readBefore(before).map(({ id }) => id), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3])
+  t.match(readBefore(before)[0], { status: 'completed', result: 12, settledAt: 3 })
+  t.notOk('data' in readBefore(before)[0]!)
+})
+
+t.test('what takes much room pushes others out, and is not remembered itself if it takes too much', async t => {
+  const small = packBefore(ended(1, 'x'.repeat(3000)), undefined)
+  const two = packBefore(ended(2, 'x'.repeat(3000)), small)
+  t.strictSame(readBefore(packBefore(ended(3, 'x'.repeat(3000)), two)).map(({ id }) => id), [3, 2])
+  t.strictSame(readBefore(packBefore(ended(3, 'x'.repeat(9000)), two)), [])
+})
+
+t.test('a reason of BullMQ is none of ours, whatever its text', async t => {
+  for (const reason of [undefined, '', 'job stalled more than allowable limit', '5', 'null', '{}', '{"status":5}']) t.equal(readReason(reason), undefined)
+  t.match(readReason('{"status":"failed","id":1,"at":2,"name":"Error","message":"no"}'), { status: 'failed', id: 1 })
+})
