@@ -1,6 +1,9 @@
 import t from 'tap'
+import { SIDE_QUEUE } from '../../lib/cluster/bullmq/engine.ts'
+import { encodeName, jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildApp, buildFleet } from './fixtures/fleet.ts'
+import { buildApp, buildFleet, prefix } from './fixtures/fleet.ts'
+import { openQueue } from './fixtures/queues.ts'
 
 const echo = (_app: unknown, task: { data: unknown }) => task.data
 
@@ -105,5 +108,16 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await task.finished, `one${process.pid}`)
     t.equal(await two!.getTask('same', { optional: true }), undefined)
     t.equal(await (await two!.addTask(null, { name: 'same' })).finished, `two${process.pid}`)
+  })
+
+  if (engine.connection === undefined) return
+
+  t.test('who reads a name while another decides on it waits for that, and not for ever if the other has died', async t => {
+    const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
+    const began = Date.now()
+    await side.add('claim', {}, { deduplication: { id: `${encodeName(here.kind.name)}:${jobIdOf('claimed')}`, ttl: 300 } })
+    t.equal(await here.kind.getTask('claimed', { optional: true }), undefined)
+    t.ok(Date.now() - began >= 300)
   })
 })

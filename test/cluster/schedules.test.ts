@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
-import { onEveryEngine } from './fixtures/engines.ts'
+import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
@@ -184,6 +184,18 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(kind.scheduleTask('bad', { every: 1000 }, 5 as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
     await t.rejects(kind.scheduleTask('bad', { every: 1000 }, { f () {} } as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
     t.strictSame(await kind.schedules(), [])
+  })
+})
+
+onEveryServer(t, (t, engine) => {
+  t.test('the name of a run that was cancelled is taken until its time, for its schedule needs it', async t => {
+    const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    await here.kind.scheduleTask('tick', { every: 60_000 })
+    const [next] = await here.kind.tasks()
+    await here.kind.cancelTask(next!.name)
+    await t.rejects(here.kind.addTask(1, { name: next!.name }), { code: 'FST_ERR_TASK_DUPLICATE_NAME' })
+    t.equal((await here.kind.schedules()).length, 1)
+    await here.kind.unscheduleTask('tick')
   })
 })
 

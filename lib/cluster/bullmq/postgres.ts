@@ -4,13 +4,16 @@ import {
 } from 'bullmq'
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import pg, { type Pool, type PoolConfig } from 'pg'
+import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
+import { within } from '../../within.ts'
 import { isConnectionError } from './connection-error.ts'
 import type { Store } from './store.ts'
 
 /** What a user may hand over. */
 export type PostgresConnection = string | PoolConfig | Pool
 
+/** ms that closing waits for connections that are in use. */
+const CLOSING = 500
 /** Connections for commands; the least of all that block come on top. */
 const COMMANDS = 10
 
@@ -32,6 +35,7 @@ export class PostgresStore implements Store {
   readonly #schema: string
   readonly #pool: TaskPool
   readonly #migrate: boolean
+  readonly #clients = new Set<PoolClient>()
 
   constructor (connection: PostgresConnection, prefix: string, timeout: number, migrate: boolean) {
     this.#schema = schemaOf(prefix)
@@ -39,8 +43,12 @@ export class PostgresStore implements Store {
     this.#pool = new TaskPool(poolConfig(connection, this.#schema, timeout))
     this.#pool.setMaxListeners(0) // each of BullMQ's classes adds one
     this.#pool.on('error', error => this.#pool.tell(error))
-    // One that is in use tells of its own end, and without a listener that would end the process.
-    this.#pool.on('connect', client => client.on('error', error => this.#pool.tell(error)))
+    this.#pool.on('connect', client => {
+      this.#clients.add(client)
+      // One that is in use tells of its own end, and without a listener that would end the process.
+      client.on('error', error => this.#pool.tell(error))
+    })
+    this.#pool.on('remove', client => this.#clients.delete(client))
     const { host = 'localhost', port = 5432 } = new pg.Client(this.#pool.options)
     this.server = `${host}:${port}`
     this.options = { connection: this.#pool as unknown as ConnectionOptions, prefix }
@@ -97,7 +105,15 @@ export class PostgresStore implements Store {
   }
 
   async close () {
-    if (!this.#pool.ending) await this.#pool.end()
+    if (this.#pool.ending) return
+    const ended = this.#pool.end()
+    // It waits for those that are in use, and what is closed early may not give its own back.
+    const inTime = await within(happened => {
+      ended.then(happened, happened)
+      return () => {}
+    }, CLOSING)
+    if (inTime) return
+    for (const client of this.#clients) (client as unknown as Client).end().catch(() => {})
   }
 
   async #prepare () {
