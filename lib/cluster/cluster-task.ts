@@ -140,7 +140,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
       const left = Math.max(0, until - Date.now())
       if (await this.settles(Math.min(left, REMIND))) return
       if (left <= REMIND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
-      if (!await this.#tell(options)) return
+      await this.#tell(options)
     }
   }
 

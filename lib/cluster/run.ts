@@ -18,16 +18,19 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
       whenProgressed(core, progressed)
       return work(app, new RunningTask(core, stored))
     }
-    let core: Task
+    let core: Task | undefined
+    let outcome: Promise<Outcome>
     try {
-      core = app.addTask(start, { name, kind, data, register: false, timeout, log }) as unknown as Task
+      const added = core = app.addTask(start, { name, kind, data, register: false, timeout, log }) as unknown as Task
+      outcome = new Promise(resolve => added.onceSettled(() => resolve(outcomeOf(added))))
     } catch (error) {
-      return { outcome: Promise.resolve(failure(error)), progress: () => stored.progress, abort: () => {}, abandon: () => {} }
+      outcome = Promise.resolve(failure(error))
     }
     let told = stored.progress
     return {
-      outcome: new Promise(resolve => core.onceSettled(() => resolve(outcomeOf(core)))),
+      outcome,
       progress () {
+        if (core === undefined) return told
         try {
           told = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
         } catch (error) {
@@ -35,8 +38,8 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
         }
         return told
       },
-      abort: reason => core.abort(fromStoredError(reason)),
-      abandon: () => core.leave() // else the core would wait for it as well
+      abort: reason => core?.abort(fromStoredError(reason)),
+      abandon: () => core?.leave() // else the core would wait for it as well
     }
   }
 }

@@ -83,11 +83,6 @@ export function isGone (error: unknown): boolean {
   return (error as { code?: unknown }).code === ErrorCode.JobNotExist
 }
 
-/** Whether BullMQ complains of a job that is not where it was. */
-export function hasMoved (error: unknown): boolean {
-  return (error as { code?: unknown }).code === ErrorCode.JobNotInState
-}
-
 export function workerName ({ host, pid }: ClusterWorker): string {
   return `${host}:${pid}`
 }

@@ -142,9 +142,7 @@ class TaskPool extends pg.Pool {
   }
 
   override query (...args: any[]): any {
-    const result: unknown = super.query(...args as [string])
-    if (!(result instanceof Promise)) return result
-    return result.catch(error => {
+    return super.query(...args as [string]).catch(error => {
       // Of two that wait for each other's rows the server has ended one, as if it had not begun.
       if (error.code === DEADLOCK) return this.query(...args)
       if (!isConnectionError(error)) throw error

@@ -1,13 +1,13 @@
 import { Queue, type JobState, type JobsOptions } from 'bullmq'
-import { setTimeout } from 'node:timers/promises'
 import type { TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { assertValid, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
-import { hasMoved, isGone, pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readPage } from './pages.ts'
+import { Reader } from './reader.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
 import type { Shared } from './shared.ts'
@@ -20,6 +20,7 @@ export class BullQueue implements TaskQueue {
   readonly #settings: QueueSettings
   readonly #shared: Shared
   readonly #events: Events
+  readonly #reader: Reader
   #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
   #runs: Runs | undefined
 
@@ -28,6 +29,7 @@ export class BullQueue implements TaskQueue {
     this.#settings = settings
     this.#shared = shared
     this.#events = new Events(this.#name, shared, (event, jobId) => this.#publish(event, jobId))
+    this.#reader = new Reader(this.#name, () => this.#queue, shared)
     shared.reach.onBack(() => this.#events.changed())
   }
 
@@ -47,7 +49,7 @@ export class BullQueue implements TaskQueue {
   async get (name: string, id?: number): Promise<StoredTask | undefined> {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
-      const found = await this.#job(jobId) ?? await this.#gap(jobId)
+      const found = await this.#reader.task(jobId) ?? await this.#reader.afterGap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
       if (id === undefined || found?.task.id === id) return found?.task
       const howItEnded = () => readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
@@ -94,11 +96,11 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.reach.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
-        const read = await this.#read(jobId) ?? await this.#gap(jobId)
+        const read = await this.#reader.read(jobId) ?? await this.#reader.afterGap(jobId)
         if (read === undefined) return undefined
         const { job, state } = read
         // Whether one that runs has a mark is of no matter: the first mark stays.
-        const task = state === 'active' ? readJob(job, state) : await this.#told(job, state)
+        const task = state === 'active' ? readJob(job, state) : await this.#reader.tell(job, state)
         if (id !== undefined && task.id !== id) return undefined
         if (task.settledAt !== undefined) return task
         if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
@@ -169,12 +171,12 @@ export class BullQueue implements TaskQueue {
       return stored === undefined ? undefined : { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
     }
     const peek = async () => {
-      const found = await this.#job(jobId)
+      const found = await this.#reader.task(jobId)
       if (found === undefined) return undefined
       return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
     }
-    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
-      const found = await this.#job(jobId)
+    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+      const found = await this.#reader.task(jobId)
       if (found !== undefined) {
         const stored = asStored(found)
         if (stored !== undefined) return stored
@@ -193,8 +195,8 @@ export class BullQueue implements TaskQueue {
    * taken it before: then it is to be cancelled as one that runs.
    */
   async #cancelDeferred (jobId: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
-    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
-      const found = await this.#job(jobId)
+    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+      const found = await this.#reader.task(jobId)
       if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
       const { job, task: { attempt, startedAt, worker } } = found
       const cancelled = { error: reason, at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
@@ -202,29 +204,14 @@ export class BullQueue implements TaskQueue {
         assertValid(claim)
         await job.updateData({ ...job.data, cancelled: { ...cancelled, settled } })
       }
-      try {
-        await mark(false)
-        const state = (await this.#read(jobId))?.state
-        if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
-        await mark(true)
-      } catch (error) {
-        if (isGone(error)) return undefined
-        throw error
-      }
+      await mark(false)
+      const state = (await this.#reader.read(jobId))?.state
+      if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
+      await mark(true)
       await this.#publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
-      await this.#moveToFront(job)
+      await moveToFront(job)
       return readJob(job, 'waiting')
     }, async () => undefined)
-  }
-
-  /** Unless somebody has taken it already. */
-  async #moveToFront (job: TaskJob) {
-    try {
-      if (await job.isDelayed()) await job.promote()
-      await job.changePriority({ priority: 0, lifo: true })
-    } catch (error) {
-      if (!isGone(error) && !hasMoved(error)) throw error
-    }
   }
 
   /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */
@@ -242,8 +229,8 @@ export class BullQueue implements TaskQueue {
   /** Takes out a task that was cancelled before it started. */
   async #takeOut (task: StoredTask): Promise<boolean> {
     const jobId = jobIdOf(task.name)
-    return await this.#shared.claims.holding(this.#claimOf(jobId), async claim => {
-      const found = await this.#job(jobId)
+    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+      const found = await this.#reader.task(jobId)
       return found?.task.id === task.id && await this.#remove(jobId, claim)
     }, async () => undefined)
   }
@@ -260,7 +247,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    return await readPage(this.#queue, (job, state) => this.#told(job, state), statuses, offset, limit)
+    return await readPage(this.#queue, (job, state) => this.#reader.tell(job, state), statuses, offset, limit)
   }
 
   /** Answers when each was added. */
@@ -301,52 +288,16 @@ export class BullQueue implements TaskQueue {
     return priority > 0 ? { priority } : {}
   }
 
-  /** Whoever puts a job in the place of another has none there for a moment. */
-  async #gap (jobId: string) {
-    for (;;) {
-      const taken = await this.#shared.claims.isTaken(this.#claimOf(jobId))
-      const found = await this.#job(jobId)
-      if (found !== undefined || !taken) return found
-      await setTimeout(10)
-    }
-  }
-
-  async #job (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown', task: StoredTask } | undefined> {
-    const read = await this.#read(jobId)
-    return read === undefined ? undefined : { ...read, task: await this.#told(read.job, read.state) }
-  }
-
-  /** A job and its state are two reads, and the job may end between them. */
-  async #read (jobId: string): Promise<{ job: TaskJob, state: JobState | 'unknown' } | undefined> {
-    for (let again = false; ; again = true) {
-      const [job, known] = await Promise.all([this.#queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#shared.store.stateOf(this.#queue, jobId)])
-      if (job === undefined) return undefined
-      // One that has run may have ended meanwhile, or waits again.
-      const state = known ?? (job.processedOn === undefined ? 'waiting' : await this.#queue.getJobState(jobId))
-      const ended = state === 'completed' || state === 'failed' || state === 'unknown'
-      if (job.finishedOn === undefined && ended) continue
-      if (state === 'delayed' && job.delay === 0 && !again) continue // it was delayed after it had been read
-      return { job, state }
-    }
-  }
-
-  /** A task as it is told of: what runs, or belongs to a schedule, may have a mark. */
-  async #told (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
-    const task = readJob(job, state)
-    if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
-    const mark = await this.#shared.cancellations.markOf(this.#name, task.id)
-    if (mark === undefined) return task
-    if (state === 'active') return { ...task, status: 'cancelling' }
-    return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }
-  }
-
-  #claimOf (jobId: string): string {
-    return `${this.#name}:${jobId}`
-  }
-
   async #publish (event: string, jobId: string, failedReason?: string) {
     return await this.#queue.getBackend().publishEvent({ event, jobId, ...(failedReason !== undefined && { failedReason }) }, 10_000)
   }
+}
+
+/** What is not delayed, or has been taken, stays where it is. */
+async function moveToFront (job: TaskJob) {
+  const stay = () => {}
+  await job.promote().catch(stay)
+  await job.changePriority({ priority: 0, lifo: true }).catch(stay)
 }
 
 const blank: StoredTask = {

@@ -86,11 +86,13 @@ export class Schedules {
 
   /** A time whose name someone else's task has taken is left out. */
   #addNext ({ name, when, data, priority }: Omit<LocalSchedule, 'next'>, after: number): LocalTask {
-    for (let time = nextTime(when, after); ; time = nextTime(when, time)) {
-      const task = this.#timetable.add({
-        name: `${name}@${new Date(time).toISOString()}`, id: time, unique: false, data, delay: time - Date.now(), priority
-      })
-      if (task !== undefined) return task
-    }
+    let time = after
+    let task
+    do {
+      time = nextTime(when, time)
+      const runName = `${name}@${new Date(time).toISOString()}`
+      task = this.#timetable.add({ name: runName, id: time, unique: false, data, delay: time - Date.now(), priority })
+    } while (task === undefined)
+    return task
   }
 }
