@@ -1,15 +1,13 @@
 import t from 'tap'
 import { Cancellations } from '../../lib/cluster/bullmq/cancellations.ts'
-import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
-import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { onEveryServer } from './fixtures/engines.ts'
-import { openQueue } from './fixtures/queues.ts'
+import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
   t.test('a process remembers what it was told before it got the task, for a while', async t => {
     const prefix = `cancellations_${process.pid}`
     const side = await openQueue(t, engine, prefix, 'side')
-    const store = engine.name === 'redis' ? new RedisStore(engine.connection!, prefix) : new PostgresStore(engine.connection!, prefix, 5000, false)
+    const store = openStore(engine, prefix)
     await store.connect()
     t.teardown(() => store.close())
     store.reserve(1)

@@ -1,17 +1,19 @@
+import { Queue } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { assertValid, Claims, type Claim } from '../../lib/cluster/bullmq/claims.ts'
 import { onEveryServer } from './fixtures/engines.ts'
-import { openQueue } from './fixtures/queues.ts'
+import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
+  const prefix = `claims_${process.pid}`
   let queues = 0
 
   /** The claims of two processes, as far as the store can tell, in a queue of the test's own. */
   async function twoProcesses (t: Test, timeout = 10_000) {
     const name = `claims${++queues}`
     const members = await Promise.all([1, 2].map(async () => {
-      const queue = await openQueue(t, engine, `claims_${process.pid}`, name)
+      const queue = await openQueue(t, engine, prefix, name)
       return new Claims(() => queue, timeout)
     }))
     return members as [Claims, Claims]
@@ -38,6 +40,20 @@ onEveryServer(t, (t, engine) => {
       t.equal(await there.holding('other', async () => 'held', async () => 'seen'), 'held')
       t.equal(await there.isTaken('name'), true)
     }, nobody)
+  })
+
+  t.test('a claim that cannot be given back ends by itself', async t => {
+    const [other] = await twoProcesses(t)
+    const store = openStore(engine, prefix)
+    await store.connect()
+    const queue = new Queue(`claims${queues}`, store.options, store.backend) as Queue
+    queue.on('error', () => {})
+    const leaving = new Claims(() => queue, 2000)
+    t.equal(await leaving.holding('name', async () => {
+      await store.close()
+      return 'done'
+    }, nobody), 'done')
+    t.equal(await other.holding('name', async () => 'done, too', nobody), 'done, too')
   })
 
   t.test('what fails gives its claim back', async t => {

@@ -194,6 +194,15 @@ onEveryServer(t, (t, engine) => {
     t.equal(journal.lines.length, 1)
   })
 
+  t.test('who waits for a task that goes on elsewhere waits no more', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    const task = await here.kind.addTask(1, { name: 'waiting' })
+    const { finished } = task
+    await here.app.close()
+    await t.rejects(finished, { name: 'AbortError', message: /the app is closing/ })
+    t.equal((await there.kind.getTask('waiting')).status, 'deferred')
+  })
+
   t.test('what does not stop is taken over by another app after stallTimeout', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, () => {

@@ -1,17 +1,15 @@
 import t, { type Test } from 'tap'
 import { Events } from '../../lib/cluster/bullmq/events.ts'
-import { PostgresStore } from '../../lib/cluster/bullmq/postgres.ts'
-import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import type { Shared } from '../../lib/cluster/bullmq/shared.ts'
 import { onEveryServer } from './fixtures/engines.ts'
-import { openQueue } from './fixtures/queues.ts'
+import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
   /** The events of a queue, and how to add to them. */
   async function buildEvents (t: Test, name: string, { lookAgain = 60_000 } = {}) {
     const prefix = `events_${process.pid}`
     const queue = await openQueue(t, engine, prefix, name)
-    const store = engine.name === 'redis' ? new RedisStore(engine.connection!, prefix) : new PostgresStore(engine.connection!, prefix, 5000, false)
+    const store = openStore(engine, prefix)
     await store.connect()
     Object.defineProperty(store, 'lookAgain', { value: lookAgain })
     const publish = async (event: string, jobId: string) => await queue.getBackend().publishEvent({ event, jobId }, 1000)

@@ -92,6 +92,22 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(names(await there.kind.tasks({ status: ['cancelled'], limit: 2 })), ['cancelled 5', 'cancelled 3'])
   })
 
+  t.test('a page of what was cancelled before it started is found in front of all that wait', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    await here.kind.addTasks(Array.from({ length: 20 }, (_, data) => ({ data, name: `waits ${data}` })))
+    for (const name of ['waits 3', 'waits 15']) await there.kind.cancelTask(name)
+    t.strictSame(names(await there.kind.tasks({ status: 'cancelled', limit: 3 })), ['waits 15', 'waits 3'])
+    t.strictSame(names(await there.kind.tasks({ status: 'cancelled', offset: 1, limit: 1 })), ['waits 3'])
+    t.strictSame(names(await there.kind.tasks({ status: 'cancelled', offset: 2, limit: 1 })), [])
+  })
+
+  t.test('all settled tasks are kept where maxSettled is Infinity', async t => {
+    const [here] = await buildFleet(t, engine, () => {}, { maxSettled: Infinity })
+    await here.kind.addTasks(Array.from({ length: 30 }, (_, data) => ({ data })))
+    await here.kind.idle()
+    t.equal((await here.kind.count()).completed, 30)
+  })
+
   t.test('a hundred tasks are a page unless told otherwise', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTasks(Array.from({ length: 120 }, (_, data) => ({ data })))

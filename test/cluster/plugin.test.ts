@@ -159,6 +159,15 @@ t.test('bad options of the plugin are refused', async t => {
   }
 })
 
+t.test('what a connection throws is thrown as it is', async t => {
+  for (const error of [new Error('mine'), Object.assign(new Error("Cannot find module 'theirs'"), { code: 'MODULE_NOT_FOUND' })]) {
+    const app = Fastify()
+    await app.register(tasks)
+    await t.rejects(async () => { await app.register(cluster, { connection: { get url (): string { throw error } } as never }) }, error)
+    await app.close()
+  }
+})
+
 t.test('the plugin needs that of the core', async t => {
   const app = Fastify()
   await t.rejects(async () => { await app.register(cluster, {}) }, { message: /fastify-tasks/ })

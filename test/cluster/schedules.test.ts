@@ -167,6 +167,23 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await here.kind.schedules(), [])
   })
 
+  t.test('who watches a run, or waits for it, learns that it is gone with its schedule', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    await here.kind.scheduleTask('tick', { every: 60_000 })
+    const [next] = await there.kind.tasks()
+    const { finished } = next!
+    const states: string[] = []
+    const watched = (async () => {
+      for await (const { status } of next!.watch()) {
+        states.push(status)
+        await here.kind.unscheduleTask('tick')
+      }
+    })()
+    await t.rejects(finished, { code: 'FST_ERR_TASK_NOT_FOUND' })
+    await watched
+    t.strictSame(states, ['deferred'])
+  })
+
   t.test('to unschedule what is not scheduled is a 404, unless it is optional', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {})
     await t.rejects(kind.unscheduleTask('nobody'), { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404, message: /"nobody"/ })

@@ -1,4 +1,6 @@
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { DataCheck } from '../../lib/cluster/data.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildApp, buildFleet } from './fixtures/fleet.ts'
 
@@ -87,3 +89,8 @@ for (const [what, answer, message] of [
     await t.rejects(kind.addTask({} as any), { code: 'FST_ERR_TASK_INVALID_DATA', message })
   })
 }
+
+t.test('an app whose insides are not as Fastify has them now is asked for its compiler alone', async t => {
+  const app = { validatorCompiler: () => () => ({ value: 'compiled' }) } as unknown as FastifyInstance
+  t.equal(new DataCheck(app, {}).accept(1, 'task'), 'compiled')
+})
