@@ -15,6 +15,17 @@ async function halfCancel (t: Test, engine: Engine, { kind }: Member, task: stri
 }
 
 onEveryServer(t, (t, engine) => {
+  /** A task that runs by the time that its mark is written. */
+  async function addAndHalfCancel (t: Test, here: Member) {
+    await here.kind.pause()
+    const task = await here.kind.addTask('half', { name: 'half' })
+    const mark = await halfCancel(t, engine, here, 'half')
+    await here.kind.resume()
+    await untilStatus(here.kind, 'half', 'running')
+    await mark()
+    return task
+  }
+
   t.test('a process that dies while it cancels a task that waits loses nothing: whoever takes the task ends it unrun', async t => {
     const runs: unknown[] = []
     const [here] = await buildFleet(t, engine, (_app, { data }) => { runs.push(data) })
@@ -44,12 +55,7 @@ onEveryServer(t, (t, engine) => {
       await gate.promise
       return 'done'
     })
-    await here.kind.pause()
-    const task = await here.kind.addTask('half', { name: 'half' })
-    const mark = await halfCancel(t, engine, here, 'half')
-    await here.kind.resume()
-    await untilStatus(here.kind, 'half', 'running')
-    await mark()
+    const task = await addAndHalfCancel(t, here)
     t.equal((await here.kind.getTask('half')).status, 'cancelling')
     gate.resolve()
     t.equal(await task.finished, 'done')
@@ -62,12 +68,7 @@ onEveryServer(t, (t, engine) => {
       await gate.promise
       throw new Error('as told')
     }, { attempts: 2 })
-    await here.kind.pause()
-    const task = await here.kind.addTask('half', { name: 'half' })
-    const mark = await halfCancel(t, engine, here, 'half')
-    await here.kind.resume()
-    await untilStatus(here.kind, 'half', 'running')
-    await mark()
+    const task = await addAndHalfCancel(t, here)
     gate.resolve()
     await t.rejects(task.finished, { message: 'half cancelled' })
     t.match(await here.kind.getTask('half'), { status: 'cancelled', startedAt: Number })

@@ -56,7 +56,10 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
   async function ask (call: Omit<Call, 'call'>) {
     for (;;) {
       const member = oneOf(fleet)
+      const what = call.cancel === undefined ? 'an add' : `cancel ${call.cancel}`
+      waiting.add(what)
       const answer = await member.ask(call)
+      waiting.delete(what)
       if (answer.error === undefined) return answer.name
       errors[answer.error] = (errors[answer.error] ?? 0) + 1
       if (!['its process has ended', 'FST_ERR_TASK_UNREACHABLE'].includes(answer.error)) return undefined
@@ -67,6 +70,8 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
 
   const left = Array.from({ length: total }, (_, n) => n)
   const cancels: Promise<unknown>[] = []
+  /** What was asked and is not answered. */
+  const waiting = new Set<string>()
 
   async function addSome () {
     for (let n = left.shift(); n !== undefined && !over.signal.aborted; n = left.shift()) {
@@ -132,7 +137,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
       }
     }
     const inTime = await Promise.race([settle().then(() => true), new Promise<false>(resolve => late.addEventListener('abort', () => resolve(false)))])
-    if (!inTime) problems.push(`not over after ${timeout} ms: ${JSON.stringify(await kind.count())}`)
+    if (!inTime) problems.push(`not over after ${timeout} ms: ${left.length} to add, ${waiting.size} answers awaited (${[...waiting].join()}), ${JSON.stringify(await kind.count())}`)
     over.abort()
     await killing
     await Promise.all(fleet.map(member => member.ready))
