@@ -34,8 +34,12 @@ t.test('what takes longer than a verb may wait is told of once, and that the ser
 t.test('a connection error that comes late, from whomever, is not told of while the server answers', { skip }, async t => {
   const { reach, told } = await buildReach(t, 5000)
   const back = new Promise<void>(resolve => reach.onBack(resolve))
-  reach.report(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
+  const late = () => reach.report(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
+  late()
   await back
+  late()
+  reach.close()
+  await sleep(50)
   t.strictSame(told, [])
 })
 

@@ -71,15 +71,15 @@ export class Claims {
     const until = Date.now() + this.#life / 2 // what its owner does then has the rest to arrive
     const { id } = await this.#queue().add('claim', {}, { jobId, deduplication: { id: name, ttl: this.#life } })
     if (id !== jobId) return undefined
-    try {
-      return { value: await work({ until }) }
-    } catch (error) {
-      if (error instanceof ClaimExpired) return undefined
-      throw error
-    } finally {
-      this.#queue().remove(jobId).catch(() => {}) // nobody who waits for the answer needs it
-    }
+    const answer = work({ until }).then(value => ({ value }), unlessExpired)
+    const giveBack = () => { this.#queue().remove(jobId).catch(() => {}) } // nobody who waits for the answer needs it
+    answer.then(giveBack, giveBack)
+    return await answer
   }
+}
+
+function unlessExpired (error: unknown): undefined {
+  if (!(error instanceof ClaimExpired)) throw error
 }
 
 /** Throws if a claim may have ended. */
