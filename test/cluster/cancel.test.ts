@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../fixtures/app.ts'
 import { withResolvers } from '../fixtures/with-resolvers.ts'
@@ -267,6 +268,21 @@ onEveryEngine(t, (t, engine) => {
     gate.resolve()
     await again
     t.equal((await here.kind.getTask('deaf')).status, 'completed')
+  })
+
+  t.test('a cancellation is repeated until the clean-up is done, and aborts once', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, async (_app, { signal }) => {
+      signal.addEventListener('abort', () => { journal.write('aborted') })
+      await sleep(60_000, undefined, { signal }).catch(() => {})
+      await sleep(1500)
+      signal.throwIfAborted()
+    })
+    await here.kind.addTask(1, { name: 'slow' })
+    await untilStatus(there.kind, 'slow', 'running')
+    await there.kind.cancelTask('slow', { timeout: 20_000 })
+    t.equal((await here.kind.getTask('slow')).status, 'cancelled')
+    t.strictSame(journal.lines, ['aborted'])
   })
 
   t.test('a cancel that nobody awaits raises no unhandledRejection', async t => {
