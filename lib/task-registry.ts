@@ -18,7 +18,7 @@ import { TaskLists } from './task-lists.ts'
 import { isThenable } from './thenable.ts'
 import { traceSettled } from './tracing.ts'
 import type { Watch } from './watch.ts'
-import { within } from './within.ts'
+import { settlesWithin, within } from './within.ts'
 
 /** The tasks of an app: adds, finds and purges them, starts them when it is ready and ends them when it closes. */
 export class TaskRegistry implements Tasks, TaskOwner {
@@ -233,7 +233,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
     const running = () => [...this.#draining].filter(task => task.status === 'running')
     const drained = Promise.all(running().map(task => new Promise<void>(resolve => task.onceSettled(resolve))))
     const { drainTimeout } = this.#settings
-    if (await within(done => { drained.then(done); return () => {} }, drainTimeout)) return
+    if (await settlesWithin(drained, drainTimeout)) return
     this.#warn(running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
   }
 

@@ -16,3 +16,11 @@ export function within (wait: (happened: () => void) => () => void, ms: number):
     })
   })
 }
+
+/** Whether a promise settles within `ms`, however it does. */
+export function settlesWithin (promise: Promise<unknown>, ms: number): Promise<boolean> {
+  return within(happened => {
+    promise.then(happened, happened)
+    return () => {}
+  }, ms)
+}

@@ -1,5 +1,5 @@
 import { Queue, type QueueOptions } from 'bullmq'
-import { within } from '../../within.ts'
+import { settlesWithin } from '../../within.ts'
 import type { Engine, QueueSettings } from '../engine.ts'
 import { Cancellations } from './cancellations.ts'
 import { Claims } from './claims.ts'
@@ -67,10 +67,7 @@ export class BullEngine implements Engine {
     const { reach, cancellations } = this.#shared
     reach.close()
     const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
-    await within(happened => {
-      closed.then(happened)
-      return () => {}
-    }, CLOSING)
+    await settlesWithin(closed, CLOSING)
     await this.#store.close()
   }
 }

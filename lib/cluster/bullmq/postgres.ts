@@ -5,7 +5,7 @@ import {
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
-import { within } from '../../within.ts'
+import { settlesWithin } from '../../within.ts'
 import { isConnectionError } from './connection-error.ts'
 import type { Store } from './store.ts'
 
@@ -108,11 +108,7 @@ export class PostgresStore implements Store {
     if (this.#pool.ending) return
     const ended = this.#pool.end()
     // It waits for those that are in use, and what is closed early may not give its own back.
-    const inTime = await within(happened => {
-      ended.then(happened, happened)
-      return () => {}
-    }, CLOSING)
-    if (inTime) return
+    if (await settlesWithin(ended, CLOSING)) return
     for (const client of this.#clients) (client as unknown as Client).end().catch(() => {})
   }
 

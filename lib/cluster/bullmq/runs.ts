@@ -1,7 +1,7 @@
 import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bullmq'
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
-import { within } from '../../within.ts'
+import { settlesWithin } from '../../within.ts'
 import type { Outcome, QueueSettings, Run, Running, StoredError, StoredTask } from '../engine.ts'
 import type { Cancellations } from './cancellations.ts'
 import { failedAs, isGone, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
@@ -77,24 +77,17 @@ export class Runs {
     this.#stopping = true
     clearInterval(this.#looking)
     const closed = this.#worker.close()
-    const ended = (timeout: number) => within(happened => {
-      closed.then(happened, happened)
-      return () => {}
-    }, timeout)
     // Where nothing runs there is only the server to wait for, which may be away.
     const most = this.#active.size === 0 ? 1000 : Infinity
-    if (await ended(Math.min(drainTimeout, most))) return []
+    if (await settlesWithin(closed, Math.min(drainTimeout, most))) return []
     for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
-    if (await ended(Math.min(cancelTimeout, most))) return []
+    if (await settlesWithin(closed, Math.min(cancelTimeout, most))) return []
     const left = [...this.#active.values()]
     for (const { progress, running } of left) {
       progress.stop()
       running.abandon()
     }
-    await within(happened => {
-      this.#worker.abandon().then(happened, happened)
-      return () => {}
-    }, 1000)
+    await settlesWithin(this.#worker.abandon(), 1000)
     return left.map(({ task }) => task)
   }
 

@@ -2,7 +2,7 @@ import PQueue from 'p-queue'
 import pRetry, { AbortError } from 'p-retry'
 import type { TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
-import { within } from '../../within.ts'
+import { settlesWithin } from '../../within.ts'
 import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { backoffDelay } from './backoff.ts'
 import { FormerTasks } from './former-tasks.ts'
@@ -143,15 +143,10 @@ export class LocalQueue implements Queue {
     const { waiting, delayed, running } = this.#lists
     for (const task of [...waiting, ...delayed]) this.#settle(task, { status: 'cancelled', error: closing })
     const allEnded = Promise.all(Array.from(running, task => task.ended))
-    const ended = (happened: () => void) => {
-      allEnded.then(happened)
-      return () => {}
-    }
-    if (!await within(ended, drainTimeout)) {
+    if (!await settlesWithin(allEnded, drainTimeout)) {
       for (const task of running) task.running!.abort(closing)
-      await within(ended, cancelTimeout)
+      await settlesWithin(allEnded, cancelTimeout)
     }
-    for (const task of running) task.running!.abandon()
     for (const task of running) task.running!.abandon()
     return Array.from(running, task => task.snapshot())
   }
