@@ -1,7 +1,8 @@
-import type { JobState, Queue } from 'bullmq'
+import type { JobState } from 'bullmq'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { StoredTask } from '../engine.ts'
 import type { TaskJob } from './job.ts'
+import type { AnyQueue } from './store.ts'
 
 /** BullMQ's states in the order in which tasks are listed, the statuses of the tasks in each, and which end comes first. */
 const states: readonly { state: JobState, statuses: readonly TaskStatus[], oldestFirst: boolean }[] = [
@@ -18,7 +19,7 @@ const states: readonly { state: JobState, statuses: readonly TaskStatus[], oldes
  * depends on what comes before it, not on what comes after.
  */
 export async function readPage (
-  queue: Queue<any, any, any, any, any, any, any>,
+  queue: AnyQueue,
   tell: (job: TaskJob, state: JobState) => Promise<StoredTask>,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number
 ): Promise<StoredTask[]> {

@@ -1,13 +1,13 @@
 import {
   assertSchemaCompatibility, createPostgresBackend, createPostgresRelayBackend, runMigrations,
-  type BackendFactory, type ConnectionOptions, type Queue, type RelayBackendFactory
+  type BackendFactory, type ConnectionOptions, type RelayBackendFactory
 } from 'bullmq'
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
 import { settlesWithin } from '../../within.ts'
 import { isConnectionError } from './connection-error.ts'
-import type { Store } from './store.ts'
+import type { AnyQueue, Store } from './store.ts'
 
 /** What a user may hand over. */
 export type PostgresConnection = string | PoolConfig | Pool
@@ -96,7 +96,7 @@ export class PostgresStore implements Store {
     }
   }
 
-  async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
+  async stateOf (queue: AnyQueue, jobId: string) {
     return await queue.getJobState(jobId)
   }
 

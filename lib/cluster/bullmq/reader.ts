@@ -1,16 +1,15 @@
-import type { JobState, Queue } from 'bullmq'
+import type { JobState } from 'bullmq'
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
 import { readJob, type TaskJob } from './job.ts'
 import type { Shared } from './shared.ts'
+import type { AnyQueue } from './store.ts'
 
 /** A job as it was read, and where it was. */
 export interface Read {
   readonly job: TaskJob
   readonly state: JobState | 'unknown'
 }
-
-type AnyQueue = Queue<any, any, any, any, any, any, any>
 
 /** Reads the tasks of a queue. */
 export class Reader {

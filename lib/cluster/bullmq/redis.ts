@@ -1,6 +1,6 @@
-import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type Queue, type RelayBackendFactory } from 'bullmq'
+import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type RelayBackendFactory } from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
-import type { Store } from './store.ts'
+import type { AnyQueue, Store } from './store.ts'
 
 /** What a user may hand over. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
@@ -54,7 +54,7 @@ export class RedisStore implements Store {
   }
 
   /** BullMQ's own answer looks through the list of all that wait. */
-  async stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string) {
+  async stateOf (queue: AnyQueue, jobId: string) {
     const backend = queue.getBackend()
     const [active, delayed] = await Promise.all([backend.isJobInState('active', jobId), backend.isJobInState('delayed', jobId)])
     if (active) return 'active'

@@ -1,17 +1,16 @@
-import type { JobsOptions, Queue, RepeatOptions } from 'bullmq'
+import type { JobsOptions, RepeatOptions } from 'bullmq'
 import { Cron } from 'croner'
 import { isDeepStrictEqual } from 'node:util'
 import type { When } from '../../../types/cluster.ts'
 import type { StoredSchedule } from '../engine.ts'
 import { decodeName, encodeName } from './ids.ts'
 import { pack, unpack, type JobData } from './job.ts'
+import type { AnyQueue } from './store.ts'
 
 /** The times of cron expressions, as the engine in the process has them. */
 export const repeatStrategy = (millis: number, { pattern, tz }: RepeatOptions): number | undefined => {
   return new Cron(pattern!, { timezone: tz!, paused: true }).nextRun(new Date(millis))?.getTime()
 }
-
-type AnyQueue = Queue<any, any, any, any, any, any, any>
 
 /**
  * Sets a schedule, one of BullMQ's job schedulers. One that is as it should be is left alone: BullMQ would drop its next

@@ -1,5 +1,8 @@
 import type { BackendFactory, ConnectionOptions, JobState, Queue, RelayBackendFactory } from 'bullmq'
 
+/** A queue of BullMQ, whatever its jobs hold. */
+export type AnyQueue = Queue<any, any, any, any, any, any, any>
+
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
   /** Host and port, for messages. */
@@ -28,7 +31,7 @@ export interface Store {
   /** Resolves if the server answers on a connection that is new since the last one broke: one that is about to stop answers on others. */
   isBack (): Promise<void>
   /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
-  stateOf (queue: Queue<any, any, any, any, any, any, any>, jobId: string): Promise<JobState | 'unknown' | undefined>
+  stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
   /** Some more connections are needed, for good. */
   reserve (connections: number): void
   /** Ends all connections, at once. */
