@@ -1,6 +1,6 @@
 import type { ClusterTaskState, ClusterWorker, RunningTask as PublicRunningTask } from '../../types/cluster.ts'
 import type { Task } from '../task.ts'
-import { taskState } from '../task-state.ts'
+import { isoString, taskState } from '../task-state.ts'
 import type { StoredTask } from './engine.ts'
 
 /** A cluster task as its work sees it: what is stored of it, and the task of the core that it is in this process. */
@@ -29,6 +29,6 @@ export class RunningTask implements PublicRunningTask {
   toJSON (): ClusterTaskState {
     const { id, name, kind, attempt, createdAt } = this
     const worker = this.#stored.worker as ClusterWorker
-    return { ...taskState(this.#core), id, name, kind, attempt, worker, createdAt: new Date(createdAt).toISOString() }
+    return { ...taskState(this.#core), id, name, kind, attempt, worker, createdAt: isoString(createdAt) }
   }
 }

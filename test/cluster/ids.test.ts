@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeName, encodeName, jobIdOf, nameOf, runNameOf } from '../../lib/cluster/bullmq/ids.ts'
+import { decodeName, encodeName, jobIdOf, nameOf } from '../../lib/cluster/bullmq/ids.ts'
+import { runNameOf } from '../../lib/cluster/run-name.ts'
 
 const anyName = fc.oneof(
   fc.string({ minLength: 1, maxLength: 60, unit: 'binary' }),

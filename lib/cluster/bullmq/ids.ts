@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { runNameOf } from '../run-name.ts'
 
 /** PostgreSQL's indexes take keys of some 2,700 bytes; queue and id are one key. */
 const MAX_LENGTH = 500
@@ -20,11 +21,6 @@ export function decodeName (encoded: string): string | undefined {
 }
 
 const runName = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/s
-
-/** The name of the task that a schedule runs at a time. */
-export function runNameOf (schedule: string, time: number): string {
-  return `${schedule}@${new Date(time).toISOString()}`
-}
 
 /**
  * The id of a task's job. It begins with `~`, which keeps it apart from integers, which BullMQ refuses, and from the keys

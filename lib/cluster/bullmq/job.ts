@@ -2,8 +2,9 @@ import { ErrorCode, type Job, type JobState } from 'bullmq'
 import type { ClusterWorker } from '../../../types/cluster.ts'
 import { FST_ERR_TASK_STALLED } from '../errors.ts'
 import type { StoredError, StoredTask } from '../engine.ts'
+import { runNameOf } from '../run-name.ts'
 import { toStoredError } from '../stored-error.ts'
-import { nameOf, runNameOf } from './ids.ts'
+import { nameOf } from './ids.ts'
 
 /** A JSON value on its way through PostgreSQL, whose JSON takes neither NUL nor half a surrogate pair: such a one goes as text. */
 type Packed = { value?: unknown } | { json: string }

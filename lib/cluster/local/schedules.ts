@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Cron } from 'croner'
 import type { When } from '../../../types/cluster.ts'
 import type { NewTask, StoredSchedule } from '../engine.ts'
+import { runNameOf } from '../run-name.ts'
 import type { LocalTask } from './task.ts'
 
 /** A schedule, and the task that is to run next. */
@@ -90,8 +91,7 @@ export class Schedules {
     let task
     do {
       time = nextTime(when, time)
-      const runName = `${name}@${new Date(time).toISOString()}`
-      task = this.#timetable.add({ name: runName, id: time, unique: false, data, delay: time - Date.now(), priority })
+      task = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), priority })
     } while (task === undefined)
     return task
   }
