@@ -68,16 +68,10 @@ export class Events {
   /** Resolves once all has been told that has happened by now. */
   async caughtUp (): Promise<void> {
     const echo = randomUUID()
-    const back = { heard: false }
-    const heard = new Promise<void>(resolve => this.#echoes.set(echo, () => {
-      back.heard = true
-      resolve()
-    }))
+    const heard = new Promise<boolean>(resolve => this.#echoes.set(echo, () => resolve(true)))
     try {
-      while (!back.heard) {
-        await this.#publish('echo', echo)
-        await Promise.race([heard, setTimeout(ECHO, undefined, { ref: false })])
-      }
+      do await this.#publish('echo', echo)
+      while (!await Promise.race([heard, setTimeout(ECHO, false, { ref: false })]))
     } finally {
       this.#echoes.delete(echo)
     }

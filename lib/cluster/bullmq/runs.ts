@@ -34,8 +34,8 @@ export class Runs {
   readonly #cancellations: Cancellations
   readonly #run: Run
   readonly #active = new Map<number, Active>()
-  /** Those of which it is stored that they are cancelled. */
-  readonly #marked = new WeakSet<TaskJob>()
+  /** The ids of those of which it is stored that they are cancelled. */
+  readonly #marked = new WeakMap<TaskJob, number>()
   readonly #worker: TaskWorker
   readonly #looking: NodeJS.Timeout
   #stopping = false
@@ -102,7 +102,7 @@ export class Runs {
     }
     const reason = this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
     if (reason !== undefined) {
-      this.#marked.add(job)
+      this.#marked.set(job, task.id)
       throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true })
     }
     // BullMQ sees to that itself, but not where the job is of a schedule.
@@ -114,7 +114,7 @@ export class Runs {
     const outcome = await active.running.outcome
     await progress.end()
     this.#active.delete(task.id)
-    if (active.stop === 'cancelled') this.#marked.add(job)
+    if (active.stop === 'cancelled') this.#marked.set(job, task.id)
 
     if (active.stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
@@ -157,7 +157,8 @@ export class Runs {
   }
 
   #settled (job: TaskJob | undefined) {
-    if (job !== undefined && this.#marked.has(job)) this.#cancellations.forget(this.#queue, readJob(job, 'unknown').id)
+    const id = job === undefined ? undefined : this.#marked.get(job)
+    if (id !== undefined) this.#cancellations.forget(this.#queue, id)
   }
 
   #cancel (id: number, error: StoredError) {
