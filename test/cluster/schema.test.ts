@@ -71,9 +71,9 @@ for (const [what, answer, expected] of [
   t.test(`a compiler of the app's own may answer ${what}, as for a body`, async t => {
     const { app } = await buildApp(t, { name: 'local', connection: undefined })
     app.setValidatorCompiler((() => () => answer) as never)
-    const kind = app.cluster.defineTask('own', (_app, { data }) => data, { schema: {} })
+    const kind = app.cluster.defineTask<unknown, unknown, unknown>('own', (_app, { data }) => data, { schema: {} })
     await app.ready()
-    t.strictSame(await (await kind.addTask({ month: 5 } as any)).finished, expected)
+    t.strictSame(await (await kind.addTask({ month: 5 })).finished, expected)
   })
 }
 
@@ -84,9 +84,9 @@ for (const [what, answer, message] of [
   t.test(`a compiler of the app's own may refuse with ${what}`, async t => {
     const { app } = await buildApp(t, { name: 'local', connection: undefined })
     app.setValidatorCompiler((() => () => answer) as never)
-    const kind = app.cluster.defineTask('own', () => {}, { schema: {} })
+    const kind = app.cluster.defineTask<unknown, unknown, unknown>('own', () => {}, { schema: {} })
     await app.ready()
-    await t.rejects(kind.addTask({} as any), { code: 'FST_ERR_TASK_INVALID_DATA', message })
+    await t.rejects(kind.addTask({}), { code: 'FST_ERR_TASK_INVALID_DATA', message })
   })
 }
 
