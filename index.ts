@@ -1,11 +1,11 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
-import { checkPluginOptions } from './lib/options.ts'
-import { TaskRegistry } from './lib/task-registry.ts'
+import { checkPluginOptions } from './lib/core/options.ts'
+import { TaskRegistry } from './lib/core/task-registry.ts'
 import type { FastifyTasksOptions } from './types/index.ts'
 
-export * as errors from './lib/errors.ts'
-export { taskStateSchema } from './lib/task-state.ts'
+export * as errors from './lib/core/errors.ts'
+export { taskStateSchema } from './lib/core/task-state.ts'
 export type * from './types/fastify.ts'
 export type * from './types/index.ts'
 

@@ -1,4 +1,4 @@
-import { FST_ERR_TASK_INVALID_OPTION } from '../errors.ts'
+import { FST_ERR_TASK_INVALID_OPTION } from '../core/errors.ts'
 import type { BullSettings } from './bullmq/engine.ts'
 import type { PostgresConnection } from './bullmq/postgres.ts'
 import type { RedisConnection } from './bullmq/redis.ts'

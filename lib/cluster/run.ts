@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork } from '../../types/cluster.ts'
-import type { Task } from '../task.ts'
+import type { Task } from '../core/task.ts'
 import type { Outcome, Run } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'

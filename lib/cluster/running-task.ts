@@ -1,6 +1,6 @@
 import type { ClusterTaskState, ClusterWorker, RunningTask as PublicRunningTask } from '../../types/cluster.ts'
-import type { Task } from '../task.ts'
-import { isoString, taskState } from '../task-state.ts'
+import type { Task } from '../core/task.ts'
+import { isoString, taskState } from '../core/task-state.ts'
 import type { StoredTask } from './engine.ts'
 
 /** A cluster task as its work sees it: what is stored of it, and the task of the core that it is in this process. */

@@ -1,5 +1,5 @@
-import { AbortError } from '../abort.ts'
-import { errorState } from '../task-state.ts'
+import { AbortError } from '../core/abort.ts'
+import { errorState } from '../core/task-state.ts'
 import type { StoredError } from './engine.ts'
 
 /** What is stored of an error. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { FST_ERR_TASK_NOT_FOUND } from '../errors.ts'
+import { FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import type { Authority } from './authority.ts'
 import { kindOf, kindsOf, type ClusterTask, type Kind } from './cluster.ts'
 import { kindPurgeQuery, kindQuery, kindTaskQuery, kindTasksQuery, readPage, type KindTaskQuerystring, type KindTasksQuerystring } from './query.ts'

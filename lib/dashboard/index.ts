@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
-import type { TaskRegistry } from '../task-registry.ts'
+import type { TaskRegistry } from '../core/task-registry.ts'
 import { readAssets } from './assets.ts'
 import { Authority } from './authority.ts'
 import { routeEvents } from './events.ts'

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { TaskReply } from '../../types/index.ts'
-import { isOver, onceOver } from '../response.ts'
+import { isOver, onceOver } from '../core/response.ts'
 import { FST_ERR_TASK_STREAM_LIMIT } from './errors.ts'
 import type { View } from './task-lists.ts'
 import { Viewer } from './viewer.ts'

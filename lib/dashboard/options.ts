@@ -1,5 +1,5 @@
 import type { DashboardHook, FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
-import { callback, checkPlugin, count, flag, MAX_DELAY, nonEmpty, type Rules } from '../options.ts'
+import { callback, checkPlugin, count, flag, MAX_DELAY, nonEmpty, type Rules } from '../core/options.ts'
 import { FST_ERR_TASK_DASHBOARD_OPEN } from './errors.ts'
 
 const isFunction = (value: unknown) => typeof value === 'function'

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Task } from '../../types/index.ts'
-import type { TaskRegistry } from '../task-registry.ts'
+import type { TaskRegistry } from '../core/task-registry.ts'
 import type { Authority } from './authority.ts'
 import { instanceOf, numberIn, toId } from './ids.ts'
 import { shortRow, wholeRow } from './row.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Task } from '../../types/index.ts'
-import { FST_ERR_TASK_NOT_FOUND } from '../errors.ts'
+import { FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import type { Authority } from './authority.ts'
 import { FST_ERR_TASK_FORBIDDEN } from './errors.ts'
 import { purgeQuery, readQuery, taskQuery, type TaskQuerystring } from './query.ts'

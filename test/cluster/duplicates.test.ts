@@ -1,6 +1,6 @@
 import t from 'tap'
-import { deaf, untilAborted } from '../fixtures/app.ts'
-import { withResolvers } from '../fixtures/with-resolvers.ts'
+import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { encodeName, jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
-import { withResolvers } from '../fixtures/with-resolvers.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryServer, type Engine } from './fixtures/engines.ts'
 import { buildFleet, prefix, untilStatus, type Member } from './fixtures/fleet.ts'
 import { openQueue } from './fixtures/queues.ts'

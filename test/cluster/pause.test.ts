@@ -1,5 +1,5 @@
 import t from 'tap'
-import { withResolvers } from '../fixtures/with-resolvers.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { deaf, untilAborted } from '../fixtures/app.ts'
+import { deaf, untilAborted } from '../core/fixtures/app.ts'
 import { onEveryEngine, type Engine } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'

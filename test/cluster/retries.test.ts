@@ -1,5 +1,5 @@
 import t from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'

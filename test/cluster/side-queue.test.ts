@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { SIDE_QUEUE } from '../../lib/cluster/bullmq/engine.ts'
-import { untilAborted } from '../fixtures/app.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildFleet, prefix, untilStatus } from './fixtures/fleet.ts'
 import { openQueue } from './fixtures/queues.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startDashboard } from '../fixtures/dashboard.ts'
+import { startDashboard } from './fixtures/dashboard.ts'
 
 const types = {
   '/': 'text/html; charset=utf-8',

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import type { DashboardAuthorize, FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 const as = (user: string, init: RequestInit = {}) => ({ ...init, headers: { 'x-user': user } })
 

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Task } from '../../index.ts'
-import { deaf, untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 /** Work that takes its time to clean up. */
 async function slowToStop (_app: unknown, { signal }: Task) {

@@ -1,8 +1,8 @@
 import t from 'tap'
 import dashboard from '../../lib/dashboard/index.ts'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { buildApp, deaf, untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, type Dashboard } from '../fixtures/dashboard.ts'
+import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, type Dashboard } from './fixtures/dashboard.ts'
 
 async function idOf ({ url }: Dashboard, name: string): Promise<string> {
   const { tasks } = await getJson<TaskList>(`${url}/tasks`)

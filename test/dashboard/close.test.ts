@@ -5,8 +5,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import tasks from '../../index.ts'
 import dashboard from '../../lib/dashboard/index.ts'
-import { deaf, untilAborted } from '../fixtures/app.ts'
-import { startDashboard, watch } from '../fixtures/dashboard.ts'
+import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { startDashboard, watch } from './fixtures/dashboard.ts'
 
 /** Milliseconds that an app takes to close. */
 async function timeClose (app: FastifyInstance): Promise<number> {

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import t, { type Test } from 'tap'
 import type { FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
 /** What cancelling a task answers to a request with these headers, and whether the task was cancelled. */
 async function cancelWith (t: Test, headers: (url: URL) => Record<string, string>, options: Partial<FastifyTasksDashboardOptions> = {}) {

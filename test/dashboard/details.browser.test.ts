@@ -1,6 +1,6 @@
 import t from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 t.test('the details tell all of a task, whatever serialize adds', inBrowser, async t => {
   const { app, url } = await serveDashboard(t, {

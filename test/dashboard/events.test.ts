@@ -3,8 +3,8 @@ import { get, type IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 /** A stream that nobody reads until told. */
 async function open (url: string): Promise<IncomingMessage> {

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import cluster, { type Kind } from '../../lib/cluster/index.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 /** A dashboard of an app that has a fleet, and in it a kind whose tasks run until they are cancelled, two at a time. */
 async function serveFleet (t: Test, options: Parameters<typeof serveDashboard>[1] = {}) {

@@ -5,8 +5,8 @@ import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import dashboard, { type DashboardAuthorize, type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import type { FleetKinds, FleetList, FleetTaskRow } from '../../lib/dashboard/wire.ts'
 import { startServer, whatIsMissing } from '../cluster/fixtures/servers.ts'
-import { buildApp, deaf, untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard } from '../fixtures/dashboard.ts'
+import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
 /** An app that has a dashboard and a fleet: reports that run until they are cancelled, two at a time, and mails that fail. */
 async function startFleet (t: Test, options: Partial<FastifyTasksDashboardOptions> = {}, clusterOptions: Omit<ClusterOptions, 'prefix'> = {}) {

@@ -3,8 +3,8 @@ import basicAuth from '@fastify/basic-auth'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import dashboard, { type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
-import { buildApp } from '../fixtures/app.ts'
-import { watch } from '../fixtures/dashboard.ts'
+import { buildApp } from '../core/fixtures/app.ts'
+import { watch } from './fixtures/dashboard.ts'
 
 const authorization = `Basic ${btoa('ann:secret')}`
 

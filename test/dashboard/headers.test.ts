@@ -1,8 +1,8 @@
 import helmet from '@fastify/helmet'
 import t from 'tap'
 import dashboard from '../../lib/dashboard/index.ts'
-import { buildApp } from '../fixtures/app.ts'
-import { startDashboard, watch } from '../fixtures/dashboard.ts'
+import { buildApp } from '../core/fixtures/app.ts'
+import { startDashboard, watch } from './fixtures/dashboard.ts'
 
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
-import { hostile } from '../fixtures/hostile.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
+import { hostile } from './fixtures/hostile.ts'
 
 for (const [what, text] of Object.entries(hostile)) {
   t.test(`${what} in names, kinds, progress and errors is text, and one frame`, async t => {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 t.test('everything is done by the keyboard alone', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)

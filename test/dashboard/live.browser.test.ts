@@ -1,6 +1,6 @@
 import t from 'tap'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
-import { untilAborted } from '../fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
 
 t.test('a new task appears, and the counts with it', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { routeEvents } from '../../lib/dashboard/events.ts'
 import { Live, type LiveSettings, type Look } from '../../lib/dashboard/live.ts'
-import { watch } from '../fixtures/dashboard.ts'
+import { watch } from './fixtures/dashboard.ts'
 
 /** A server of nothing but a stream, with times that a test can wait for. */
 async function startLive (t: Test, look: Look, settings: Partial<LiveSettings> = {}) {

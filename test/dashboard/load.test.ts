@@ -4,13 +4,13 @@ import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 interface Usage { processor: number, at: number, changes: number }
 
 t.test('twenty who watch 100,000 tasks, 1,000 of which change a second, cost little and no memory', async t => {
-  const server = fork(new URL('../fixtures/busy-server.ts', import.meta.url), { execArgv: [...process.execArgv, '--expose-gc'] })
+  const server = fork(new URL('./fixtures/busy-server.ts', import.meta.url), { execArgv: [...process.execArgv, '--expose-gc'] })
   t.teardown(() => server.disconnect())
   const [address] = await once(server, 'message')
   const url = `${address}/admin/tasks/events`

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 t.test('the page fits into 360 px', inBrowser, async t => {
   const { app, url } = await serveDashboard(t, { title: 'Tasks of a shop with an unusuallylongnamethatdoesnotfitintoone line' })

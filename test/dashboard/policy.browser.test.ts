@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet'
 import t from 'tap'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
-import { untilAborted } from '../fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
 
 t.test('the page works under its own policy', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)

@@ -3,8 +3,8 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
 import dashboard from '../../lib/dashboard/index.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 /** The dashboard behind a proxy that knows it by another prefix. */
 async function startProxied (t: Test, prefix: string, rewritePrefix: string) {

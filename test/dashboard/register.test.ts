@@ -3,8 +3,8 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { errors as coreErrors } from '../../index.ts'
 import dashboard, { errors, type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
-import { buildApp } from '../fixtures/app.ts'
-import { getJson, startDashboard } from '../fixtures/dashboard.ts'
+import { buildApp } from '../core/fixtures/app.ts'
+import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
 /** What registering with these options rejects with, if it does. */
 async function refusal (app: ReturnType<typeof Fastify>, options: object): Promise<Error | undefined> {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard, watch } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 t.test('serialize adds and leaves out, in lists, streams and of one task', async t => {
   const { app, url } = await startDashboard(t, {

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 /** Two hundred tasks, each of which changes ten times a second once it is told to, while others come and go. */
 async function serveBusy (t: Test) {

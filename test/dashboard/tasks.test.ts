@@ -5,8 +5,8 @@ import t from 'tap'
 import tasks from '../../index.ts'
 import dashboard from '../../lib/dashboard/index.ts'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
-import { untilAborted } from '../fixtures/app.ts'
-import { getJson, startDashboard } from '../fixtures/dashboard.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
 const none = { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
 

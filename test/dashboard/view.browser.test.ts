@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { untilAborted } from '../fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from '../fixtures/browser.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 async function serveThree (t: Test) {
   const { app, url } = await serveDashboard(t)

@@ -1,5 +1,5 @@
 import { Queue, type QueueOptions } from 'bullmq'
-import { settlesWithin } from '../../within.ts'
+import { settlesWithin } from '../../core/within.ts'
 import type { Engine, QueueSettings } from '../engine.ts'
 import { Cancellations } from './cancellations.ts'
 import { Claims } from './claims.ts'

@@ -5,7 +5,7 @@ import {
 import { createHash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
-import { settlesWithin } from '../../within.ts'
+import { settlesWithin } from '../../core/within.ts'
 import { isConnectionError } from './connection-error.ts'
 import type { AnyQueue, Store } from './store.ts'
 

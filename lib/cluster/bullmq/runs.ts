@@ -1,7 +1,7 @@
 import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bullmq'
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
-import { settlesWithin } from '../../within.ts'
+import { settlesWithin } from '../../core/within.ts'
 import type { Outcome, QueueSettings, Run, Running, StoredError, StoredTask } from '../engine.ts'
 import type { Cancellations } from './cancellations.ts'
 import { failedAs, isGone, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'

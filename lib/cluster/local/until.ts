@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { MAX_DELAY } from '../../options.ts'
+import { MAX_DELAY } from '../../core/options.ts'
 
 /** Resolves at a time, however far off, as no timer of Node does. Rejects once the signal is aborted. */
 export async function until (time: number, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,136 @@
+import { inspect } from 'node:util'
+import type { CancelOptions, CancelTaskOptions, FastifyTasksOptions, GetTaskOptions, Task, TaskOptions, WatchOptions } from '../../types/index.ts'
+import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from './errors.ts'
+import { nearest } from './nearest.ts'
+import { taskLabel } from './task-label.ts'
+import { isThenable } from './thenable.ts'
+
+/** What an option takes: how that is told, and how it is found out. */
+export interface Rule { expected: string, test: (value: any) => boolean }
+export type Rules<Options> = { readonly [Option in keyof Options]-?: Rule }
+
+/** The longest delay of a Node timer; it takes a longer one for 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+export const MAX_DELAY = 2_147_483_647
+
+const isDelay = (value: unknown) => typeof value === 'number' && ((value >= 0 && value <= MAX_DELAY) || value === Infinity)
+const isCount = (value: unknown) => (Number.isSafeInteger(value) && (value as number) >= 0) || value === Infinity
+const isFunction = (value: unknown) => typeof value === 'function'
+const isLogger = (value: any) => isFunction(value?.child) && isFunction(value.debug) && isFunction(value.error)
+
+export const delay: Rule = { expected: `a number of milliseconds from 0 to ${MAX_DELAY}, or Infinity`, test: isDelay }
+export const limit: Rule = {
+  expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}, or Infinity`,
+  test: value => isDelay(value) && value > 0
+}
+export const count: Rule = { expected: 'a whole number from 0, or Infinity', test: isCount }
+export const flag: Rule = { expected: 'true or false', test: value => typeof value === 'boolean' }
+export const nonEmpty: Rule = { expected: 'a non-empty string', test: value => typeof value === 'string' && value !== '' }
+export const callback: Rule = { expected: 'a function', test: isFunction }
+export const duplicatePolicy: Rule = {
+  expected: '"reject", "replace" or "keep"',
+  test: value => value === 'reject' || value === 'replace' || value === 'keep'
+}
+
+/** What Fastify takes of a plugin's options itself. See https://fastify.dev/docs/latest/Reference/Plugins/#plugin-options */
+const fastifyOptions = ['prefix', 'logLevel', 'logSerializers']
+
+const pluginRules: Rules<FastifyTasksOptions> = {
+  cancelTimeout: delay,
+  drainTimeout: delay,
+  maxTasks: count,
+  maxSettled: count,
+  maxSettledAge: delay,
+  onError: callback
+}
+
+const taskRules: Rules<TaskOptions> = {
+  name: nonEmpty,
+  kind: nonEmpty,
+  data: { expected: 'any value', test: () => true },
+  onDuplicate: duplicatePolicy,
+  register: flag,
+  signal: {
+    expected: 'an AbortSignal',
+    test: value => typeof value?.aborted === 'boolean' && isFunction(value.addEventListener) && isFunction(value.removeEventListener)
+  },
+  timeout: limit,
+  after: {
+    expected: 'a reply',
+    test: value => isFunction(value?.raw?.once) && typeof value.raw.writableFinished === 'boolean' && isLogger(value.log)
+  },
+  drain: flag,
+  log: { expected: 'a logger', test: isLogger }
+}
+
+const getRules: Rules<GetTaskOptions> = { optional: flag }
+
+const cancelRules: Rules<CancelOptions> = {
+  reason: { expected: 'an Error or a string', test: value => value instanceof Error || typeof value === 'string' },
+  timeout: delay
+}
+
+const cancelTaskRules: Rules<CancelTaskOptions> = { ...cancelRules, ...getRules }
+
+const watchRules: Rules<WatchOptions> = { signal: taskRules.signal }
+
+const purgeRules: Rules<{ which: unknown }> = { which: callback }
+
+/** Refuses options that do not exist, and values that an option does not take. Throws `FST_ERR_TASK_INVALID_OPTION`. */
+export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new FST_ERR_TASK_INVALID_OPTION('options', label({}), `must be an object, received ${inspect(options, { depth: 0 })}`)
+  }
+  for (const option in options) {
+    if (!Object.hasOwn(rules, option)) {
+      throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `does not exist, the nearest is "${nearest(option, Object.keys(rules))}"`)
+    }
+    const value = options[option]
+    if (value === undefined) continue
+    const { expected, test } = rules[option]
+    if (!test(value)) throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `must be ${expected}, received ${inspect(value, { depth: 0 })}`)
+  }
+}
+
+/** As `check`, for the options of a plugin, among which are Fastify's own. */
+export function checkPlugin<Options extends object> (options: Options, rules: Rules<Options>, plugin: string): void {
+  const own = Object.fromEntries(Object.entries(options).filter(([option]) => !fastifyOptions.includes(option)))
+  check(own as Options, rules, () => plugin)
+}
+
+export type PluginSettings = ReturnType<typeof checkPluginOptions>
+
+/** The plugin's options, checked and complete. */
+export function checkPluginOptions (options: FastifyTasksOptions) {
+  checkPlugin(options, pluginRules, 'fastify-tasks')
+  const { cancelTimeout = 3000, drainTimeout = 5000, maxTasks = Infinity, maxSettled = 1000, maxSettledAge = Infinity, onError } = options
+  return { cancelTimeout, drainTimeout, maxTasks, maxSettled, maxSettledAge, onError }
+}
+
+export function checkTaskOptions (options: TaskOptions): void {
+  check(options, taskRules, taskLabel)
+}
+
+export function checkGetOptions (options: GetTaskOptions, name: string): void {
+  check(options, getRules, () => taskLabel({ name }))
+}
+
+export function checkCancelTaskOptions (options: CancelTaskOptions, name: string): void {
+  check(options, cancelTaskRules, () => taskLabel({ name }))
+}
+
+export function checkCancelOptions (options: CancelOptions, task: Pick<Task, 'id' | 'name'>): void {
+  check(options, cancelRules, () => taskLabel(task))
+}
+
+export function checkWatchOptions (options: WatchOptions, task: Pick<Task, 'id' | 'name'>): void {
+  check(options, watchRules, () => taskLabel(task))
+}
+
+export function checkPurge (which: unknown): void {
+  check({ which }, purgeRules, () => 'purgeTasks')
+}
+
+export function checkWork (work: unknown, options: TaskOptions): void {
+  if (isFunction(work) || isThenable(work)) return
+  throw new FST_ERR_TASK_INVALID_WORK(taskLabel(options), inspect(work, { depth: 0 }))
+}

@@ -1,0 +1,22 @@
+import type { TaskStatus } from '../../types/index.ts'
+
+/** How many tasks there are of each status. A switch, as a property looked up by its name costs a task more than all else of its counting. */
+export class StatusCounts implements Record<TaskStatus, number> {
+  deferred = 0
+  running = 0
+  cancelling = 0
+  completed = 0
+  failed = 0
+  cancelled = 0
+
+  add (status: TaskStatus, count: number): void {
+    switch (status) {
+      case 'deferred': this.deferred += count; break
+      case 'running': this.running += count; break
+      case 'cancelling': this.cancelling += count; break
+      case 'completed': this.completed += count; break
+      case 'failed': this.failed += count; break
+      case 'cancelled': this.cancelled += count; break
+    }
+  }
+}

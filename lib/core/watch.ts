@@ -1,0 +1,107 @@
+import type { TaskWatch } from '../../types/index.ts'
+import { AbortError, onceAborted } from './abort.ts'
+
+interface Waiting<State> {
+  resolve: (result: IteratorResult<State, undefined>) => void
+  reject: (error: unknown) => void
+}
+
+export interface WatchOptions {
+  /** Ends the watch with an AbortError, as that of `events.on` does. */
+  signal?: AbortSignal | undefined
+  /** Called at the first `next()`. Takes the watch in, so that it is told of changes; answers how it leaves. */
+  join?: (watch: Watch<any>) => () => void
+}
+
+/**
+ * The states of something that changes: the present one at once, then one whenever it has changed since the last one was
+ * read, until it has had its last. Written by hand, not as an async generator: whoever leaves while it waits must not wait
+ * for the next change. After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
+ */
+export class Watch<State> implements TaskWatch<State> {
+  readonly #read: () => State
+  readonly #isLast: () => boolean
+  readonly #signal: AbortSignal | undefined
+  readonly #join: WatchOptions['join']
+  readonly #waiting: Waiting<State>[] = []
+  /** What takes the watch out of where it is told of changes; undefined before the first `next()`. */
+  #leave: (() => void) | undefined = undefined
+  #changed = true
+  #failure: AbortError | undefined = undefined
+  #ended = false
+
+  constructor (read: () => State, isLast: () => boolean, { signal, join }: WatchOptions = {}) {
+    if (signal?.aborted === true) throw abortError(signal)
+    this.#read = read
+    this.#isLast = isLast
+    this.#signal = signal
+    this.#join = join
+  }
+
+  [Symbol.asyncIterator] () { return this }
+
+  next (): Promise<IteratorResult<State, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      if (this.#leave === undefined && !this.#ended) this.#enter()
+      this.#serve()
+    })
+  }
+
+  async return (): Promise<IteratorResult<State, undefined>> {
+    this.end()
+    return { done: true, value: undefined }
+  }
+
+  /** There is a new state. After the last one there are no others: whoever does not read it must not be kept for it. */
+  changed (): void {
+    this.#changed = true
+    if (this.#isLast()) this.#leave?.()
+    this.#serve()
+  }
+
+  /** No more states, the unread one included. */
+  end (): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#leave?.()
+    this.#serve()
+  }
+
+  #enter () {
+    if (this.#signal?.aborted === true) return this.#abort()
+    const leave = this.#join?.(this)
+    const forget = this.#signal === undefined ? undefined : onceAborted(this.#signal, () => this.#abort())
+    this.#leave = () => {
+      leave?.()
+      forget?.()
+    }
+    if (this.#ended) this.#leave()
+  }
+
+  #abort () {
+    this.#failure = abortError(this.#signal!)
+    this.end()
+  }
+
+  /** Answers those who wait, as far as there is something to say. */
+  #serve () {
+    while (this.#waiting.length > 0 && (this.#changed || this.#ended)) {
+      const { resolve, reject } = this.#waiting.shift()!
+      if (this.#failure !== undefined) {
+        reject(this.#failure)
+        this.#failure = undefined
+      } else if (this.#ended) {
+        resolve({ done: true, value: undefined })
+      } else {
+        this.#changed = false
+        resolve({ done: false, value: this.#read() })
+        if (this.#isLast()) this.end()
+      }
+    }
+  }
+}
+
+function abortError (signal: AbortSignal): AbortError {
+  return new AbortError('The operation was aborted', { cause: signal.reason })
+}

@@ -1,0 +1,568 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { EventEmitter, on } from 'node:events'
+import { Agent, get } from 'node:http'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
+import t, { type Test } from 'tap'
+import type { Task, TaskWork } from '../../index.ts'
+import { buildApp } from './fixtures/app.ts'
+import { holdProcess } from './fixtures/hold-process.ts'
+import { isPending } from './fixtures/is-pending.ts'
+import { processEvents } from './fixtures/process-events.ts'
+import { withResolvers } from './fixtures/with-resolvers.ts'
+
+t.beforeEach(holdProcess)
+
+/** What generators share that never look at their signal: they run until a cancellation lands. */
+async function * forever () {
+  for (let i = 1; ; i++) {
+    await immediate()
+    yield i
+  }
+}
+
+function * computeForever () {
+  for (let i = 1; ; i++) yield i
+}
+
+const endless: [string, () => AsyncGenerator<number, void> | Generator<number, void>][] = [
+  ['an async generator', forever],
+  ['a generator', computeForever]
+]
+
+async function buildReadyApp (t: Test, options = {}) {
+  const { app, lines } = await buildApp(t, options)
+  await app.ready()
+  return { app, lines }
+}
+
+/** Works by name, each of which is to be as good as the others. */
+const sameWork: Record<string, TaskWork<string>> = {
+  'an async generator function': async function * () { yield 1; await immediate(); yield 2; return 'result' },
+  'a generator function': function * () { yield 1; yield 2; return 'result' },
+  'a function that returns an async generator': () => (async function * () { yield 1; yield 2; return 'result' })(),
+  'a function that returns a generator': () => (function * () { yield 1; yield 2; return 'result' })(),
+  'a generator method': ({ * work (): Generator<number, string> { yield 1; yield 2; return 'result' } }).work,
+  'a bound method of a class': ((instance: { work (): AsyncGenerator<number, string> }) => instance.work.bind(instance))(new class {
+    readonly #last = 2
+    async * work () { yield 1; yield this.#last; return 'result' }
+  }()),
+  'a generator of another realm': runInNewContext('(function * () { yield 1; yield 2; return "result" })'),
+  'a generator that returns a promise': function * () { yield 1; yield 2; return Promise.resolve('result') } as () => Generator<number, any>,
+  'a generator that was compiled for an older runtime': () => {
+    const steps = [{ done: false, value: 1 }, { done: false, value: 2 }, { done: true, value: 'result' }]
+    return {
+      next: () => steps.shift()!,
+      throw (error: unknown) { throw error },
+      return (value: unknown) { return { done: true, value } },
+      [Symbol.iterator] () { return this }
+    } as unknown as Generator<number, string>
+  }
+}
+
+for (const [what, work] of Object.entries(sameWork)) {
+  t.test(`${what} is driven: what it yields last is the progress, what it returns the result`, async t => {
+    const { app } = await buildReadyApp(t)
+    const task = app.addTask(work)
+    t.equal(task.status, 'running')
+    t.equal(task.progress, what.includes('async') || what.includes('class') ? undefined : 2)
+    t.equal(await task.finished, 'result')
+    t.match(task, { status: 'completed', result: 'result', progress: 2 })
+  })
+}
+
+t.test('the first step is taken before addTask returns', async t => {
+  const { app } = await buildReadyApp(t)
+  let steps = 0
+  const sync = app.addTask(function * () { steps++; yield })
+  const async = app.addTask(async function * () { steps++; yield })
+  t.equal(steps, 2)
+  await Promise.all([sync.finished, async.finished])
+})
+
+t.test('the generator gets the instance and the task', async t => {
+  const { app } = await buildReadyApp(t)
+  const task = app.addTask(function * (instance, task) {
+    yield
+    return [instance, task]
+  })
+  t.strictSame(await task.finished, [app, task])
+})
+
+t.test('progress is what was yielded, while it runs, and undefined leaves it as it is', async t => {
+  const { app } = await buildReadyApp(t)
+  const seen: unknown[] = []
+  const task = app.addTask(async function * (_app, task) {
+    for (const value of [undefined, null, undefined, 0, '', false, NaN, undefined, { done: 1 }]) {
+      yield value
+      seen.push(task.progress)
+    }
+    task.progress = 'set'
+    yield
+    seen.push(task.progress)
+  })
+  await task.finished
+  t.strictSame(seen, [undefined, null, null, 0, '', false, NaN, NaN, { done: 1 }, 'set'])
+  t.equal(task.progress, 'set', 'what it returns is no progress')
+})
+
+t.test('an async generator that yields a promise yields what that resolves to', async t => {
+  const { app } = await buildReadyApp(t)
+  const task = app.addTask(async function * () { yield Promise.resolve('half') })
+  await task.finished
+  t.equal(task.progress, 'half')
+})
+
+for (const [what, work] of endless) {
+  t.test(`a cancellation lands in ${what} at its next yield, though it never looks at its signal`, async t => {
+    const { app } = await buildReadyApp(t)
+    const reason = new Error('not needed')
+    const task = app.addTask(work, { name: 'endless' })
+    await immediate()
+    t.equal(task.status, 'running')
+
+    await app.cancelTask('endless', { reason })
+
+    t.match(task, { status: 'cancelled', error: reason })
+  })
+
+  t.test(`a timeout lands in ${what}, which then has failed with it`, async t => {
+    const { app } = await buildReadyApp(t)
+    const task = app.addTask(work, { timeout: 20 })
+    await t.rejects(task.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
+    t.equal(task.status, 'failed')
+  })
+
+  t.test(`the abort of an outer signal lands in ${what}`, async t => {
+    const { app } = await buildReadyApp(t)
+    const outer = new AbortController()
+    const task = app.addTask(work, { signal: outer.signal })
+    outer.abort('outer')
+    t.equal(await task.finished.catch(error => error), 'outer')
+    t.equal(task.status, 'cancelled')
+  })
+
+  t.test(`close ends ${what} within its cancelTimeout, without a warning`, async t => {
+    const { app, lines } = await buildReadyApp(t)
+    const task = app.addTask(work)
+    await app.close()
+    t.match(task, { status: 'cancelled', error: { message: /closing/ } })
+    t.notOk(lines.some(({ level }) => level >= 40))
+  })
+
+  t.test(`${what} that drains and does not end is cut off`, async t => {
+    const { app, lines } = await buildReadyApp(t, { drainTimeout: 30 })
+    const task = app.addTask(work, { name: 'endless', drain: true })
+    await app.close()
+    t.equal(task.status, 'cancelled')
+    t.match(lines.filter(({ level }) => level >= 40), [{ level: 40, tasks: ['endless'] }])
+  })
+
+  t.test(`${what} that is cancelled before it has started never runs`, async t => {
+    const { app } = await buildApp(t)
+    let runs = 0
+    const task = app.addTask(() => { runs++; return work() })
+    await task.cancel()
+    await app.ready()
+    t.equal(task.status, 'cancelled')
+    t.equal(runs, 0)
+  })
+
+  t.test(`${what} that was deferred runs once the app is ready`, async t => {
+    const { app } = await buildApp(t)
+    const task = app.addTask(work)
+    t.equal(task.status, 'deferred')
+    await app.ready()
+    await immediate()
+    t.equal(task.status, 'running')
+    await task.cancel()
+    t.equal(task.status, 'cancelled')
+  })
+
+  t.test(`${what} runs after a reply`, async t => {
+    const { app } = await buildApp(t)
+    app.get('/', async (_request, reply) => app.addTask(work, { name: 'after', after: reply }))
+    t.match((await app.inject('/')).json(), { status: 'deferred' })
+    while (app.getTask('after').progress === undefined) await immediate()
+    await app.cancelTask('after')
+    t.equal(app.getTask('after').status, 'cancelled')
+  })
+
+  t.test(`starting and cancelling ${what} are logged at debug like any other work`, async t => {
+    const { app, lines } = await buildReadyApp(t)
+    await app.addTask(work, { name: 'logged' }).cancel()
+    t.strictSame(lines.filter(({ task }) => task === 'logged').map(({ msg }) => msg), ['task started', 'task cancelled'])
+  })
+}
+
+t.test('the reason is what the generator catches, and its finally blocks may await', async t => {
+  const { app } = await buildReadyApp(t)
+  const reason = new Error('not needed')
+  const order: unknown[] = []
+  const caught = (error: unknown) => {
+    order.push(error)
+    throw error
+  }
+  const async = app.addTask(async function * () {
+    try {
+      yield * forever()
+    } catch (error) {
+      caught(error)
+    } finally {
+      await sleep(5)
+      order.push('cleaned')
+    }
+  })
+  await async.cancel({ reason })
+  order.push('settled')
+  t.strictSame(order.splice(0), [reason, 'cleaned', 'settled'])
+
+  const sync = app.addTask(function * () {
+    try {
+      yield * computeForever()
+    } catch (error) {
+      caught(error)
+    } finally {
+      yield
+      order.push('cleaned')
+    }
+  })
+  await sync.cancel({ reason })
+  order.push('settled')
+  t.strictSame(order, [reason, 'cleaned', 'settled'])
+})
+
+t.test('without a reason of one\'s own an AbortError is thrown in', async t => {
+  const { app } = await buildReadyApp(t)
+  let caught: unknown
+  const task = app.addTask(async function * () {
+    try {
+      yield * forever()
+    } catch (error) {
+      caught = error
+      throw error
+    }
+  })
+  await task.cancel()
+  t.match(caught, { name: 'AbortError' })
+  t.equal(caught, task.error)
+})
+
+t.test('a generator that swallows the reason and returns has completed', async t => {
+  const { app } = await buildReadyApp(t)
+  for (const work of [
+    function * () { try { for (;;) yield } catch { return 'swallowed' } },
+    async function * () { try { for (;;) { yield; await immediate() } } catch { return 'swallowed' } }
+  ]) {
+    const task = app.addTask(work)
+    await immediate()
+    await task.cancel()
+    t.match(task, { status: 'completed', result: 'swallowed' })
+  }
+})
+
+t.test('the reason is thrown in once: what the generator yields in its clean-up is progress', async t => {
+  const { app } = await buildReadyApp(t)
+  let thrown = 0
+  const steps: unknown[] = []
+  const works: TaskWork<void>[] = [
+    function * (_app, task) {
+      try { for (;;) yield } catch { thrown++ }
+      for (let i = 1; i <= 3; i++) {
+        yield i
+        steps.push(task.progress)
+      }
+    },
+    async function * (_app, task) {
+      try { for (;;) { yield; await immediate() } } catch { thrown++ }
+      for (let i = 1; i <= 3; i++) {
+        yield i
+        steps.push(task.progress)
+      }
+    }
+  ]
+  for (const work of works) {
+    thrown = steps.length = 0
+    const task = app.addTask(work)
+    await immediate()
+    await Promise.all([task.cancel(), task.cancel(), task.cancel()])
+    t.equal(thrown, 1)
+    t.strictSame(steps, [1, 2, 3])
+    t.equal(task.status, 'completed')
+  }
+})
+
+t.test('a generator whose clean-up throws something else has failed with that', async t => {
+  const { app } = await buildReadyApp(t)
+  const task = app.addTask(function * () {
+    try { for (;;) yield } finally { throw new Error('disk full') } // eslint-disable-line no-unsafe-finally
+  })
+  await task.cancel()
+  t.match(task, { status: 'failed', error: { message: 'disk full' } })
+})
+
+t.test('a generator that throws has failed, in its first step or later', async t => {
+  const { app, lines } = await buildReadyApp(t)
+  const works: TaskWork<unknown>[] = [
+    function * () { throw new Error('broken') },
+    function * () { yield; throw new Error('broken') },
+    async function * () { throw new Error('broken') },
+    async function * () { yield; await immediate(); throw new Error('broken') }
+  ]
+  const rejections = processEvents(t, 'unhandledRejection')
+  for (const work of works) {
+    const task = app.addTask(work)
+    await app.tasks.idle()
+    t.match(task, { status: 'failed', error: { message: 'broken' } })
+  }
+  t.equal(lines.filter(({ msg }) => msg === 'task failed').length, works.length)
+  await immediate()
+  t.strictSame(rejections, [])
+})
+
+t.test('cancelled inside its first step a generator hears of it at its first yield', async t => {
+  const { app } = await buildReadyApp(t)
+  let after = false
+  const task = app.addTask(function * (_app, task) {
+    task.cancel({ reason: 'by itself' })
+    yield 'progress'
+    after = true
+  })
+  await app.tasks.idle()
+  t.match(task, { status: 'cancelled', error: { message: 'by itself' }, progress: 'progress' })
+  t.equal(after, false)
+})
+
+t.test('cancelled before it has taken a step a generator runs nothing', async t => {
+  const { app } = await buildReadyApp(t)
+  for (const work of [function * (): Generator<void, void> { t.fail('ran') }, async function * (): AsyncGenerator<void, void> { t.fail('ran') }]) {
+    const task = app.addTask<unknown>((_app, task) => {
+      task.cancel({ reason: 'not today' })
+      return work()
+    })
+    await app.tasks.idle()
+    t.match(task, { status: 'cancelled', error: { message: 'not today' } })
+  }
+})
+
+t.test('an async generator that does not come to a yield is deaf, unless it looks at its signal', async t => {
+  const { app } = await buildReadyApp(t)
+  const gate = withResolvers()
+  const deaf = app.addTask(async function * () {
+    await gate.promise
+    yield
+  })
+  await t.rejects(deaf.cancel({ timeout: 5 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
+  t.equal(deaf.status, 'cancelling')
+  gate.resolve()
+  await deaf.finished.catch(() => {})
+  t.equal(deaf.status, 'cancelled')
+
+  const attentive = app.addTask(async function * (_app, { signal }) {
+    await sleep(60_000, undefined, { signal })
+    yield
+  })
+  await attentive.cancel()
+  t.equal(attentive.status, 'cancelled')
+})
+
+for (const [what, value] of Object.entries<() => unknown>({
+  'an array': () => [1, 2],
+  'an iterator of an array': () => [1, 2].values(),
+  'a Map': () => new Map([[1, 2]]),
+  'a string': () => 'ab',
+  'an iterable': () => ({ * [Symbol.iterator] () { yield 1 } }),
+  'an async iterable': () => ({ async * [Symbol.asyncIterator] () { yield 1 } }),
+  'a stream': () => Readable.from(['a']),
+  'an iterator that nothing can be thrown into': () => ({ next: () => ({ done: true }), [Symbol.iterator] () { return this } }),
+  'an iterator of nothing': () => ({ next () {}, throw () {} }),
+  'a generator function': () => computeForever,
+  'an object with names of a generator': () => ({ next: 1, throw: 2, return: 3, [Symbol.iterator]: 4 }),
+  null: () => null
+})) {
+  t.test(`${what} is a result like any other`, async t => {
+    const { app } = await buildReadyApp(t)
+    const result = value()
+    const task = app.addTask(() => result)
+    t.equal(task.status, 'completed')
+    t.equal(task.result, result)
+    t.equal(task.progress, undefined)
+    t.equal(app.addTask(async () => result).status, 'running')
+    await app.tasks.idle()
+  })
+}
+
+t.test('a promise of a generator is a promise: what it resolves to is the result', async t => {
+  const { app } = await buildReadyApp(t)
+  const generator = computeForever()
+  t.equal(await app.addTask(async () => generator).finished, generator)
+  t.equal(await app.addTask(Promise.resolve(generator)).finished, generator)
+})
+
+t.test('a generator itself is no work, only a function that returns one is', async t => {
+  const { app } = await buildReadyApp(t)
+  t.throws(() => app.addTask(computeForever() as never), { code: 'FST_ERR_TASK_INVALID_WORK' })
+  t.throws(() => app.addTask(forever() as never), { code: 'FST_ERR_TASK_INVALID_WORK' })
+})
+
+t.test('events.on is driven as the async generator that it is like', async t => {
+  const { app } = await buildReadyApp(t)
+  const emitter = new EventEmitter()
+  const task = app.addTask((_app, { signal }) => on(emitter, 'frame', { signal, close: ['end'] }) as unknown as AsyncGenerator<unknown, void>)
+  emitter.emit('frame', 'first')
+  await immediate()
+  t.strictSame(task.progress, ['first'])
+  emitter.emit('end')
+  await task.finished
+})
+
+t.test('each step of a generator runs in the async context of the addTask call', async t => {
+  const { app } = await buildReadyApp(t)
+  const context = new AsyncLocalStorage<string>()
+  const seen: Record<string, Set<string | undefined>> = {}
+  const see = (name: string) => (seen[name] ??= new Set()).add(context.getStore())
+  const busy = (ms: number) => { for (const end = performance.now() + ms; performance.now() < end;); }
+  for (const name of ['a', 'b', 'c']) {
+    context.run(name, () => {
+      app.addTask(function * () {
+        try {
+          for (;;) {
+            see(name)
+            busy(2)
+            yield
+          }
+        } finally {
+          see(name)
+        }
+      }, { name })
+      app.addTask(async function * () {
+        try {
+          for (;;) {
+            see(name)
+            await immediate()
+            yield
+          }
+        } finally {
+          see(name)
+        }
+      })
+    })
+  }
+  for (let i = 0; i < 10; i++) await immediate()
+  context.run('canceller', () => { for (const task of app.tasks) task.cancel() })
+  await app.tasks.idle()
+  t.strictSame(seen, { a: new Set(['a']), b: new Set(['b']), c: new Set(['c']) })
+})
+
+t.test('a computing generator lets go of the event loop after some 5 ms', async t => {
+  const { app } = await buildReadyApp(t)
+  let steps = 0
+  const task = app.addTask(function * () { for (;;) yield steps++ })
+  const began = performance.now()
+  for (let i = 0; i < 20; i++) await immediate()
+  const turn = (performance.now() - began) / 20
+  t.ok(steps > 1000, `${steps} steps`)
+  t.ok(turn < 50, `${turn} ms a turn`)
+  await task.cancel()
+})
+
+t.test('a generator that yields now and then, and not for long, holds on to no turn and waits for none', async t => {
+  const { app } = await buildReadyApp(t)
+  const task = app.addTask(function * () { for (let i = 0; i < 10; i++) yield i })
+  t.equal(await isPending(task.finished), false)
+})
+
+t.test('computing work, several of it, holds up no request', async t => {
+  const { app } = await buildApp(t)
+  app.get('/', async () => 'here')
+  const url = await app.listen()
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const ask = () => new Promise<string>((resolve, reject) => {
+    get(url, { agent }, response => { text(response).then(resolve, reject) }).on('error', reject)
+  })
+  await ask()
+  const computing = Array.from({ length: 4 }, () => app.addTask(computeForever))
+
+  const times: number[] = []
+  for (let i = 0; i < 20; i++) {
+    const began = performance.now()
+    t.equal(await ask(), 'here')
+    times.push(performance.now() - began)
+  }
+
+  times.sort((a, b) => a - b)
+  t.comment(`median ${times[10]} ms`)
+  t.ok(times[10]! < 150, `a response takes a few slices of all of them together, not of each: ${times[10]} ms`)
+  for (const task of computing) t.ok(task.progress! > 0)
+})
+
+t.test('computing tasks take turns', async t => {
+  const { app } = await buildReadyApp(t)
+  const computing = Array.from({ length: 5 }, () => app.addTask(computeForever))
+  for (let i = 0; i < 50; i++) await immediate()
+  const steps = computing.map(task => task.progress!)
+  const [least, most] = [Math.min(...steps), Math.max(...steps)]
+  t.ok(least * 20 > most, `${steps} steps`)
+})
+
+t.test('a computing task that goes on after its cancellation does not keep others from their turns', async t => {
+  const { app } = await buildReadyApp(t)
+  const release = new AbortController()
+  const stubborn = app.addTask(function * () {
+    try { yield * computeForever() } catch {}
+    while (!release.signal.aborted) yield
+  })
+  const other = app.addTask(computeForever)
+  await immediate()
+  stubborn.cancel()
+  await immediate()
+  const before = other.progress!
+  for (let i = 0; i < 20; i++) await immediate()
+  t.equal(stubborn.status, 'cancelling')
+  t.ok(other.progress! > before, 'the other went on')
+  release.abort()
+  await stubborn.finished
+  t.equal(stubborn.status, 'completed')
+})
+
+t.test('a thousand computing tasks cancelled at once unwind within cancelTimeout', async t => {
+  const { app } = await buildReadyApp(t, { cancelTimeout: 3000 })
+  let cleaned = 0
+  const tasks = Array.from({ length: 1000 }, () => app.addTask(function * () {
+    try {
+      for (;;) yield
+    } finally {
+      cleaned++
+    }
+  }))
+  await immediate()
+  await Promise.all(tasks.map(task => task.cancel()))
+  t.equal(cleaned, 1000)
+  t.ok(tasks.every(({ status }) => status === 'cancelled'))
+})
+
+t.test('those that are told to stop need few turns, however many there are', async t => {
+  const { app } = await buildReadyApp(t)
+  const tasks: Task[] = Array.from({ length: 1000 }, () => app.addTask(computeForever))
+  await immediate()
+  let turns = 0
+  const turn = () => { turns++; counting = setImmediate(turn) }
+  let counting = setImmediate(turn)
+  await Promise.all(tasks.map(task => task.cancel()))
+  clearImmediate(counting)
+  t.ok(turns < 200, `${turns} turns`)
+})
+
+t.test('cancelled while it waits for its turn a computing task is told at that', async t => {
+  const { app } = await buildReadyApp(t)
+  app.addTask(computeForever)
+  const waiting = app.addTask(computeForever)
+  await immediate()
+  const steps = waiting.progress
+  await waiting.cancel()
+  t.equal(waiting.status, 'cancelled')
+  t.equal(waiting.progress, steps)
+})

@@ -1,0 +1,139 @@
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { FastifyTasksOptions } from '../../index.ts'
+import { buildApp, untilAborted } from './fixtures/app.ts'
+import { countKept } from './fixtures/collect-garbage.ts'
+import { withResolvers } from './fixtures/with-resolvers.ts'
+
+// Long enough that a machine with other work looks at a task before it is that old.
+const AGE = 500
+
+async function buildReadyApp (t: Test, options: FastifyTasksOptions) {
+  const { app } = await buildApp(t, options)
+  await app.ready()
+  return app
+}
+
+/** Waits until a time has come by the clock that tasks are timed by. */
+async function until (time: number) {
+  while (Date.now() < time) await sleep(1)
+}
+
+for (const [how, look] of Object.entries<(app: Awaited<ReturnType<typeof buildReadyApp>>) => unknown>({
+  getTask: app => app.getTask('old', { optional: true }),
+  'the size of tasks': app => app.tasks.size || undefined,
+  'an iteration': app => [...app.tasks][0],
+  'the JSON of tasks': app => app.tasks.toJSON()[0],
+  purgeTasks: app => app.purgeTasks() || undefined,
+  'purgeTasks(which)': app => app.purgeTasks(() => true) || undefined,
+  'a cancelTask of what may be missing': app => {
+    let found: unknown
+    app.cancelTask('old', { optional: true }).finally(() => { found = app.getTask('old', { optional: true }) })
+    return found
+  }
+})) {
+  t.test(`${how} finds nothing any more of what settled longer ago`, async t => {
+    const app = await buildReadyApp(t, { maxSettledAge: AGE })
+    const task = app.addTask(() => 'done', { name: 'old' })
+    t.equal(app.getTask('old'), task)
+    await until(task.settledAt! + AGE)
+    t.equal(look(app), undefined)
+    t.throws(() => app.getTask('old'), { code: 'FST_ERR_TASK_NOT_FOUND' })
+    await t.rejects(app.cancelTask('old'), { code: 'FST_ERR_TASK_NOT_FOUND' })
+    t.match(task, { status: 'completed', result: 'done' }, 'who holds the task has all of it')
+  })
+}
+
+t.test('the age counts from when a task settled, not from when it was added', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: AGE })
+  const work = withResolvers()
+  const task = app.addTask(() => work.promise, { name: 'long' })
+  await until(task.createdAt + AGE + 20)
+  t.equal(app.getTask('long').status, 'running', 'what has not settled has no age')
+  work.resolve()
+  await task.finished
+  t.equal(app.getTask('long').status, 'completed')
+  await until(task.settledAt! + AGE)
+  t.equal(app.getTask('long', { optional: true }), undefined)
+})
+
+t.test('those that are younger stay', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: AGE })
+  const old = app.addTask(() => {}, { name: 'old' })
+  const running = app.addTask(untilAborted, { name: 'running' })
+  await until(old.settledAt! + AGE)
+  const young = app.addTask(() => {}, { name: 'young' })
+  t.strictSame([...app.tasks], [running, young])
+  t.equal(app.tasks.size, 2)
+  t.equal(app.purgeTasks(), 1)
+})
+
+t.test('the name of an expired task is free', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: AGE })
+  const first = app.addTask(() => {}, { name: 'name' })
+  await until(first.settledAt! + AGE)
+  const second = app.addTask(untilAborted, { name: 'name', onDuplicate: 'keep' })
+  t.not(second, first)
+  t.equal(app.getTask('name'), second)
+  t.equal(app.tasks.size, 1)
+})
+
+t.test('what has expired is dropped as others settle, though nobody looks', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: AGE })
+  const refs: WeakRef<object>[] = []
+  let last = 0
+  for (let i = 0; i < 10; i++) {
+    const task = app.addTask(() => {}, { name: `old ${i}` })
+    last = task.settledAt!
+    refs.push(new WeakRef(task))
+  }
+  await until(last + AGE)
+  await app.addTask(() => immediate()).finished
+  const kept = await countKept(refs)
+  t.ok(kept <= 1, `${kept} of 10 kept, of which the last may still be in a register`)
+})
+
+t.test('with 0 a task is gone once it has settled', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: 0 })
+  const work = withResolvers<string>()
+  const task = app.addTask(() => work.promise, { name: 'brief' })
+  t.equal(app.getTask('brief'), task)
+  work.resolve('done')
+  t.equal(await task.finished, 'done')
+  t.equal(app.getTask('brief', { optional: true }), undefined)
+  t.equal(app.tasks.size, 0)
+  app.addTask(() => {}, { name: 'sync' })
+  t.strictSame([...app.tasks], [])
+  t.equal(app.purgeTasks(), 0)
+})
+
+t.test('with Infinity, the default, it is kept', async t => {
+  for (const options of [{}, { maxSettledAge: Infinity }]) {
+    const app = await buildReadyApp(t, options)
+    const task = app.addTask(() => {}, { name: 'old' })
+    await until(task.settledAt! + AGE)
+    t.equal(app.getTask('old'), task)
+  }
+})
+
+t.test('maxSettled and maxSettledAge go together', async t => {
+  const app = await buildReadyApp(t, { maxSettled: 2, maxSettledAge: AGE })
+  for (const name of ['a', 'b', 'c']) app.addTask(() => {}, { name })
+  t.strictSame([...app.tasks].map(({ name }) => name), ['b', 'c'])
+  await until(app.getTask('c').settledAt! + AGE)
+  t.equal(app.tasks.size, 0)
+})
+
+t.test('a failed task is gone from tasks before onError is called with 0, and is still reported', async t => {
+  let reported: unknown[] = []
+  const app = await buildReadyApp(t, { maxSettledAge: 0, onError: (error, task) => { reported = [error, task.status, app.tasks.size] } })
+  app.addTask(() => { throw 'broken' }, { name: 'brief' }) // eslint-disable-line no-throw-literal
+  t.strictSame(reported, ['broken', 'failed', 0])
+})
+
+t.test('it takes no timer: nothing keeps the process', async t => {
+  const app = await buildReadyApp(t, { maxSettledAge: 60_000 })
+  const before = process.getActiveResourcesInfo().filter(type => type === 'Timeout').length
+  app.addTask(() => {}, { name: 'old' })
+  t.equal(process.getActiveResourcesInfo().filter(type => type === 'Timeout').length, before)
+})
