@@ -3,6 +3,8 @@ import { Registry } from 'prom-client'
 import Fastify from 'fastify'
 import t from 'tap'
 import metrics from '../../examples/metrics.ts'
+import tasks from '../../index.ts'
+import cluster from '../../lib/cluster/index.ts'
 
 interface Dashboard {
   panels: Array<{ id: number, title: string, targets: Array<{ expr: string }> }>
@@ -21,6 +23,9 @@ t.test('every metric of the dashboard is one that the recipe exports, and the ot
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(metrics, { registry })
+  await app.register(tasks)
+  await app.register(cluster)
+  await app.ready()
   const exported = registry.getMetricsAsArray().map(({ name }) => name)
 
   const used = queries.join().match(/\bfastify_\w+/g)!.map(name => name.replace(/_(bucket|sum|count)$/, ''))
