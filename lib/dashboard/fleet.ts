@@ -17,7 +17,7 @@ export function routeFleet (app: FastifyInstance, authority: Authority, show: Sh
   app.get('/kinds', async (request): Promise<FleetKinds> => {
     const kinds = kindsOf(app).map(of => ({ kind: of.name, of }))
     const visible = await authority.filter(request, 'view', kinds)
-    return { kinds: await Promise.all(visible.map(({ of }) => kindState(of))) }
+    return { kinds: await Promise.all(visible.map(({ of }) => kindState(of))), time: Date.now() }
   })
 
   app.get<{ Querystring: KindTasksQuerystring }>('/kinds/tasks', { schema: { querystring: kindTasksQuery } }, async (request, reply) => {
@@ -95,7 +95,7 @@ function stateOf (task: ClusterTask, show: Show): object {
 
 /** What a kind is like; if its server does not tell, what went wrong. */
 async function kindState (kind: Kind): Promise<FleetKind> {
-  const state: FleetKind = { kind: kind.name, counts: null, paused: null, schedules: null, error: null }
+  const state: FleetKind = { kind: kind.name, counts: null, paused: null, schedules: null, latency: null, workers: null, error: null, can: [] }
   try {
     const [counts, paused, schedules] = await Promise.all([kind.count(), kind.isPaused(), kind.schedules()])
     return { ...state, counts, paused, schedules: schedules.map(({ data: _, ...schedule }) => schedule) }

@@ -12,6 +12,7 @@ export function routeHealth (app: FastifyInstance, lists: TaskLists, { title, re
   app.get('/health', async (request): Promise<Health> => ({
     title,
     readOnly,
+    inspect: false,
     interval,
     fleet: app.hasDecorator('cluster'),
     instance: lists.instance,
