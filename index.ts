@@ -19,7 +19,7 @@ async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
   fastify.decorate('getTask', (name, options) => registry.get(name, options))
   fastify.decorate('cancelTask', (name, options) => registry.cancel(name, options))
   fastify.decorate('purgeTasks', which => registry.purge(which))
-  fastify.decorate('tasks', registry)
+  fastify.decorate('tasks', registry.tasks)
 
   fastify.addHook('onReady', async () => registry.start())
   fastify.addHook('preClose', async () => registry.beginClose())

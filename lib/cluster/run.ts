@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork } from '../../types/cluster.ts'
-import type { Task } from '../core/task.ts'
+import type { Task as PublicTask } from '../../types/index.ts'
+import { Task } from '../core/task.ts'
+import { registryOf } from '../core/task-registry.ts'
 import type { Outcome, Run } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
@@ -12,7 +14,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
   const log = app.log.child({ kind })
   return (stored, progressed) => {
     const { name, data } = stored
-    const start = (app: FastifyInstance, task: unknown) => {
+    const start = (app: FastifyInstance, task: PublicTask) => {
       const core = task as Task
       if (stored.progress !== undefined) core.progress = stored.progress
       whenProgressed(core, progressed)
@@ -21,8 +23,8 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     let core: Task | undefined
     let outcome: Promise<Outcome>
     try {
-      const added = core = app.addTask(start, { name, kind, data, register: false, timeout, log }) as unknown as Task
-      outcome = new Promise(resolve => added.onceSettled(() => resolve(outcomeOf(added))))
+      const added = core = registryOf(app.tasks).addRun(app, start, { name, kind, data, timeout, log })
+      outcome = new Promise(resolve => Task.onceSettled(added, () => resolve(outcomeOf(added))))
     } catch (error) {
       outcome = Promise.resolve(failure(error))
     }
@@ -34,12 +36,12 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
         try {
           told = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
         } catch (error) {
-          core.abort(new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, (error as Error).message), 'failed')
+          Task.abort(core, new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, (error as Error).message), 'failed')
         }
         return told
       },
-      abort: reason => core?.abort(fromStoredError(reason)),
-      abandon: () => core?.leave() // else the core would wait for it as well
+      abort: reason => { if (core !== undefined) Task.abort(core, fromStoredError(reason)) },
+      abandon: () => { if (core !== undefined) registryOf(app.tasks).forgetRun(core) } // else the core's close would wait for it as well
     }
   }
 }
@@ -47,7 +49,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 /** A task tells of its status and of its progress in the same way. */
 function whenProgressed (core: Task, progressed: () => void) {
   let { status } = core
-  core.onChange(() => {
+  Task.onChange(core, () => {
     if (core.status === status) progressed()
     else status = core.status
   })

@@ -1,6 +1,6 @@
 /**
- * Times as milliseconds since this module was loaded. They are small integers (for 24 days, and right after), which V8
- * keeps in the task itself, where times since the epoch take a heap number each.
+ * Times as milliseconds since this module was loaded. For 24 days they are small integers, which V8 stores in the task
+ * itself. A time since the epoch takes a heap number of its own.
  */
 const loadedAt = Date.now()
 
@@ -8,8 +8,14 @@ export function now (): number {
   return Date.now() - loadedAt
 }
 
+/** The milliseconds since the epoch of a time that `now()` gave. */
 export function epochTime (time: number): number
 export function epochTime (time: number | undefined): number | undefined
 export function epochTime (time: number | undefined): number | undefined {
   return time === undefined ? undefined : loadedAt + time
+}
+
+/** What `now()` gives at a time in milliseconds since the epoch. */
+export function clockTime (epochTime: number): number {
+  return epochTime - loadedAt
 }

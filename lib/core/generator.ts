@@ -4,9 +4,9 @@ export type GeneratorWork<T, Progress> = Generator<Progress, T, void> | AsyncGen
 
 /** What a generator needs of its task. */
 export interface Driven {
-  progress: unknown
+  readonly task: { progress: unknown }
   /** Why the work is to stop; undefined while it is not. */
-  readonly abortReason: unknown
+  readonly abortReason: () => unknown
 }
 
 /** Milliseconds that computing work, all of it together, runs before the event loop gets a turn. */
@@ -52,39 +52,39 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
 /** Takes the steps of a generator. When its task is told to stop, the reason is thrown in, once, where it has yielded. */
 class Steps<Step> {
   readonly #work: { next: () => Step, throw: (reason: unknown) => Step }
-  readonly #task: Driven
+  readonly #abortReason: Driven['abortReason']
   #told = false
 
-  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, task: Driven) {
+  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, { abortReason }: Driven) {
     this.#work = work
-    this.#task = task
+    this.#abortReason = abortReason
   }
 
   /** Whether it is yet to be told to stop. */
-  get mustStop () { return !this.#told && this.#task.abortReason !== undefined }
+  get mustStop () { return !this.#told && this.#abortReason() !== undefined }
 
   next (): Step {
     if (!this.mustStop) return this.#work.next()
     this.#told = true
-    return this.#work.throw(this.#task.abortReason)
+    return this.#work.throw(this.#abortReason())
   }
 }
 
-function takeProgress (task: Driven, progress: unknown): void {
+function takeProgress ({ task }: Driven, progress: unknown): void {
   if (progress !== undefined) task.progress = progress
 }
 
-async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, task: Driven): Promise<T> {
-  const steps = new Steps(work, task)
+async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, driven: Driven): Promise<T> {
+  const steps = new Steps(work, driven)
   for (;;) {
     const { done, value } = await steps.next()
     if (done === true) return value
-    takeProgress(task, value)
+    takeProgress(driven, value)
   }
 }
 
-async function compute<T, Progress> (work: Generator<Progress, T, void>, task: Driven): Promise<T> {
-  const steps = new Steps(work, task)
+async function compute<T, Progress> (work: Generator<Progress, T, void>, driven: Driven): Promise<T> {
+  const steps = new Steps(work, driven)
   let since = performance.now()
   for (;;) {
     const { done, value } = steps.next()
@@ -92,7 +92,7 @@ async function compute<T, Progress> (work: Generator<Progress, T, void>, task: D
     ranFor += time - since
     since = time
     if (done === true) return value
-    takeProgress(task, value)
+    takeProgress(driven, value)
     if (ranFor < SLICE) continue
     await nextTurn(steps)
     since = performance.now()
@@ -100,6 +100,6 @@ async function compute<T, Progress> (work: Generator<Progress, T, void>, task: D
 }
 
 /** Runs a generator to its end; resolves with what it returns. Its first step is taken at once. */
-export function drive<T, Progress> (work: GeneratorWork<T, Progress>, task: Driven): Promise<T> {
-  return Symbol.asyncIterator in work ? goOn(work, task) : compute(work, task)
+export function drive<T, Progress> (work: GeneratorWork<T, Progress>, driven: Driven): Promise<T> {
+  return Symbol.asyncIterator in work ? goOn(work, driven) : compute(work, driven)
 }

@@ -1,4 +1,4 @@
-/** Items in the order they joined. */
+/** Items in the order in which they joined. */
 export class LinkedList<Item extends ListItem> {
   first: Item | undefined = undefined
   last: Item | undefined = undefined
@@ -6,45 +6,51 @@ export class LinkedList<Item extends ListItem> {
 
   toArray (): Item[] {
     const items = []
-    for (let item = this.first; item !== undefined; item = item.next) items.push(item)
+    for (let item = this.first; item !== undefined; item = ListItem.next(item)) items.push(item)
     return items
   }
 }
 
 /**
- * An item that is in one list at most. It keeps its neighbours itself: joining and leaving, from anywhere, allocate and
- * hash nothing, and the first is found at once, where a Map or a Set scans the holes that the former firsts have left.
+ * An item that is in one list at most. It stores its neighbours itself, so joining and leaving allocate and hash nothing.
+ * The first item is found at once, where a Map or a Set first skips the entries that were deleted at its front.
+ *
+ * The methods are static, so that a task, which is an item, does not have them.
  */
 export class ListItem {
-  #list: LinkedList<this> | undefined = undefined
-  #previous: this | undefined = undefined
-  #next: this | undefined = undefined
+  #list: LinkedList<any> | undefined = undefined
+  #previous: ListItem | undefined = undefined
+  #next: ListItem | undefined = undefined
 
-  get next () { return this.#next }
-
-  isIn (list: LinkedList<this>): boolean {
-    return this.#list === list
+  static next<Item extends ListItem> (item: Item): Item | undefined {
+    return item.#next as Item | undefined
   }
 
-  /** Joins the end of a list, and leaves the one it is in. */
-  join (list: LinkedList<this>): void {
-    this.leave()
-    this.#list = list
-    this.#previous = list.last
-    if (list.last === undefined) list.first = this
-    else list.last.#next = this
-    list.last = this
+  static isIn<Item extends ListItem> (item: Item, list: LinkedList<Item>): boolean {
+    return item.#list === list
+  }
+
+  /** Appends an item to a list and removes it from the list that it is in. */
+  static join<Item extends ListItem> (item: Item, list: LinkedList<Item>): void {
+    ListItem.leave(item)
+    const { last } = list
+    item.#list = list
+    item.#previous = last
+    if (last === undefined) list.first = item
+    else last.#next = item
+    list.last = item
     list.size++
   }
 
-  leave (): void {
-    const list = this.#list
+  /** Removes an item from the list that it is in, if any. */
+  static leave (item: ListItem): void {
+    const list = item.#list
     if (list === undefined) return
-    if (this.#previous === undefined) list.first = this.#next
-    else this.#previous.#next = this.#next
-    if (this.#next === undefined) list.last = this.#previous
-    else this.#next.#previous = this.#previous
-    this.#list = this.#previous = this.#next = undefined
+    if (item.#previous === undefined) list.first = item.#next
+    else item.#previous.#next = item.#next
+    if (item.#next === undefined) list.last = item.#previous
+    else item.#next.#previous = item.#previous
+    item.#list = item.#previous = item.#next = undefined
     list.size--
   }
 }

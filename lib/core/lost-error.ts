@@ -1,4 +1,4 @@
-import type { Task } from './task.ts'
+import { Task } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { errorState } from './task-state.ts'
 
@@ -8,7 +8,7 @@ import { errorState } from './task-state.ts'
  */
 export function warnOfLostError (task: Task): void {
   setImmediate(() => {
-    if (task.finishedSeen) return
+    if (Task.isFinishedRead(task)) return
     const { name, message } = errorState(task.error)
     process.emitWarning(`Unreported failure of ${taskLabel(task)}: ${name}: ${message}`, {
       type: 'FastifyTasksWarning',

@@ -9,9 +9,11 @@ import {
   FST_ERR_TASK_LIMIT,
   FST_ERR_TASK_NOT_FOUND
 } from './errors.ts'
+import { hideClass } from './hide-class.ts'
 import { warnOfLostError } from './lost-error.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
+import type { SettledMinute } from './settled-history.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { TaskLists } from './task-lists.ts'
@@ -20,16 +22,52 @@ import { traceSettled } from './tracing.ts'
 import type { Watch } from './watch.ts'
 import { settlesWithin, within } from './within.ts'
 
+/** `app.tasks`: of the registry what is documented, and no more. */
+class AppTasks implements Tasks {
+  readonly #registry: TaskRegistry
+
+  constructor (registry: TaskRegistry) {
+    this.#registry = registry
+  }
+
+  get size () { return this.#registry.size }
+
+  [Symbol.iterator] (): IterableIterator<Task> {
+    return this.#registry.walk().sort((a, b) => a.id - b.id).values()
+  }
+
+  idle (): Promise<void> {
+    return this.#registry.idle()
+  }
+
+  toJSON () {
+    return Array.from(this, task => task.toJSON())
+  }
+
+  static registryOf (tasks: AppTasks): TaskRegistry {
+    return tasks.#registry
+  }
+}
+
+hideClass(AppTasks)
+
+/** The registry behind an app's `tasks`, for the cluster and the dashboard. */
+export function registryOf (tasks: Tasks): TaskRegistry {
+  return AppTasks.registryOf(tasks as AppTasks)
+}
+
 /** The tasks of an app: adds, finds and purges them, starts them when it is ready and ends them when it closes. */
-export class TaskRegistry implements Tasks, TaskOwner {
+export class TaskRegistry implements TaskOwner {
+  /** What users see of it: `app.tasks`. */
+  readonly tasks: Tasks = new AppTasks(this)
   readonly #app: FastifyInstance
   readonly #settings: PluginSettings
   readonly #lists: TaskLists
   readonly #draining = new Set<Task>()
-  /** Those whose `onError` has not ended. */
+  /** Failed tasks whose `onError` is pending. */
   readonly #reporting = new Set<Task>()
   readonly #watches = new Set<Watch<unknown>>()
-  /** Starts what waits for the app to be ready. */
+  /** Each starts a task that waits for the app to be ready. */
   readonly #deferred: (() => void)[] = []
   #ready = false
   #lastId = 0
@@ -49,49 +87,51 @@ export class TaskRegistry implements Tasks, TaskOwner {
   get size () { return this.#lists.size }
 
   /** How many tasks of each status are in `tasks`. */
-  get counts () { return this.#lists.counts }
+  get counts (): Readonly<Record<TaskStatus, number>> { return this.#lists.counts }
 
-  /** The tasks, those that have settled first. Unlike an iteration it sorts nothing. */
+  /** How many tasks settled while they were in `tasks`, for each of the last 60 minutes, the oldest first. */
+  get history (): SettledMinute[] { return this.#lists.history }
+
+  /** The tasks, those that have settled first. Cheaper than an iteration, as it does not sort. */
   walk (): Task[] {
     return this.#lists.toArray()
   }
 
-  [Symbol.iterator] () {
-    return this.walk().sort((a, b) => a.id - b.id).values()
-  }
-
-  toJSON () {
-    return Array.from(this, task => task.toJSON())
-  }
-
   add<T> (app: FastifyInstance, work: TaskWork<T>, options: TaskOptions = {}): Task<T> {
-    let holder
+    let previous
     try {
-      holder = this.#admit(work, options)
+      checkTaskOptions(options)
+      checkWork(work, options)
+      previous = this.#admit(options)
     } catch (error) {
-      this.#disown(work)
+      this.#reportRejection(work)
       throw error
     }
-    if (holder?.settled === false && options.onDuplicate === 'keep') {
-      this.#disown(work)
-      return holder as Task<T>
+    if (previous?.settled === false && options.onDuplicate === 'keep') {
+      this.#reportRejection(work)
+      return previous as Task<T>
     }
 
-    const { name, register, signal, after, timeout, drain } = options
-    const addedAt = now()
-    const log = options.log ?? after?.log ?? app.log
-    const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), options.data, addedAt, log, this)
-    if (drain === true) this.#drain(task)
-    if (register === false) this.#lists.unlist(task)
-    else this.#lists.list(task, holder)
-
-    if (typeof work !== 'function') task.start(work, app, addedAt, timeout)
-    if (holder?.settled === false) holder.abort(new AbortError(`Cancelled ${taskLabel(holder)}: another task took its name`))
-    if (signal !== undefined) this.#follow(task, signal)
-    const response = after === undefined || isOver(after.raw) ? undefined : after.raw
-    if (response !== undefined || !this.#ready) this.#defer(task, work, app, timeout, response)
-    else task.start(work, app, addedAt, timeout)
+    const task: Task<T> = this.#create(app, work, options)
+    if (options.register === false) this.#lists.addUnlisted(task)
+    else this.#lists.addListed(task, previous)
+    this.#begin(task, app, work, options, previous)
     return task
+  }
+
+  /** Adds a run of a cluster task. It is not in `tasks` and does not count for `maxTasks`: `concurrency` limits it. */
+  addRun<T> (app: FastifyInstance, work: TaskWork<T>, options: TaskOptions): Task<T> {
+    if (this.#closed) throw new FST_ERR_TASK_CLOSED(taskLabel(options))
+    const task: Task<T> = this.#create(app, work, options)
+    this.#lists.addRun(task)
+    this.#begin(task, app, work, options)
+    return task
+  }
+
+  /** Forgets a run of a cluster task that has not ended, so that `close()` does not wait for it. */
+  forgetRun (task: Task) {
+    this.#lists.forget(task)
+    this.#notifyIdle()
   }
 
   get (name: string, options: GetTaskOptions = {}): Task | undefined {
@@ -140,14 +180,14 @@ export class TaskRegistry implements Tasks, TaskOwner {
     }
   }
 
-  changed (task: Task, from: TaskStatus) {
-    this.#lists.changed(task, from)
+  statusChanged (task: Task, previous: TaskStatus) {
+    this.#lists.statusChanged(task, previous)
   }
 
-  settled (task: Task) {
-    this.#lists.settled(task)
+  settled (task: Task, settledAt: number) {
+    this.#lists.settled(task, settledAt)
     traceSettled(task, this.#report)
-    this.#tellIdle()
+    this.#notifyIdle()
   }
 
   watched (watch: Watch<unknown>) {
@@ -181,32 +221,48 @@ export class TaskRegistry implements Tasks, TaskOwner {
     return () => { this.#whenIdle.delete(callback) }
   }
 
-  #tellIdle () {
+  #notifyIdle () {
     if (this.#whenIdle.size === 0 || !this.#isIdle()) return
     const callbacks = [...this.#whenIdle]
     this.#whenIdle.clear()
     for (const callback of callbacks) callback()
   }
 
-  /** Refuses what cannot be added. Answers the task that holds the name, if any. */
-  #admit (work: unknown, options: TaskOptions): Task | undefined {
-    checkTaskOptions(options)
-    checkWork(work, options)
+  /** Throws if the task cannot be added. Returns the task that has the name, if any. */
+  #admit (options: TaskOptions): Task | undefined {
     if (this.#closed) throw new FST_ERR_TASK_CLOSED(taskLabel(options))
     const { name, register, onDuplicate } = options
-    const holder = name === undefined || register === false ? undefined : this.#lists.find(name)
-    if (holder?.settled === false) {
-      if (onDuplicate === 'keep') return holder
+    const previous = name === undefined || register === false ? undefined : this.#lists.find(name)
+    if (previous?.settled === false) {
+      if (onDuplicate === 'keep') return previous
       if (onDuplicate !== 'replace') throw new FST_ERR_TASK_DUPLICATE_NAME(name!)
     }
-    if (this.#lists.unsettledSize >= this.#settings.maxTasks) {
+    if (this.#lists.limitedSize >= this.#settings.maxTasks) {
       throw new FST_ERR_TASK_LIMIT(taskLabel(options), this.#settings.maxTasks)
     }
-    return holder
+    return previous
   }
 
-  /** A promise runs whether we take it or not: nobody else may be looking at how it ends. */
-  #disown (work: unknown) {
+  #create<T> (app: FastifyInstance, work: TaskWork<T>, options: TaskOptions): Task<T> {
+    const { name, data, after, drain } = options
+    const log = options.log ?? after?.log ?? app.log
+    const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), data, now(), log, this)
+    if (drain === true) this.#drain(task)
+    return task
+  }
+
+  /** Starts a task, now or later, and cancels the one that it replaces. */
+  #begin (task: Task, app: FastifyInstance, work: TaskWork<unknown>, { signal, after, timeout }: TaskOptions, previous?: Task) {
+    if (typeof work !== 'function') Task.start(task, work, app, timeout)
+    if (previous?.settled === false) Task.abort(previous, new AbortError(`Cancelled ${taskLabel(previous)}: another task took its name`))
+    if (signal !== undefined) this.#follow(task, signal)
+    const response = after === undefined || isOver(after.raw) ? undefined : after.raw
+    if (response !== undefined || !this.#ready) this.#defer(task, work, app, timeout, response)
+    else Task.start(task, work, app, timeout)
+  }
+
+  /** Logs the rejection of a promise that `addTask` did not take. Nobody else may see it. */
+  #reportRejection (work: unknown) {
     if (typeof work === 'function' || !isThenable(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
       this.#app.log.error({ err }, 'a promise that was not taken as a task rejected')
@@ -219,10 +275,10 @@ export class TaskRegistry implements Tasks, TaskOwner {
     if (this.#lists.unsettled().some(task => task.status === 'deferred')) await cutResponsesOver()
     const reason = new AbortError('Cancelled: the app is closing')
     for (const task of this.#lists.unsettled()) {
-      if (task.status === 'deferred' || !this.#draining.has(task)) task.abort(reason)
+      if (task.status === 'deferred' || !this.#draining.has(task)) Task.abort(task, reason)
     }
     await this.#drainRunning()
-    for (const task of this.#lists.unsettled()) task.abort(reason)
+    for (const task of this.#lists.unsettled()) Task.abort(task, reason)
     if (await within(idle => this.#onceIdle(idle), this.cancelTimeout)) return
     const left = [...this.#lists.unsettled(), ...this.#reporting]
     this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
@@ -231,7 +287,7 @@ export class TaskRegistry implements Tasks, TaskOwner {
   /** Lets those finish that are to, or names those that do not in a warning. */
   async #drainRunning () {
     const running = () => [...this.#draining].filter(task => task.status === 'running')
-    const drained = Promise.all(running().map(task => new Promise<void>(resolve => task.onceSettled(resolve))))
+    const drained = Promise.all(running().map(task => new Promise<void>(resolve => Task.onceSettled(task, resolve))))
     const { drainTimeout } = this.#settings
     if (await settlesWithin(drained, drainTimeout)) return
     this.#warn(running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
@@ -244,9 +300,9 @@ export class TaskRegistry implements Tasks, TaskOwner {
   }
 
   /** Starts a task later, in the async context of now: when its response is over, or when the app is ready. */
-  #defer<T> (task: Task<T>, work: TaskWork<T>, app: FastifyInstance, timeout?: number, response?: TaskReply['raw']) {
+  #defer (task: Task, work: TaskWork<unknown>, app: FastifyInstance, timeout?: number, response?: TaskReply['raw']) {
     if (task.status !== 'deferred') return
-    const start = AsyncResource.bind(() => task.start(work, app, now(), timeout))
+    const start = AsyncResource.bind(() => Task.start(task, work, app, timeout, now()))
     if (response === undefined) {
       this.#deferred.push(start)
       return
@@ -255,30 +311,30 @@ export class TaskRegistry implements Tasks, TaskOwner {
       leave = undefined // and with it the response, while the task runs
       start()
     })
-    task.onceSettled(() => leave?.())
+    Task.onceSettled(task, () => leave?.())
   }
 
   #drain (task: Task) {
     this.#draining.add(task)
-    task.onceSettled(() => this.#draining.delete(task))
+    Task.onceSettled(task, () => this.#draining.delete(task))
   }
 
   #follow (task: Task, signal: AbortSignal) {
     const abort = () => {
       const { reason = new AbortError(`Cancelled ${taskLabel(task)}: its signal was aborted`) } = signal
-      task.abort(reason)
+      Task.abort(task, reason)
     }
     if (signal.aborted) abort()
-    else task.onceSettled(onceAborted(signal, abort))
+    else Task.onceSettled(task, onceAborted(signal, abort))
   }
 
   /** Tells how a task has ended. */
   readonly #report = (task: Task) => {
     if (task.status !== 'failed') {
-      task.debug(task.status === 'completed' ? 'task completed' : 'task cancelled')
+      Task.debug(task, task.status === 'completed' ? 'task completed' : 'task cancelled')
       return
     }
-    const logged = task.logError(task.error, 'task failed')
+    const logged = Task.logError(task, task.error, 'task failed')
     const { onError } = this.#settings
     if (onError !== undefined) this.#callOnError(task, onError)
     else if (!logged) warnOfLostError(task)
@@ -289,10 +345,10 @@ export class TaskRegistry implements Tasks, TaskOwner {
     try {
       await onError(task.error, task)
     } catch (error) {
-      task.logError(error, 'onError of a failed task threw')
+      Task.logError(task, error, 'onError of a failed task threw')
     }
     this.#reporting.delete(task)
-    this.#tellIdle()
+    this.#notifyIdle()
   }
 }
 

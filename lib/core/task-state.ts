@@ -1,5 +1,4 @@
-import type { TaskState, TaskStatus } from '../../types/index.ts'
-import type { Task } from './task.ts'
+import type { Task, TaskState, TaskStatus } from '../../types/index.ts'
 
 /** Every status, in the order of a task's life. */
 export const taskStatuses = ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled'] as const satisfies readonly TaskStatus[]

@@ -1,19 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
-import type { FastifyInstance } from 'fastify'
-import type { TaskWork } from '../../types/index.ts'
-import type { Task } from './task.ts'
+import type { Task } from '../../types/index.ts'
 
 /** As `tracePromise` makes it. See https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel */
 interface TaskMessage { task: Task, result?: unknown, error?: unknown }
 
 interface Trace {
-  /** One message a task: tracing tools keep what they made at `start` by its message. */
+  /** The one message of a task. Tracing tools look up by it what they made at `start`. */
   readonly message: TaskMessage
-  /** Runs a callback in the stores that are bound to `start`. */
+  /** Runs a callback with the stores that are bound to `start`. */
   inStores: (callback: () => void) => void
-  /** What follows the end of a task that has settled before `end`. */
-  follow?: (task: Task) => void
+  /** Reports the task, where the task has settled before `end` was published. */
+  report?: () => void
   /** Whether `end` has been published. */
   started: boolean
 }
@@ -22,28 +20,28 @@ const channel = tracingChannel<unknown, TaskMessage>('fastify-tasks.task')
 const { start, end, asyncStart, asyncEnd, error } = channel
 const traces = new WeakMap<Task, Trace>()
 
-/** Runs the synchronous part of a task between `start` and `end`. */
-export function traceStart (task: Task, work: TaskWork<unknown>, app: FastifyInstance): void {
-  if (!channel.hasSubscribers) return task.run(work, app)
+/** Calls `run(task, work, app)`, the synchronous part of a task, between `start` and `end`. */
+export function traceStart<T extends Task, Work, App> (task: T, run: (task: T, work: Work, app: App) => void, work: Work, app: App): void {
+  if (!channel.hasSubscribers) return run(task, work, app)
   const trace = traceOf(task, false)
   traces.set(task, trace)
   start.runStores(trace.message, () => {
     trace.inStores = AsyncLocalStorage.snapshot()
-    task.run(work, app)
+    run(task, work, app)
     end.publish(trace.message)
     trace.started = true
-    if (trace.follow !== undefined) traceFollow(trace, trace.follow)
+    if (trace.report !== undefined) traceReport(trace, trace.report)
   })
 }
 
-/** Runs what follows the end of a task between `asyncStart` and `asyncEnd`, in the stores that are bound to `start`. */
-export function traceSettled (task: Task, follow: (task: Task) => void): void {
-  if (!channel.hasSubscribers) return follow(task)
+/** Calls `report(task)`, which reports a settled task, between `asyncStart` and `asyncEnd`, with the stores that are bound to `start`. */
+export function traceSettled<T extends Task> (task: T, report: (task: T) => void): void {
+  if (!channel.hasSubscribers) return report(task)
   const trace = traces.get(task) ?? traceOf(task, true)
   trace.inStores(() => {
     traceOutcome(trace)
-    if (trace.started) traceFollow(trace, follow)
-    else trace.follow = follow
+    if (trace.started) traceReport(trace, () => report(task))
+    else trace.report = () => report(task)
   })
 }
 
@@ -59,9 +57,9 @@ function traceOutcome ({ message }: Trace): void {
   error.publish(message)
 }
 
-function traceFollow ({ message }: Trace, follow: (task: Task) => void): void {
+function traceReport ({ message }: Trace, report: () => void): void {
   asyncStart.publish(message)
-  follow(message.task)
+  report()
   asyncEnd.publish(message)
-  traces.delete(message.task) // and with it the stores, while the task is kept
+  traces.delete(message.task) // A kept task must not keep the stores.
 }

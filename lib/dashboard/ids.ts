@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { Tasks } from '../../types/index.ts'
 
-const instances = new WeakMap<Tasks, string>()
+const instances = new WeakMap<object, string>()
 
 /**
  * What the ids of an app's tasks begin with. The numbers of a process start again with it, and those of its neighbour are
  * the same: with the instance before them, an old click cannot cancel another task.
  */
-export function instanceOf (tasks: Tasks): string {
+export function instanceOf (tasks: object): string {
   let instance = instances.get(tasks)
   if (instance === undefined) {
     instance = randomBytes(6).toString('hex')

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
-import type { TaskRegistry } from '../core/task-registry.ts'
+import { registryOf } from '../core/task-registry.ts'
 import { readAssets } from './assets.ts'
 import { Authority } from './authority.ts'
 import { routeEvents } from './events.ts'
@@ -26,7 +26,7 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
   const assets = await readAssets(settings.title)
   const authority = new Authority(settings.authorize)
   const show = shownBy(settings.serialize, app.log)
-  const lists = new TaskLists(app.tasks as TaskRegistry, authority, show)
+  const lists = new TaskLists(registryOf(app.tasks), authority, show)
   const live = new Live(views => lists.listsJson(views), { ...settings, ...STREAM })
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)

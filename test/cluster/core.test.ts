@@ -43,4 +43,16 @@ onEveryEngine(t, (t, engine) => {
     t.equal(size, 0)
     t.equal(here.app.tasks.size, 0)
   })
+
+  t.test('runs do not count for maxTasks of the core', async t => {
+    const [here] = await buildFleet(t, engine, () => new Promise(resolve => setImmediate(resolve)), { apps: 1, core: { maxTasks: 1 }, concurrency: 5 })
+    const added = await Promise.all(Array.from({ length: 5 }, () => here.kind.addTask(1)))
+    const own = here.app.addTask(() => 'done')
+    await Promise.all(added.map(task => task.finished))
+    t.equal(own.status, 'completed')
+    t.throws(() => {
+      here.app.addTask(() => new Promise<void>(resolve => setImmediate(resolve)))
+      here.app.addTask(() => 'too many')
+    }, { code: 'FST_ERR_TASK_LIMIT' }, 'which limits the tasks of the app')
+  })
 })

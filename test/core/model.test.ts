@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
-import type { TaskRegistry } from '../../lib/core/task-registry.ts'
+import { registryOf } from '../../lib/core/task-registry.ts'
 import tasks, { type Task, type TaskOptions, type TaskStatus } from '../../index.ts'
 
 const RUNS = 1000
@@ -200,7 +200,7 @@ const reply = () => Object.assign(new PassThrough(), { setHeader () {} })
 
 /** The app, with one entry a task in the order of the model's. */
 class Real {
-  app: FastifyInstance & { tasks: Pick<TaskRegistry, 'counts' | 'walk'> }
+  app: FastifyInstance
   tasks: Task[] = []
   gates: { open: (result: string) => void, fail: (error: Error) => void }[] = []
   seen: TaskStatus[] = []
@@ -296,11 +296,11 @@ async function compare (model: Model, real: Real) {
   }
   equal(real.app.tasks.size, model.listed.length, 'size')
   equal([...real.app.tasks].map(task => real.tasks.indexOf(task)).join(), model.listed.map(task => model.tasks.indexOf(task)).join(), 'tasks')
-  const { counts } = real.app.tasks
+  const { counts } = registryOf(real.app.tasks)
   for (const status of Object.keys(transitions) as TaskStatus[]) {
     equal(counts[status], model.listed.filter(task => task.status === status).length, `count of ${status}`)
   }
-  const walked = real.app.tasks.walk().map(task => real.tasks.indexOf(task)).sort((a, b) => a - b)
+  const walked = registryOf(real.app.tasks).walk().map(task => real.tasks.indexOf(task)).sort((a, b) => a - b)
   equal(walked.join(), model.listed.map(task => model.tasks.indexOf(task)).join(), 'walk')
   for (const name of NAMES) {
     const task = real.app.getTask(name, { optional: true })
