@@ -41,7 +41,7 @@ t.test('a reply that comes after the end does not undo it', inBrowser, async t =
   })
   await page.getByRole('button', { name: 'Cancel one' }).click()
   await page.getByRole('button', { name: 'Cancel the task' }).click()
-  await page.getByText('one is being cancelled.').first().waitFor()
+  await page.getByText('one is cancelled.').first().waitFor()
   t.ok(await ended.isVisible())
 })
 
@@ -89,7 +89,7 @@ t.test('a task is cancelled from its details', inBrowser, async t => {
   const details = page.getByRole('dialog', { name: 'one', exact: true })
   await details.getByRole('button', { name: 'Cancel the task' }).click()
   await page.getByRole('dialog', { name: 'Cancel one?' }).getByRole('button', { name: 'Cancel the task' }).click()
-  await details.getByText('cancelled', { exact: true }).waitFor()
+  await details.locator('.state').getByText('cancelled', { exact: true }).waitFor()
   t.strictSame(problems, [])
 })
 

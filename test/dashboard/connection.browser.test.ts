@@ -48,3 +48,49 @@ t.test('a server that is started again is found again', inBrowser, async t => {
   await page.locator('#connection', { hasText: 'Live' }).waitFor()
   await page.getByRole('row', { name: 'one' }).waitFor()
 })
+
+for (const [name, reply, title, button] of [
+  ['a redirect to a login', { status: 302, headers: { location: '/login' } }, 'You are signed out', 'Reload the page'],
+  ['a login page in place of JSON', { status: 200, contentType: 'text/html', body: '<h1>Log in</h1>' }, 'You are signed out', 'Reload the page'],
+  ['a 401', { status: 401, json: { message: 'Who are you?' } }, 'You are signed out', 'Reload the page'],
+  ['a 403', { status: 403, json: { message: 'Not you' } }, 'You may not see this', 'Try again'],
+  ['a 400', { status: 400, json: { message: 'Too long' } }, 'The server refuses what the page asks for', 'Show all tasks'],
+  ['a 503', { status: 503, json: { message: 'Later' } }, 'Connection lost', 'Try now']
+] as const) {
+  t.test(`${name} is told for what it is`, inBrowser, async t => {
+    const { app, url } = await serveDashboard(t)
+    app.addTask(untilAborted, { name: 'one' })
+    const { page } = await openPage(t, url)
+    await page.getByRole('row', { name: 'one' }).waitFor()
+    let requests = 0
+    await page.route(/\/(tasks|events)\?.*status=running/, async route => {
+      requests++
+      await route.fulfill(reply)
+    })
+    await page.getByRole('button', { name: '1 running' }).click()
+    await page.getByText(title, { exact: true }).waitFor()
+    t.equal(await page.getByRole('row', { name: 'one' }).count(), 0, 'the rows of the old filter are gone')
+    const after = requests
+    await page.unroute(/\/(tasks|events)\?.*status=running/)
+    await page.getByRole('button', { name: button }).click()
+    await page.locator('#connection', { hasText: 'Live' }).waitFor()
+    await page.getByRole('row', { name: 'one' }).waitFor()
+    t.ok(after <= (title === 'Connection lost' ? 10 : 2), `${after} requests`)
+  })
+}
+
+t.test('a request that the server refuses is not repeated', inBrowser, async t => {
+  const { url } = await serveDashboard(t)
+  const { page } = await openPage(t, url)
+  let requests = 0
+  await page.clock.install()
+  await page.route(/\/(tasks|events)\?/, async route => {
+    requests++
+    await route.fulfill({ status: 400, json: { message: 'Too long' } })
+  })
+  await page.getByRole('button', { name: '0 failed' }).click()
+  await page.getByText('Too long').first().waitFor()
+  const before = requests
+  await page.clock.runFor(120_000)
+  t.equal(requests, before)
+})

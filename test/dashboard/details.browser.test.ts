@@ -12,7 +12,8 @@ t.test('the details tell all of a task, whatever serialize adds', inBrowser, asy
   await page.getByRole('row', { name: 'backup' }).getByRole('button', { name: 'backup', exact: true }).click()
   const details = page.getByRole('dialog', { name: 'backup' })
   await details.getByText(/^Error \(ENOSPC\): The disk is full: x+ end$/).waitFor()
-  for (const text of ['failed', 'nightly', /-1$/, /anna@example\.com/, 'Added', 'Started', 'Settled', 'Duration']) {
+  await details.getByText('data', { exact: true }).click()
+  for (const text of ['failed', 'nightly', /-1$/, /anna@example\.com/, 'Added', 'Started', 'Failed', 'Duration']) {
     await details.getByText(text).first().waitFor()
   }
   t.equal(await page.title(), 'backup · Tasks')
@@ -52,4 +53,73 @@ t.test('the details of a task that goes stay, and say that it is gone', inBrowse
   await task.cancel()
   await details.getByText(/There is no task/).waitFor()
   t.ok(await details.getByText('unnamed').isVisible())
+})
+
+t.test('going back closes the details and keeps the view', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(untilAborted, { name: 'one' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: '1 running' }).click()
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  await page.getByRole('dialog', { name: 'one' }).waitFor()
+  await page.goBack()
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  t.equal(page.url(), `${url}?status=running`)
+  await page.goForward()
+  await page.getByRole('dialog', { name: 'one' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.waitForURL(`${url}?status=running`)
+  await page.goBack()
+  await page.waitForURL(url)
+  t.strictSame(problems, [])
+})
+
+t.test('what happens while a dialog is open is announced in it', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(untilAborted, { name: 'one' })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'one', exact: true })
+  await details.getByRole('button', { name: 'Cancel the task' }).click()
+  await page.getByRole('dialog', { name: 'Cancel one?' }).getByRole('button', { name: 'Cancel the task' }).click()
+  await details.getByRole('status').filter({ hasText: /^one (is being cancelled|is cancelled|has settled)\.$/ }).waitFor()
+  // The notice is above the dialog's backdrop.
+  t.equal(await page.evaluate(`(() => {
+    const { x, y, width, height } = document.getElementById('notice').getBoundingClientRect()
+    return document.getElementById('notice').matches(':popover-open') && width > 0 && height > 0
+  })()`), true)
+})
+
+t.test('an open task is read again only when it has changed', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  const task = app.addTask(untilAborted, { name: 'one' })
+  app.addTask(untilAborted, { name: 'two' })
+  const { page } = await openPage(t, url)
+  let reads = 0
+  page.on('request', request => { if (/tasks\/[^/]+-1$/.test(request.url())) reads++ })
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'one' })
+  await details.getByText('running').waitFor()
+  const before = reads
+  const age = details.locator('dd', { hasText: 'ago' })
+  const shown = await age.innerText()
+  await age.filter({ hasNotText: shown }).waitFor()
+  t.equal(reads, before)
+  task.progress = { done: 1, total: 2 }
+  await details.getByText('1 of 2').waitFor()
+  t.ok(reads > before)
+})
+
+t.test('the focus and an open part of the details survive a change', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t, { serialize: task => ({ ...task.toJSON(), data: task.data }) })
+  const task = app.addTask(untilAborted, { name: 'one', data: { to: 'anna@example.com' } })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'one', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'one' })
+  await details.getByText('data', { exact: true }).click()
+  await details.getByText('anna@example.com').waitFor()
+  task.progress = { done: 1, total: 2 }
+  await details.getByText('1 of 2').waitFor()
+  t.ok(await details.getByText('anna@example.com').isVisible())
+  t.equal(await page.evaluate('document.activeElement.tagName'), 'SUMMARY')
 })

@@ -40,7 +40,7 @@ t.test('other progress is short text', inBrowser, async t => {
   app.addTask(untilAborted, { name: 'number' }).progress = 12
   const { page } = await openPage(t, url)
   for (const [name, text] of [['words', 'reading'], ['object', '{"page":7}'], ['number', '12']] as const) {
-    t.equal(await page.getByRole('row', { name }).locator('.progress').innerText(), text)
+    t.equal(await page.getByRole('row', { name }).locator('.what').innerText(), text)
   }
 })
 
@@ -51,4 +51,25 @@ t.test('a failed task says why', inBrowser, async t => {
   await page.getByRole('row', { name: 'backup' }).getByText('The disk is full').waitFor()
   await page.getByText('Failed last').waitFor()
   t.strictSame(problems, [])
+})
+
+t.test('a task that has completed has no bar that looks stuck', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(async function * () { yield { percent: 99 } }, { name: 'almost' })
+  const { page } = await openPage(t, url)
+  const row = page.getByRole('row', { name: 'almost' })
+  await row.getByText('completed', { exact: true }).waitFor()
+  await row.getByText('99 %').waitFor()
+  t.equal(await row.getByRole('progressbar').count(), 0)
+})
+
+t.test('the uptime and the ages go on together', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(untilAborted, { name: 'one' })
+  const { page } = await openPage(t, url)
+  const row = page.getByRole('row', { name: 'one' })
+  const before = await page.locator('#process').innerText()
+  const age = await row.locator('.age').innerText()
+  await page.locator('#process', { hasNotText: before }).waitFor()
+  await row.locator('.age', { hasNotText: age }).waitFor()
 })

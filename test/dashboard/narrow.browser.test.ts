@@ -13,7 +13,7 @@ t.test('the page fits into 360 px', inBrowser, async t => {
 
   // All of a row is in view, its error and its button too.
   const row = page.getByRole('row', { name: 'aaa' })
-  for (const part of [row.getByText('running'), row.getByRole('button', { name: /^Cancel/ }), page.getByRole('row', { name: 'fails' }).locator('.error span')]) {
+  for (const part of [row.getByText('running'), row.getByRole('button', { name: /^Cancel/ }), page.getByRole('row', { name: 'fails' }).locator('.why')]) {
     const { x, width } = (await part.boundingBox())!
     t.ok(x >= 0 && x + width <= 360)
   }

@@ -1,29 +1,92 @@
-/** A reply that says that something is wrong, in Fastify's shape. */
+/**
+ * Why a request has failed:
+ * - `signed-out`: a 401, a redirect to another page, or a page instead of JSON
+ * - `forbidden`: a 403
+ * - `refused`: the request itself is wrong, so that sending it again does not help
+ * - `away`: no answer, or one that may be another a moment later
+ */
+export type Trouble = 'signed-out' | 'forbidden' | 'refused' | 'away'
+
+/** The server has answered, but not with what was asked for. */
 export class ReplyError extends Error {
   readonly status: number
+  readonly code: string | undefined
+  readonly trouble: Trouble
+  /** Milliseconds after which the server may be asked again, if it says so. */
+  readonly retryAfter: number | undefined
 
-  constructor (status: number, message: string) {
+  constructor (message: string, { status, code, trouble, retryAfter }: { status: number, code?: string | undefined, trouble: Trouble, retryAfter?: number | undefined }) {
     super(message)
     this.status = status
+    this.code = code
+    this.trouble = trouble
+    this.retryAfter = retryAfter
   }
 }
 
-const patience = 15_000
+/** Milliseconds that a reply may take. */
+const timeout = 15_000
 
-/** Every URL is relative to the page: it works under any prefix, behind any proxy. */
-export async function request<Reply> (method: 'GET' | 'PUT' | 'DELETE', path: string, signal?: AbortSignal): Promise<Reply> {
-  const limit = AbortSignal.timeout(patience)
+export interface RequestOptions {
+  signal?: AbortSignal | undefined
+  timeout?: number
+}
+
+/** Sends a request and returns the JSON of its reply. URLs are relative to the page, so that it works under any prefix and behind any proxy. */
+export async function request<Reply> (method: 'GET' | 'PUT' | 'DELETE', path: string, options: RequestOptions = {}): Promise<Reply> {
+  const limit = AbortSignal.timeout(options.timeout ?? timeout)
   const response = await fetch(path, {
     method,
     headers: { accept: 'application/json' },
-    signal: signal === undefined ? limit : AbortSignal.any([signal, limit])
+    redirect: 'manual', // a redirect leads to a login, which is no answer
+    signal: options.signal === undefined ? limit : AbortSignal.any([options.signal, limit])
   })
-  const body = await response.json().catch(() => undefined)
-  if (response.ok && body !== undefined) return body
-  throw new ReplyError(response.status, body?.message ?? `The server replied ${response.status} ${response.statusText}.`)
+  if (response.type === 'opaqueredirect') throw signedOut(response, 'The server sends you to another page.')
+  const text = await response.text()
+  const body = parse(text)
+  if (response.ok && body !== undefined) return body as Reply
+  throw toError(response, body)
+}
+
+function toError (response: Response, body: unknown): ReplyError {
+  const { status, statusText } = response
+  if (response.ok) return signedOut(response, 'The server replied with something that is not JSON, such as a login page.')
+  const { message, code } = (typeof body === 'object' && body !== null ? body : {}) as { message?: unknown, code?: unknown }
+  const told = typeof message === 'string' && message !== '' ? message : `The server replied ${status}${statusText && ` ${statusText}`}.`
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  return new ReplyError(told, {
+    status,
+    code: typeof code === 'string' ? code : undefined,
+    trouble: troubleOf(status),
+    retryAfter: Number.isFinite(seconds) ? seconds * 1000 : undefined
+  })
+}
+
+function signedOut ({ status }: Response, message: string): ReplyError {
+  return new ReplyError(message, { status, trouble: 'signed-out' })
+}
+
+/** A 404 may come from a proxy whose server is being replaced, so it is not final. */
+function troubleOf (status: number): Trouble {
+  if (status === 401) return 'signed-out'
+  if (status === 403) return 'forbidden'
+  return status >= 400 && status < 500 && ![404, 408, 425, 429].includes(status) ? 'refused' : 'away'
+}
+
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+export function troubleIn (error: unknown): Trouble {
+  return error instanceof ReplyError ? error.trouble : 'away'
 }
 
 /** What to tell the operator of an error. */
 export function describe (error: unknown): string {
-  return error instanceof ReplyError ? error.message : 'The server does not answer.'
+  if (error instanceof ReplyError) return error.message
+  return (error as Error).name === 'TimeoutError' ? 'The server has not answered in time.' : 'The server does not answer.'
 }

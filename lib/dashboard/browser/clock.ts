@@ -1,8 +1,17 @@
-/** The server's clock: ages are right on a laptop whose own clock is not. It stands still while the page is paused. */
+/**
+ * The server's clock. With it ages are right on a laptop whose own clock is wrong. Everything on the page that shows time is
+ * updated by it, once a second. It stands still while the page is paused or has lost the server.
+ */
 export class Clock {
   #ahead = 0
   #stoppedAt: number | undefined
+  readonly #listeners: Array<(now: number) => void> = []
 
+  constructor () {
+    setInterval(() => this.tick(), 1000)
+  }
+
+  /** Sets the time, in milliseconds since the epoch. */
   set (serverTime: number): void {
     this.#ahead = serverTime - Date.now()
   }
@@ -17,5 +26,15 @@ export class Clock {
 
   go (): void {
     this.#stoppedAt = undefined
+  }
+
+  onTick (listener: (now: number) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  tick (): void {
+    if (this.#stoppedAt !== undefined) return
+    const now = this.now()
+    for (const listener of this.#listeners) listener(now)
   }
 }

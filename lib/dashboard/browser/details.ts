@@ -1,189 +1,267 @@
 import { describe, ReplyError, request } from './api.ts'
-import { button, byId, element, setAttribute, setText } from './element.ts'
-import { block, date, elapsed } from './format.ts'
+import { copyButton } from './copy.ts'
+import { button, byId, element, setAttribute, setHidden, setText } from './element.ts'
+import { block, elapsed, moment } from './format.ts'
+import { inWords, visible, visibleLines } from './name.ts'
 import { barOf, Progress } from './progress.ts'
-import { ageOf, type AnyTask, durationOf, isSettled, key, label } from './task.ts'
+import { ageOf, type AnyTask, durationOf, errorOf, isSettled, key, label, startOf, statusOf, type Worker } from './task.ts'
+import { timeline } from './timeline.ts'
+import { why } from './why.ts'
 
-const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'worker'])
+/** What has a place of its own. The rest, which `serialize` adds, is shown below. */
+const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'attempts', 'maxAttempts', 'worker', 'may'])
+/** What is one click away, for it may be long. */
+const folded = ['data', 'result']
+/** Milliseconds after which an open task that is not in the list is read again. */
+const readEvery = 5000
+const longestTitle = 60
+
+/** Something that can be done to the task that is open. */
+export interface TaskAction {
+  label: string
+  isPossible: (task: AnyTask) => boolean
+  run: (task: AnyTask) => void
+}
 
 export interface DetailsListener {
   now: () => number
   /** A task as it is to be shown. */
   see: (task: AnyTask) => AnyTask
-  onCancel?: ((task: AnyTask) => void) | undefined
+  actions: readonly TaskAction[]
+  onTitle: (title: string | undefined) => void
   onClose: () => void
 }
 
 /** Everything of one task, in a dialog, which follows the task until it has settled. */
 export class Details {
   readonly #dialog = byId<HTMLDialogElement>('details')
-  readonly #title = document.title
-  readonly #name = element('h2', { id: 'details-name' })
+  readonly #name = element('h2', { id: 'details-name', tabindex: '0' })
+  readonly #note = element('p', { class: 'because cancelled', hidden: true })
   readonly #content = element('div', { class: 'inside' })
-  readonly #age = element('dd')
+  readonly #added = element('dd')
   readonly #duration = element('dd')
-  readonly #cancel: HTMLButtonElement | undefined
+  readonly #starts = element('dd')
+  readonly #close: HTMLButtonElement
+  readonly #actions: Array<{ action: TaskAction, button: HTMLButtonElement }>
   readonly #listener: DetailsListener
+  /** The sections that are shown, by name, each with the JSON of what it shows. */
+  readonly #sections = new Map<string, { element: HTMLElement, shown: string }>()
   #isFetching = false
+  /** The task has changed, or is another one, since it was last asked for. */
+  #isOutdated = false
+  #readAt = 0
   #key: string | undefined
   #path = ''
   #task: AnyTask | undefined
-  #shown = ''
+  #listed: string | undefined
 
   constructor (listener: DetailsListener) {
     this.#listener = listener
-    const { onCancel } = listener
-    if (onCancel !== undefined) this.#cancel = button('Cancel the task', () => this.#task !== undefined && onCancel(this.#task))
-    const close = button('Close', () => this.#dialog.close(), { class: 'primary', autofocus: true })
+    this.#close = button('Close', () => this.#dialog.close(), { class: 'primary', autofocus: true })
+    this.#actions = listener.actions.map(action => ({
+      action,
+      button: button(action.label, () => this.#task !== undefined && action.run(this.#task))
+    }))
     this.#dialog.append(
-      element('div', { class: 'inside head' }, this.#name),
+      element('div', { class: 'inside head' }, this.#name, element('div', { class: 'copies' },
+        copyButton('Copy name', () => this.#task?.name ?? ''),
+        copyButton('Copy link', () => location.href)
+      )),
+      element('div', { class: 'inside note' }, this.#note),
       this.#content,
-      element('div', { class: 'inside foot buttons' }, ...this.#cancel === undefined ? [] : [this.#cancel], close)
+      element('div', { class: 'inside foot buttons' }, ...this.#actions.map(({ button }) => button), this.#close),
+      element('p', { class: 'unseen announcement', role: 'status' })
     )
     this.#dialog.addEventListener('close', () => {
       this.#key = this.#task = undefined
-      document.title = this.#title
+      listener.onTitle(undefined)
       listener.onClose()
     })
-    // A click on what is around it closes it.
+    // A click beside the dialog closes it.
     this.#dialog.addEventListener('click', ({ target }) => target === this.#dialog && this.#dialog.close())
   }
 
-  /** What tells the task that is open from others. */
+  /** What tells the open task from others. */
   get key () { return this.#key }
 
-  /** Opens with what is known of a task, if anything is, and fetches the rest. */
+  /** Opens with what is known of a task, if anything is, and reads the rest. */
   open (key: string, path: string, known?: AnyTask): void {
     this.#key = key
     this.#path = path
     this.#task = undefined
-    this.#shown = ''
-    setText(this.#name, 'Task')
+    this.#listed = known && JSON.stringify(known)
+    this.#note.hidden = true
+    this.#sections.clear()
     this.#content.replaceChildren()
-    if (this.#cancel !== undefined) this.#cancel.hidden = true
+    this.#content.classList.remove('gone')
+    setText(this.#name, 'Task')
+    for (const { button } of this.#actions) button.hidden = true
     if (known !== undefined) this.show(known)
     if (!this.#dialog.open) this.#dialog.showModal()
-    this.#fetch()
+    this.#read()
   }
 
   close (): void {
     this.#dialog.close()
   }
 
-  /** Reads the task again, unless nothing will change any more. */
-  refresh (): void {
-    if (this.#task !== undefined && !isSettled(this.#task) && !this.#isFetching) this.#fetch()
+  /** Reads the task again if it has changed in the list. */
+  changed (tasks: AnyTask[]): void {
+    if (this.#key === undefined) return
+    const row = tasks.find(task => key(task) === this.#key)
+    const listed = row && JSON.stringify(row)
+    if (listed === this.#listed) return
+    this.#listed = listed
+    this.#read()
   }
 
   /** Shows a task if it is the one that is open. */
   show (task: AnyTask): void {
     if (key(task) !== this.#key) return
     this.#task = task
-    if (this.#cancel !== undefined) {
-      const ends = isSettled(task) || task.status === 'cancelling'
-      if (ends && document.activeElement === this.#cancel) this.#dialog.querySelector<HTMLElement>('.primary')!.focus()
-      this.#cancel.hidden = ends
-    }
-    // What has not changed is left alone: a selection in it lives on.
-    const shown = JSON.stringify(task)
-    if (this.#shown !== shown) {
-      this.#shown = shown
-      setText(this.#name, label(task))
-      setAttribute(this.#content, 'data-status', task.status)
-      document.title = `${label(task)} · ${this.#title}`
-      this.#content.replaceChildren(...this.#sections(task))
-    }
+    for (const { action, button } of this.#actions) setHidden(button, !action.isPossible(task), () => this.#close)
+    setText(this.#name, visible(label(task)))
+    setAttribute(this.#content, 'data-status', task.status)
+    this.#listener.onTitle(inWords(label(task).slice(0, longestTitle)))
+    this.#showSections(task)
     this.tick()
   }
 
+  /** Updates what changes with time alone. */
   tick (): void {
     if (this.#task === undefined) return
     const now = this.#listener.now()
     const added = ageOf(this.#task, now)
-    setText(this.#duration, durationOf(this.#task, now) || 'has not started')
-    setText(this.#age, added === undefined ? '' : `${elapsed(added)} ago, ${date(this.#task.createdAt!)}`)
+    setText(this.#duration, durationOf(this.#task, now) || (this.#task.status === 'deferred' ? 'has not started' : 'did not start'))
+    setText(this.#added, added === undefined ? '' : `${elapsed(added)} ago`)
+    setText(this.#starts, startOf(this.#task, now))
+    const isFollowed = !isSettled(this.#task) && this.#listed === undefined
+    if (isFollowed && performance.now() - this.#readAt >= readEvery) this.#read()
   }
 
-  async #fetch (): Promise<void> {
+  async #read (): Promise<void> {
+    this.#isOutdated = this.#isFetching
+    if (this.#isFetching) return
     const key = this.#key
     this.#isFetching = true
+    this.#readAt = performance.now()
     try {
       const task = this.#listener.see(await request<AnyTask>('GET', this.#path))
-      if (key === this.#key) this.show(task)
+      if (key === this.#key) {
+        this.#note.hidden = true
+        this.show(task)
+      }
     } catch (error) {
-      if (key !== this.#key) return
-      const known = this.#task
-      const isGone = error instanceof ReplyError && error.status === 404
-      if (known !== undefined && !isGone) return
-      // What was shown last stays, with a word on why it is the last.
-      this.#content.replaceChildren(
-        element('p', { class: 'because cancelled', role: 'status' }, describe(error)),
-        ...known === undefined ? [] : this.#sections(known)
-      )
-      this.#task = undefined
-      if (this.#cancel !== undefined) this.#cancel.hidden = true
+      if (key === this.#key) this.#failed(error)
     } finally {
       this.#isFetching = false
     }
+    if (this.#isOutdated && this.#key !== undefined) this.#read()
   }
 
-  #sections (task: AnyTask): HTMLElement[] {
-    const sections: HTMLElement[] = []
-    const { error, worker } = task
-    if (error !== undefined && error !== null) {
-      sections.push(element('p', { class: `because ${task.status}` }, ...because(error)))
+  /** A task that is gone is shown as it was last, and says so. */
+  #failed (error: unknown): void {
+    const isGone = error instanceof ReplyError && error.status === 404
+    if (this.#task !== undefined && !isGone) return
+    setText(this.#note, describe(error))
+    this.#note.hidden = false
+    if (!isGone) return
+    this.#task = undefined
+    this.#content.classList.add('gone')
+    for (const { button } of this.#actions) setHidden(button, true, () => this.#close)
+  }
+
+  /** Makes the sections that have changed. The others stay as they are, with the focus and the selection in them. */
+  #showSections (task: AnyTask): void {
+    const { error: _, attempts, ...rest } = task
+    const error = errorOf(task)
+    const wanted = new Map<string, [shows: unknown, make: () => HTMLElement]>()
+    if (error !== undefined) wanted.set('error', [[error, task.status], () => why(error, task.status)])
+    wanted.set('facts', [[task.status, task.kind, task.id, task.progress, task.worker, task.attempt, task.maxAttempts, task.startsAt], () => this.#facts(task)])
+    wanted.set('timeline', [[task.createdAt, task.startsAt, task.startedAt, task.settledAt, task.status, attempts, task.attempt], () => timeline(task)])
+    for (const name of folded) {
+      if (rest[name] !== undefined) wanted.set(name, [rest[name], () => foldedField(name, rest[name])])
     }
+    for (const [name, value] of Object.entries(rest)) {
+      if (!shownApart.has(name) && !folded.includes(name) && value !== null) wanted.set(name, [value, () => field(name, value)])
+    }
+    if (typeof task.progress === 'object' && task.progress !== null) wanted.set('progress', [task.progress, () => field('progress', task.progress)])
+    const hadFocus = this.#content.contains(document.activeElement)
+    this.#replaceSections(wanted)
+    if (hadFocus && !this.#dialog.contains(document.activeElement)) this.#close.focus()
+  }
+
+  #replaceSections (wanted: Map<string, [shows: unknown, make: () => HTMLElement]>): void {
+    for (const [name, { element }] of this.#sections) {
+      if (wanted.has(name)) continue
+      element.remove()
+      this.#sections.delete(name)
+    }
+    let next = this.#content.firstElementChild
+    for (const [name, [shows, make]] of wanted) {
+      const shown = JSON.stringify(shows)
+      const known = this.#sections.get(name)
+      if (known?.shown === shown && known.element === next) {
+        next = next.nextElementSibling
+        continue
+      }
+      const element = known?.shown === shown ? known.element : make()
+      if (known !== undefined && known.element !== element) {
+        if (known.element === next) next = next.nextElementSibling
+        if (known.element instanceof HTMLDetailsElement && known.element.open) setAttribute(element, 'open', true)
+        known.element.remove()
+      }
+      this.#content.insertBefore(element, next)
+      this.#sections.set(name, { element, shown })
+    }
+  }
+
+  #facts (task: AnyTask): HTMLElement {
+    const { status, worker, attempt, maxAttempts } = task
     const list = element('dl')
     const add = (term: string, value: Node | string | undefined) => {
       if (value === undefined || value === '') return
       list.append(element('dt', {}, term), value instanceof HTMLElement && value.tagName === 'DD' ? value : element('dd', {}, value))
     }
-    add('Status', element('span', { class: 'state', 'data-status': task.status }, task.status))
-    add('Kind', task.kind)
+    add('Status', element('span', { class: 'state', 'data-status': status }, statusOf(task)))
+    if (startOf(task, this.#listener.now()) !== '') add('Starts', this.#starts)
+    add('Kind', task.kind === undefined ? undefined : visible(task.kind))
     add('Id', task.id === undefined ? undefined : String(task.id))
-    add('Progress', progressOf(task.progress))
+    add('Progress', progressOf(task))
     add('Duration', this.#duration)
-    if (task.createdAt !== undefined) add('Added', this.#age)
-    add('Starts', dateOf(task.startsAt))
-    add('Started', dateOf(task.startedAt))
-    add('Settled', dateOf(task.settledAt))
-    add('Attempt', task.attempt === undefined ? undefined : String(task.attempt))
-    add('Runs on', worker === undefined ? undefined : workerOf(worker))
-    sections.push(list)
-    for (const [name, value] of Object.entries(task)) {
-      if (!shownApart.has(name) && value !== null) sections.push(field(name, value))
+    if (task.createdAt !== undefined) {
+      setAttribute(this.#added, 'title', moment(Date.parse(task.createdAt)))
+      add('Added', this.#added)
     }
-    if (typeof task.progress === 'object' && task.progress !== null) sections.push(field('progress', task.progress))
-    return sections
+    if (typeof attempt === 'number' && attempt > 0) add('Attempt', typeof maxAttempts === 'number' ? `${attempt} of ${maxAttempts}` : String(attempt))
+    add(isSettled(task) || status === 'deferred' ? 'Ran on' : 'Runs on', workerOf(worker))
+    return list
   }
 }
 
-function because (error: NonNullable<AnyTask['error']> | string): Array<Node | string> {
-  if (typeof error === 'string') return [error]
-  const { name, message, code } = error
-  return [element('strong', {}, code === undefined ? name : `${name} (${code})`), message === '' ? '' : `: ${message}`]
-}
-
 function field (name: string, value: unknown): HTMLElement {
-  return element('section', {},
-    element('h3', {}, name),
-    element('pre', { tabindex: '0', 'aria-label': name }, block(value))
-  )
+  return element('section', { class: 'field' }, element('h3', {}, name), valueOf(name, value), copyButton(`Copy ${name}`, () => block(value)))
 }
 
-function progressOf (progress: unknown): Node | string | undefined {
+function foldedField (name: string, value: unknown): HTMLElement {
+  return element('details', { class: 'field' }, element('summary', {}, name), valueOf(name, value), copyButton(`Copy ${name}`, () => block(value)))
+}
+
+function valueOf (name: string, value: unknown): HTMLElement {
+  return element('pre', { tabindex: '0', 'aria-label': name }, visibleLines(block(value)))
+}
+
+function progressOf (task: AnyTask): Node | string | undefined {
+  const { progress } = task
   if (progress === undefined || progress === null) return undefined
-  if (barOf(progress) === undefined) return typeof progress === 'object' ? undefined : String(progress)
+  if (barOf(progress) === undefined) return typeof progress === 'object' ? undefined : visibleLines(String(progress))
   const shown = new Progress()
-  shown.update(progress)
+  shown.update(progress, task.status === 'completed')
   return shown.element
 }
 
-function dateOf (time: unknown): string | undefined {
-  return typeof time === 'string' ? date(time) : undefined
-}
-
-function workerOf (worker: unknown): string {
-  const { host, pid } = worker as { host?: unknown, pid?: unknown }
-  return `${host}, process ${pid}`
+function workerOf (worker: unknown): string | undefined {
+  if (worker === undefined || worker === null) return undefined
+  const { host, pid } = worker as Worker
+  return `${visible(String(host))}, process ${pid}`
 }

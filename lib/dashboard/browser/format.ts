@@ -28,11 +28,31 @@ export function age (ms: number): string {
   return `${Math.floor(ms / day)} d`
 }
 
+/** A time to come, to one unit: `now`, `in 4 s`, `in 3 m`. */
+export function until (ms: number): string {
+  return ms < second ? 'now' : `in ${age(ms)}`
+}
+
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 
 export function date (time: string | number): string {
   return dateTime.format(new Date(time))
+}
+
+const exactDay = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
+const exact = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' })
+const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' })
+
+/** A time to the millisecond, with its day unless that is the day of the time before. */
+export function exactTime (time: number, previous?: number): string {
+  const day = exactDay.format(time)
+  return previous !== undefined && exactDay.format(previous) === day ? exact.format(time) : `${day}, ${exact.format(time)}`
+}
+
+/** A time with its time zone. */
+export function moment (time: number): string {
+  return zoned.format(time)
 }
 
 export function clock (time: Date): string {

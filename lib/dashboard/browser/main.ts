@@ -1,6 +1,7 @@
 import type { FleetList, Health, TaskList } from '../wire.ts'
-import { describe, type ReplyError, request } from './api.ts'
-import { Cancel } from './cancel.ts'
+import { Actions } from './actions.ts'
+import { describe, ReplyError, request, troubleIn } from './api.ts'
+import { endBoot, tellFault, untilReady } from './boot.ts'
 import { Clock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { Details } from './details.ts'
@@ -17,7 +18,7 @@ import { ask } from './question.ts'
 import { type ConnectionState, Stream } from './stream.ts'
 import { Table } from './table.ts'
 import { type AnyTask, key, path } from './task.ts'
-import { pathsOf, readView, taskPathOf, urlOf, type View } from './view.ts'
+import { isSameList, pathsOf, readView, taskPathOf, urlOf, type View } from './view.ts'
 
 type Frame = TaskList | FleetList
 
@@ -30,9 +31,13 @@ class Page {
   /** Whether the list that is shown is not the one that is asked for. */
   #isStale = true
   readonly #clock = new Clock()
+  /** When the process was started, on the server's clock. */
+  #startedAt = 0
+  #process = ''
+  readonly #title = document.title
   readonly #stream: Stream<Frame>
   readonly #connection: Connection
-  readonly #cancel: Cancel
+  readonly #actions: Actions
   readonly #table: Table
   readonly #details: Details
   readonly #filters: Filters
@@ -41,21 +46,34 @@ class Page {
   readonly #fleet: Fleet | undefined
   readonly #kind: Kind
 
-  constructor (health: Health, connection: Connection) {
-    this.#connection = connection
+  constructor (health: Health) {
+    this.#connection = new Connection({
+      onPause: () => this.#togglePause(),
+      onTryNow: () => this.#stream.restart(),
+      onReset: () => this.#go({ status: undefined, kind: undefined, name: '' })
+    })
     const change = (change: Partial<View>) => this.#go(change)
     const now = () => this.#clock.now()
     const onOpen = (task: AnyTask) => this.#open(task)
-    this.#cancel = new Cancel({
+    this.#actions = new Actions(health.readOnly, {
       onChange: task => {
         this.#table.refresh(task)
         this.#details.show(task)
       },
-      onFailure: () => this.#stream.restart()
+      onReload: () => this.#stream.restart()
     })
-    const onCancel = health.readOnly ? undefined : (task: AnyTask) => { this.#cancel.ask(task) }
-    this.#table = new Table({ onOpen, onCancel }, now)
-    this.#details = new Details({ now, onCancel, see: task => this.#cancel.see(task), onClose: () => this.#closed() })
+    const cancel = (task: AnyTask) => { this.#actions.cancel(task) }
+    this.#table = new Table({
+      onOpen,
+      actionOf: task => this.#actions.canCancel(task) ? { label: 'Cancel', run: cancel } : undefined
+    }, now)
+    this.#details = new Details({
+      now,
+      actions: [{ label: 'Cancel the task', isPossible: task => this.#actions.canCancel(task), run: cancel }],
+      see: task => this.#actions.see(task),
+      onTitle: name => this.#showTitle(name),
+      onClose: () => this.#closed()
+    })
     this.#filters = new Filters(this.#view, change)
     this.#failures = new Failures({ now, onOpen })
     this.#pages = new Pages(change)
@@ -65,21 +83,28 @@ class Page {
       paths: () => pathsOf(this.#view),
       onFrame: frame => this.#show(frame),
       onState: (state, reason) => this.#onState(state, reason),
-      onRefused: error => this.#refused(error)
+      onFailure: error => this.#failed(error)
     })
     this.#stream.interval = health.interval
     this.#showHealth(health)
     this.#pages.show(this.#view, 0, null)
     byId('purge').hidden = health.readOnly
     byId('purge').addEventListener('click', () => this.#purge())
+    // Not by the link's fragment: going back to a URL with it would take the focus again.
+    document.querySelector('.skip')!.addEventListener('click', event => {
+      event.preventDefault()
+      byId('tasks').focus()
+    })
     addEventListener('popstate', () => this.#arrive(readView(location.search)))
-    setInterval(() => this.#tick(), 1000)
+    this.#clock.onTick(now => this.#tick(now))
     setInterval(() => this.#refreshHealth(), healthEvery)
     setInterval(() => this.#refreshFleet(), Math.max(fleetEvery, health.interval))
+    // What the page does not understand in its URL is not left there.
+    history.replaceState(history.state, '', urlOf(this.#view))
     this.#arrive(this.#view)
   }
 
-  togglePause (): void {
+  #togglePause (): void {
     if (this.#stream.paused) this.#stream.resume()
     else this.#stream.pause()
   }
@@ -94,20 +119,24 @@ class Page {
   }
 
   #arrive (view: View): void {
+    const isOtherList = this.#isStale || !isSameList(view, this.#view)
     this.#view = view
+    if (view.task === undefined) this.#details.close()
+    else if (view.task !== this.#details.key) this.#details.open(view.task, taskPathOf(view.fleet, view.task))
+    if (!isOtherList) return
     this.#isStale = true
+    this.#table.wait()
     this.#filters.show(view)
     this.#fleet?.show(view)
     this.#showKind()
     this.#failures.show(view)
-    if (view.task === undefined) this.#details.close()
-    else if (view.task !== this.#details.key) this.#details.open(view.task, taskPathOf(view.fleet, view.task))
     this.#stream.restart()
     this.#refreshFleet()
   }
 
   #show (frame: Frame): void {
-    const tasks = frame.tasks.map(task => this.#cancel.see<AnyTask>(task))
+    const tasks = frame.tasks.map(task => this.#actions.see<AnyTask>(task))
+    this.#details.changed(tasks)
     const isNew = this.#isStale
     this.#isStale = false
     if (isNew) this.#table.replace(tasks)
@@ -122,50 +151,67 @@ class Page {
     if (isNew) announce(tasks.length === 0 ? 'No tasks' : `${plural(tasks.length, 'task')} shown`)
   }
 
-  /** A page of a server that was started again gives way to the first. A fleet that cannot be read is no lost connection. */
-  #refused ({ status, message }: ReplyError): boolean {
-    if (status === 400 && this.#view.cursor !== undefined) {
+  /**
+   * A page of a list that a restarted server does not know gives way to the first. A fleet that cannot be read is no lost
+   * connection. If another list was asked for, the old one does not stay under the new filters.
+   */
+  #failed (error: unknown): boolean {
+    if (error instanceof ReplyError && [400, 410].includes(error.status) && this.#view.cursor !== undefined) {
       this.#go({ cursor: undefined }, 'replaceState')
       return true
     }
-    if (this.#view.fleet === undefined) return false
-    this.#table.replace([])
-    this.#pages.show(this.#view, 0, null)
-    showOutage(message)
-    return true
+    const isUnread = this.#view.fleet !== undefined && error instanceof ReplyError && troubleIn(error) === 'away'
+    if (isUnread || this.#isStale) {
+      this.#table.replace([])
+      this.#pages.show(this.#view, 0, null)
+      showOutage(describe(error))
+    }
+    return isUnread
   }
 
   #onState (state: ConnectionState, reason?: string): void {
-    if (this.#connection.isLost && (state === 'live' || state === 'polling')) this.#refreshHealth()
-    if (state === 'lost' || state === 'paused') this.#clock.stop()
-    else this.#clock.go()
+    const isUp = state === 'live' || state === 'polling'
+    const wasDown = !['live', 'polling', 'connecting', 'paused'].includes(this.#connection.state)
+    if (isUp && wasDown) this.#refreshHealth()
+    if (isUp || state === 'connecting' || state === 'unread') this.#clock.go()
+    else this.#clock.stop()
     this.#connection.show(state, reason)
   }
 
+  /** Going back closes the details. */
   #open (task: AnyTask): void {
     this.#view = { ...this.#view, task: key(task) }
-    history.replaceState(null, '', urlOf(this.#view))
+    history.pushState({ opened: true }, '', urlOf(this.#view))
     this.#details.open(key(task), path(task), task)
   }
 
   #closed (): void {
     if (this.#view.task === undefined) return
     this.#view = { ...this.#view, task: undefined }
-    history.replaceState(null, '', urlOf(this.#view))
+    if (history.state?.opened === true) history.back()
+    else history.replaceState(null, '', urlOf(this.#view))
   }
 
-  #tick (): void {
-    if (this.#stream.paused) return
+  #tick (now: number): void {
+    this.#showProcess(now)
     this.#table.tick()
     this.#details.tick()
-    this.#details.refresh()
     this.#failures.tick()
   }
 
-  #showHealth (health: Health): void {
-    this.#clock.set(health.time)
-    const { host, pid, instance, uptime, versions } = health
-    setText(byId('process'), `${host} · process ${pid} · instance ${instance} · up ${elapsed(uptime * 1000)} · Node ${versions.node}`)
+  #showTitle (name: string | undefined): void {
+    document.title = name === undefined ? this.#title : `${name} · ${this.#title}`
+  }
+
+  #showHealth ({ host, pid, instance, uptime, versions, time }: Health): void {
+    this.#clock.set(time)
+    this.#startedAt = time - uptime * 1000
+    this.#process = `${host} · process ${pid} · instance ${instance} · Node ${versions.node}`
+    this.#showProcess(time)
+  }
+
+  #showProcess (now: number): void {
+    setText(byId('process'), `${this.#process} · up ${elapsed(now - this.#startedAt)}`)
   }
 
   async #refreshHealth (): Promise<void> {
@@ -219,17 +265,14 @@ class Page {
   }
 }
 
-/** What may be done on the page is known once the server has told. */
 async function start (): Promise<void> {
-  let page: Page | undefined
-  const connection = new Connection(() => page?.togglePause())
-  while (page === undefined) {
-    try {
-      page = new Page(await request<Health>('GET', 'health'), connection)
-    } catch (error) {
-      connection.show('lost', describe(error))
-      await new Promise(resolve => setTimeout(resolve, 2000))
-    }
+  const health = await untilReady()
+  try {
+    endBoot()
+    new Page(health) // eslint-disable-line no-new
+  } catch (error) {
+    tellFault(error)
+    throw error
   }
 }
 

@@ -1,22 +1,31 @@
-import { byId, setText } from './element.ts'
+import { byId, setAttribute, setText } from './element.ts'
 
+/** Milliseconds that a notice stays. */
 const shownFor = 8000
 
 const notice = byId('notice')
-const announcement = byId('announcement')
 let timer: ReturnType<typeof setTimeout> | undefined
 
-/** Tells a screen reader, when it has nothing else to say. */
+/**
+ * Tells a screen reader, once it has nothing else to say. What is outside an open dialog is hidden from it, so each dialog
+ * has a live region of its own.
+ */
 export function announce (text: string): void {
-  setText(announcement, text)
+  const regions = document.querySelectorAll('dialog:modal .announcement')
+  const region = regions[regions.length - 1] ?? byId('announcement')
+  // The same text twice is announced twice only if it is taken away in between.
+  if (region.textContent === text) region.textContent = ''
+  setText(region, text)
 }
 
-/** Tells how something ended that the operator did. */
+/** Tells how something has ended that the operator did. */
 export function notify (text: string, tone: 'good' | 'bad' = 'good'): void {
   clearTimeout(timer)
-  notice.dataset.tone = tone
-  notice.hidden = false
+  setAttribute(notice, 'data-tone', tone)
   setText(notice, text)
+  // It is above whatever has opened last, so it is not dimmed by a dialog's backdrop.
+  if (notice.matches(':popover-open')) notice.hidePopover()
+  notice.showPopover()
   announce(text)
-  timer = setTimeout(() => { notice.hidden = true }, shownFor)
+  timer = setTimeout(() => notice.hidePopover(), shownFor)
 }

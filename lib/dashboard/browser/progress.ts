@@ -1,5 +1,6 @@
 import { element, setAttribute, setText } from './element.ts'
 import { count, inline } from './format.ts'
+import { visible } from './name.ts'
 
 interface Bar { share: number, words: string }
 
@@ -21,7 +22,7 @@ function clamp (share: number): number {
   return Math.min(1, Math.max(0, share))
 }
 
-/** Shows a progress: a bar and what it stands for in words, or a short text. */
+/** Shows a progress: a bar and its numbers, or a short text. */
 export class Progress {
   readonly element: HTMLElement
   readonly #bar = element('progress', { max: '1', 'aria-label': 'Progress', hidden: true })
@@ -31,11 +32,15 @@ export class Progress {
     this.element = element('div', { class: 'progress-of' }, this.#bar, this.#words)
   }
 
-  update (progress: unknown): void {
+  get isBar () { return !this.#bar.hidden }
+
+  /** A task that has completed has no bar: one at 99 % would look as if it were stuck. */
+  update (progress: unknown, isCompleted: boolean): void {
     const bar = barOf(progress)
-    this.#bar.hidden = bar === undefined
+    this.#bar.hidden = bar === undefined || isCompleted
     if (bar !== undefined && this.#bar.value !== bar.share) this.#bar.value = bar.share
-    setText(this.#words, bar?.words ?? inline(progress))
-    setAttribute(this.element, 'title', inline(progress) || undefined)
+    const text = visible(inline(progress))
+    setText(this.#words, bar?.words ?? text)
+    setAttribute(this.element, 'title', text || undefined)
   }
 }

@@ -7,15 +7,18 @@ export interface Question {
   text: string
   yes: string
   no: string
+  /** What is done destroys nothing. */
+  isHarmless?: boolean
 }
 
-/** Asks before something is done that cannot be undone. Escape is a no, and so is Enter. */
-export function ask ({ title, text, yes, no }: Question): Promise<boolean> {
+/** Asks before something is done. Escape means no, and so does Enter. */
+export function ask ({ title, text, yes, no, isHarmless = false }: Question): Promise<boolean> {
   const keep = button(no, () => dialog.close())
   dialog.replaceChildren(element('div', { class: 'inside' },
     element('h2', { id: 'question-title' }, title),
     element('p', { id: 'question-text' }, text),
-    element('div', { class: 'buttons' }, keep, button(yes, () => dialog.close('yes'), { class: 'danger' }))
+    element('div', { class: 'buttons' }, keep, button(yes, () => dialog.close('yes'), { class: isHarmless ? 'primary' : 'danger' })),
+    element('p', { class: 'unseen announcement', role: 'status' })
   ))
   dialog.returnValue = ''
   dialog.showModal()

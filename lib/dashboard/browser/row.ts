@@ -1,52 +1,57 @@
 import { button, element, setAttribute, setText } from './element.ts'
 import { age, date } from './format.ts'
+import { inWords, showName, visible } from './name.ts'
 import { Progress } from './progress.ts'
-import { ageOf, type AnyTask, durationOf, isSettled, label, reasonOf } from './task.ts'
+import { ageOf, type AnyTask, durationOf, errorOf, isRetrying, label, reasonOf, startOf, statusOf } from './task.ts'
+
+/** Something that can be done to a task by a button in its row. */
+export interface RowAction {
+  label: string
+  run: (task: AnyTask) => void
+}
 
 export interface RowListener {
   onOpen: (task: AnyTask) => void
-  /** None: nothing can be cancelled here. */
-  onCancel?: ((task: AnyTask) => void) | undefined
+  /** What the button of a task does, if anything can be done. */
+  actionOf: (task: AnyTask) => RowAction | undefined
 }
 
 /** A task in the table. It is updated in place: whatever changes in it, nothing around it moves. */
 export class Row {
   readonly element: HTMLTableRowElement
   task: AnyTask
+  readonly #listener: RowListener
   readonly #status = element('span', { class: 'state' })
+  readonly #starts = element('span', { class: 'starts' })
   readonly #name: HTMLButtonElement
-  readonly #kind = cell('of-kind')
+  readonly #kind = element('span', { class: 'of-kind' })
   readonly #progress = new Progress()
+  readonly #error = element('span', { class: 'why' })
   readonly #age = cell('age')
   readonly #duration = cell('duration')
-  readonly #error = element('span')
-  readonly #cancel: HTMLButtonElement | undefined
+  readonly #button: HTMLButtonElement
+  #action: RowAction | undefined
 
-  constructor (task: AnyTask, { onOpen, onCancel }: RowListener) {
+  constructor (task: AnyTask, listener: RowListener) {
     this.task = task
-    this.#name = button('', () => onOpen(this.task), { class: 'open', 'aria-haspopup': 'dialog' })
-    if (onCancel !== undefined) {
-      this.#cancel = button('Cancel', () => this.#isCancellable && onCancel(this.task))
-    }
+    this.#listener = listener
+    this.#name = button('', () => listener.onOpen(this.task), { class: 'open', 'aria-haspopup': 'dialog' })
+    this.#button = button('', () => this.#action?.run(this.task))
     this.element = element('tr', { role: 'row' },
-      cell('status', this.#status),
-      element('th', { role: 'rowheader', scope: 'row', class: 'name' }, this.#name),
-      this.#kind,
-      cell('progress', this.#progress.element),
+      cell('status', this.#status, this.#starts),
+      element('th', { role: 'rowheader', scope: 'row', class: 'name' }, this.#name, this.#kind),
+      cell('what', this.#progress.element, this.#error),
       this.#age,
       this.#duration,
-      cell('error', this.#error),
-      cell('action', ...this.#cancel === undefined ? [] : [this.#cancel])
+      cell('action', this.#button)
     )
     this.element.addEventListener('click', ({ target }) => {
       const selects = getSelection()?.isCollapsed === false
-      if (!selects && (target as Element).closest('button') === null) onOpen(this.task)
+      if (!selects && (target as Element).closest('button') === null) listener.onOpen(this.task)
     })
-    // A button that has the focus stays, so that the focus does; it goes with the focus.
-    this.#cancel?.addEventListener('blur', () => this.#updateCancel())
+    // A button that has the focus stays as it is, so that the focus stays too.
+    this.#button.addEventListener('blur', () => this.#updateButton())
   }
-
-  get #isCancellable () { return !this.isGone && !isSettled(this.task) && this.task.status !== 'cancelling' }
 
   get isGone () { return this.element.classList.contains('gone') }
 
@@ -54,15 +59,15 @@ export class Row {
     this.task = task
     this.element.classList.remove('gone')
     setAttribute(this.element, 'data-status', task.status)
+    setAttribute(this.element, 'data-retrying', isRetrying(task))
     setAttribute(this.#status, 'data-status', task.status)
-    setText(this.#status, task.status)
-    setTextAndTitle(this.#name, label(task))
-    setTextAndTitle(this.#kind, task.kind ?? '')
-    this.#progress.update(task.progress)
-    setTextAndTitle(this.#error, reasonOf(task))
+    setText(this.#status, statusOf(task))
+    showName(this.#name, label(task))
+    showName(this.#kind, task.kind ?? '')
+    this.#updateWhat(task)
     setAttribute(this.#age, 'title', task.createdAt === undefined ? undefined : date(task.createdAt))
     this.tick(now)
-    this.#updateCancel()
+    this.#updateButton()
   }
 
   /** Updates what changes with time alone. */
@@ -71,35 +76,45 @@ export class Row {
     const added = ageOf(task, now)
     setText(this.#age, added === undefined ? '' : age(added))
     setText(this.#duration, durationOf(task, now))
+    setText(this.#starts, startOf(task, now))
   }
 
-  /** The task is in the list no more, while the row has to stay. */
+  /** The task is not in the list any more, but the row has to stay for now. */
   leave (): void {
     this.element.classList.add('gone')
-    this.#updateCancel()
+    this.#updateButton()
   }
 
   /** Moves the focus to what is in this row what `other` is in its own. */
   focusLike (other: Element): void {
-    const target = other === other.closest('tr')?.querySelector('.action button') ? this.#cancel : this.#name
-    if (target?.hidden === false) target.focus()
+    const isButton = other.closest('.action') !== null && !this.#button.hidden
+    if (isButton) this.#button.focus()
     else this.#name.focus()
   }
 
-  #updateCancel (): void {
-    if (this.#cancel === undefined) return
-    const can = this.#isCancellable
-    this.#cancel.hidden = !can && document.activeElement !== this.#cancel
-    setAttribute(this.#cancel, 'aria-disabled', can ? undefined : 'true')
-    setAttribute(this.#cancel, 'aria-label', `Cancel ${label(this.task)}`)
+  /** An error takes the place of a progress, unless that is a bar: both together tell how far it came. */
+  #updateWhat (task: AnyTask): void {
+    const text = reasonOf(task)
+    this.#progress.update(task.progress, task.status === 'completed')
+    this.#progress.element.hidden = errorOf(task) !== undefined && !this.#progress.isBar
+    const shown = visible(text.slice(0, 1000))
+    setText(this.#error, shown)
+    setAttribute(this.#error, 'title', shown || undefined)
+  }
+
+  #updateButton (): void {
+    const action = this.isGone ? undefined : this.#listener.actionOf(this.task)
+    const isKept = document.activeElement === this.#button && action?.label !== this.#action?.label
+    setAttribute(this.#button, 'aria-disabled', isKept ? 'true' : undefined)
+    if (isKept) return
+    this.#action = action
+    this.#button.hidden = action === undefined
+    if (action === undefined) return
+    setText(this.#button, action.label)
+    setAttribute(this.#button, 'aria-label', `${action.label} ${inWords(label(this.task))}`)
   }
 }
 
 function cell (name: string, ...children: Node[]): HTMLTableCellElement {
   return element('td', { role: 'cell', class: name }, ...children)
-}
-
-function setTextAndTitle (node: Element, text: string): void {
-  setText(node, text)
-  setAttribute(node, 'title', text || undefined)
 }

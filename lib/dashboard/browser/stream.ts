@@ -1,27 +1,31 @@
-import { describe, ReplyError, request } from './api.ts'
+import { describe, ReplyError, request, type Trouble, troubleIn } from './api.ts'
 
-export type ConnectionState = 'connecting' | 'live' | 'polling' | 'paused' | 'lost'
+/** `unread`: the server answers, but cannot read what is asked for. The four kinds of trouble are told apart in `api.ts`. */
+export type ConnectionState = 'connecting' | 'live' | 'polling' | 'paused' | 'unread' | Trouble
 
-/** Where what is watched is found: its list, and the events that tell it again, if there are any. */
+/** Where the list is, and the stream of events that repeats it, if there is one. */
 export interface Paths { list: string, events?: string }
 
 export interface StreamListener<Frame> {
   paths: () => Paths
   onFrame: (frame: Frame) => void
   onState: (state: ConnectionState, reason?: string) => void
-  /** The server answers, but with an error. Says whether that was dealt with; else it counts as a lost connection. */
-  onRefused: (error: ReplyError) => boolean
+  /** The list cannot be read. Returns true if the connection itself is fine; the list is then asked for again later. */
+  onFailure: (error: unknown) => boolean
 }
 
-const patience = 5000
+/** Milliseconds until the first event, before the page polls instead. */
+const firstEventWithin = 5000
+/** A stream that ends sooner is cut off by something on the way. */
 const shortestStream = 2000
 const retryStreamAfter = 30_000
 const longestRetry = 10_000
 
 /**
- * Keeps the page up to date: by server-sent events where the server takes one more stream, by polling where it does not.
- * A lost connection is tried again until it is back. A page that nobody sees watches nothing: it would take up one of the
- * few streams of the server, and one of the six connections that a browser opens to it.
+ * Keeps the page up to date: by server-sent events if the server has a stream left, else by polling. If the connection is
+ * lost, it tries again until it is back. It does not repeat what the server refuses, nor goes on for someone who is signed
+ * out. A page that nobody sees does not ask: it would take one of the server's few streams and one of the browser's six
+ * connections.
  */
 export class Stream<Frame> {
   interval = 1000
@@ -39,7 +43,7 @@ export class Stream<Frame> {
     addEventListener('online', () => this.#goOn())
     addEventListener('offline', () => {
       this.#stop()
-      this.#lost('This device is offline.')
+      this.#lost('away', 'This device is offline.')
     })
   }
 
@@ -57,7 +61,7 @@ export class Stream<Frame> {
     this.restart()
   }
 
-  /** Watches what the paths now say. While paused, shows it once. */
+  /** Asks for what the paths now say. While paused, it asks once. */
   restart (): void {
     this.#stop()
     if (document.hidden) return
@@ -82,9 +86,8 @@ export class Stream<Frame> {
   #open (list: string, events: string): void {
     let openedAt = Infinity
     const source = this.#source = new EventSource(events)
-    // An EventSource does not tell why it fails: a request of the list does. A stream that was open has ended as all do
-    // after a while, or with its server. One that never opened was refused, or a proxy on the way keeps its events back,
-    // or cuts off what takes long.
+    // An EventSource does not tell why it fails, a request of the list does. A stream that was open ends after a while, or
+    // with its server. One that never opened was refused, or a proxy keeps its events back or cuts it off.
     const failed = () => {
       this.#stop()
       const now = performance.now()
@@ -97,13 +100,13 @@ export class Stream<Frame> {
       clearTimeout(this.#timer)
       this.#arrived('live', JSON.parse(event.data))
     })
-    this.#timer = setTimeout(failed, patience)
+    this.#timer = setTimeout(failed, firstEventWithin)
   }
 
   async #poll (list: string, events?: string): Promise<void> {
     const { signal } = this.#request = new AbortController()
     try {
-      const frame = await request<Frame>('GET', list, signal)
+      const frame = await request<Frame>('GET', list, { signal })
       if (signal.aborted) return
       const polls = events === undefined || this.#isRefused
       this.#arrived(this.#paused ? 'paused' : polls ? 'polling' : 'live', frame)
@@ -112,15 +115,17 @@ export class Stream<Frame> {
       else this.#open(list, events)
     } catch (error) {
       if (signal.aborted) return
-      this.#refusedAt = -Infinity
-      if (error instanceof ReplyError && this.#listener.onRefused(error)) {
-        if (signal.aborted) return
-        this.#listener.onState(this.#paused ? 'paused' : 'polling')
-        this.#later(longestRetry)
-      } else {
-        this.#lost(describe(error))
-      }
+      this.#failed(error, signal)
     }
+  }
+
+  #failed (error: unknown, signal: AbortSignal): void {
+    const isHandled = this.#listener.onFailure(error)
+    if (signal.aborted) return // the listener has asked for something else
+    if (!isHandled) return this.#lost(troubleIn(error), describe(error), error instanceof ReplyError ? error.retryAfter : undefined)
+    this.#refusedAt = -Infinity
+    this.#listener.onState(this.#paused ? 'paused' : 'unread')
+    this.#later(longestRetry)
   }
 
   #later (ms: number): void {
@@ -134,8 +139,9 @@ export class Stream<Frame> {
     this.#listener.onFrame(frame)
   }
 
-  #lost (reason: string): void {
-    if (!this.#paused) this.#listener.onState('lost', reason)
-    this.#later(Math.min(longestRetry, 1000 * 2 ** this.#failures++))
+  #lost (trouble: Trouble, reason: string, retryAfter = 0): void {
+    this.#refusedAt = -Infinity
+    this.#listener.onState(trouble, reason)
+    if (trouble === 'away') this.#later(Math.max(retryAfter, Math.min(longestRetry, 1000 * 2 ** this.#failures++)))
   }
 }

@@ -1,4 +1,4 @@
-import { byId, setText } from './element.ts'
+import { byId, setAttribute, setText } from './element.ts'
 import { plural } from './format.ts'
 import { Row, type RowListener } from './row.ts'
 import { type AnyTask, key } from './task.ts'
@@ -35,9 +35,15 @@ export class Table {
     this.#arrange(this.#rows.size > 0 && this.#isHeld)
   }
 
+  /** Another list is asked for. What is shown is the old one until that comes. */
+  wait (): void {
+    setAttribute(byId('tasks'), 'aria-busy', 'true')
+  }
+
   /** Shows other tasks: whatever has the focus or the pointer, it has asked for them. */
   replace (tasks: AnyTask[]): void {
     this.#tasks = tasks
+    setAttribute(byId('tasks'), 'aria-busy', undefined)
     this.#arrange(false)
   }
 

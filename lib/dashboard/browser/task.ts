@@ -1,8 +1,20 @@
-import type { FleetTaskRow, Status, TaskRow } from '../wire.ts'
-import { duration, elapsed } from './format.ts'
+import type { ErrorState, FleetTaskRow, Status, TaskRow } from '../wire.ts'
+import { duration, elapsed, until } from './format.ts'
+import { reason, type Told } from './why.ts'
 
 /** A task of this process, or one of the fleet. */
 export type AnyTask = TaskRow | FleetTaskRow
+
+export interface Worker { host: string, pid: number }
+
+/** A run of a task that has ended. */
+export interface Attempt {
+  attempt: number
+  startedAt?: string | undefined
+  endedAt: string
+  worker?: Worker | null | undefined
+  error?: ErrorState | null | undefined
+}
 
 /** The statuses, in the order in which an operator asks for them. */
 export const statuses: readonly Status[] = ['running', 'cancelling', 'deferred', 'failed', 'cancelled', 'completed']
@@ -11,7 +23,7 @@ export function isSettled (task: AnyTask): boolean {
   return task.status === 'completed' || task.status === 'failed' || task.status === 'cancelled'
 }
 
-/** What a task is called: its name, or `#` and its number. */
+/** The name of a task, or `#` and its number. */
 export function label ({ id, name }: AnyTask): string {
   return name || `#${String(id ?? '?').replace(/^.*-/, '')}`
 }
@@ -21,31 +33,58 @@ export function key (task: AnyTask): string {
   return isOfFleet(task) ? task.name : task.id
 }
 
-/** Where a task is read and cancelled. The id of one of the fleet tells it from others that have had its name. */
-export function path (task: AnyTask): string {
-  if (!isOfFleet(task)) return `tasks/${encodeURIComponent(task.id)}`
+/** Where a task is read and changed. The id of a task of the fleet tells it from others that have had its name. */
+export function path (task: AnyTask, verb = ''): string {
+  if (!isOfFleet(task)) return `tasks/${encodeURIComponent(task.id)}${verb && `/${verb}`}`
   const { kind, name, id } = task
-  return `kinds/task?${new URLSearchParams({ kind, name, ...id === undefined ? {} : { id: String(id) } })}`
+  return `kinds/${verb || 'task'}?${new URLSearchParams({ kind, name, ...id === undefined ? {} : { id: String(id) } })}`
 }
 
-function isOfFleet (task: AnyTask): task is FleetTaskRow {
+export function isOfFleet (task: AnyTask): task is FleetTaskRow {
   return typeof task.id !== 'string'
 }
 
-/** How long ago a task was added, if that is told. */
+/** Milliseconds since a task was added, if that is known. */
 export function ageOf (task: AnyTask, now: number): number | undefined {
   return task.createdAt === undefined ? undefined : Math.max(0, now - Date.parse(task.createdAt))
 }
 
-/** How long a task ran, or has been running, if it has started. */
-export function durationOf ({ startedAt, settledAt }: AnyTask, now: number): string {
-  if (startedAt === undefined) return ''
+/** How long a task ran, or has been running. Empty if it has not started, or waits for its next attempt. */
+export function durationOf ({ startedAt, settledAt, status }: AnyTask, now: number): string {
+  if (startedAt === undefined || status === 'deferred') return ''
   const start = Date.parse(startedAt)
   return settledAt === undefined ? elapsed(now - start) : duration(Date.parse(settledAt) - start)
 }
 
-/** Why a task failed or was cancelled, in a line. In lists a long error comes as a text that is cut. */
-export function reasonOf ({ error }: AnyTask): string {
-  if (error === undefined || error === null) return ''
-  return typeof error === 'string' ? error : error.message || error.name
+/** The runs of a task that have ended, oldest first. */
+export function attemptsOf ({ attempts }: AnyTask): Attempt[] {
+  return Array.isArray(attempts) ? attempts : []
+}
+
+/** A task that has failed and waits for its next attempt. */
+export function isRetrying (task: AnyTask): boolean {
+  return task.status === 'deferred' && typeof task.attempt === 'number' && task.attempt > 0 && errorOf(task) !== undefined
+}
+
+/** The status in words: `retrying 2/5` for a task that waits for its second attempt of five. */
+export function statusOf (task: AnyTask): string {
+  if (!isRetrying(task)) return task.status
+  const next = (task.attempt as number) + 1
+  return typeof task.maxAttempts === 'number' ? `retrying ${next}/${task.maxAttempts}` : 'retrying'
+}
+
+/** When a deferred task starts: `in 4 m`. Empty if it may start at once, or has started. */
+export function startOf ({ status, startsAt }: AnyTask, now: number): string {
+  return status === 'deferred' && typeof startsAt === 'string' ? until(Date.parse(startsAt) - now) : ''
+}
+
+/** What a task has failed with, or its last attempt. */
+export function errorOf ({ error }: AnyTask): Told | undefined {
+  return error ?? undefined
+}
+
+/** Why a task failed or was cancelled, in one line. In lists, a long error comes as a text that is cut. */
+export function reasonOf (task: AnyTask): string {
+  const error = errorOf(task)
+  return error === undefined ? '' : reason(error)
 }

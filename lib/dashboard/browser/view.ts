@@ -51,6 +51,11 @@ export function taskPathOf (fleet: string | undefined, task: string): string {
   return fleet === undefined ? `tasks/${encodeURIComponent(task)}` : `kinds/task?${queryOf({ kind: fleet, name: task })}`
 }
 
+/** Whether two views show the same list, whatever task is open. */
+export function isSameList (view: View, other: View): boolean {
+  return urlOf({ ...view, task: undefined }) === urlOf({ ...other, task: undefined })
+}
+
 /** Whether a view leaves tasks out. */
 export function isFiltered (view: View): boolean {
   return view.status !== undefined || (view.fleet === undefined && (view.kind !== undefined || view.name !== ''))
