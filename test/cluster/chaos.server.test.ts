@@ -1,11 +1,9 @@
 import t from 'tap'
 import { chaos } from './chaos/chaos.ts'
-import { whatIsMissing } from './fixtures/servers.ts'
+import { skipWithout } from './fixtures/servers.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
-  const missing = whatIsMissing(name, { own: true })
-  const skip = missing !== undefined && process.env.CI !== 'true' ? missing : false
-
+  const skip = skipWithout(name, { own: true })
   t.test(`a short chaos run on ${name}: every task ends once, none is lost, no name is held twice`, { skip }, async t => {
     const { counts, problems } = await chaos(name, { tasks: 300, killEvery: 1000, timeout: 120_000 })
     t.strictSame(problems, [], JSON.stringify(counts))

@@ -7,18 +7,10 @@ import cluster from '../../lib/cluster/index.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
 import { Journal } from './fixtures/journal.ts'
-import { startServer, whatIsMissing } from './fixtures/servers.ts'
+import { skipWithout, startServer } from './fixtures/servers.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
-  const missing = whatIsMissing(name, { own: true })
-  if (missing !== undefined && process.env.CI !== 'true') {
-    t.test(name, { skip: missing }, () => {})
-    continue
-  }
-
-  t.test(name, async t => {
-    if (missing !== undefined) throw new Error(missing)
-
+  t.test(name, { skip: skipWithout(name, { own: true }) }, async t => {
     /** An app on a server that it may lose, and what it logs. */
     async function buildApp (t: Parameters<typeof processEvents>[0], url: string, work: (task: any) => unknown, options = {}) {
       const lines: any[] = []

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Reach } from '../../lib/cluster/bullmq/reach.ts'
 import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
-import { startServer, whatIsMissing } from './fixtures/servers.ts'
+import { skipWithout, startServer } from './fixtures/servers.ts'
 
-const missing = whatIsMissing('redis')
-const skip = missing !== undefined && process.env.CI !== 'true' ? missing : false
+const skip = skipWithout('redis')
 
 async function buildReach (t: Test, timeout: number) {
   const server = await startServer('redis')

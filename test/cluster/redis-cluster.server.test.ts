@@ -6,10 +6,9 @@ import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { freePort } from './fixtures/server-process.ts'
-import { startServer, whatIsMissing } from './fixtures/servers.ts'
+import { skipWithout, startServer } from './fixtures/servers.ts'
 
-const missing = whatIsMissing('redis', { own: true })
-const skip = missing !== undefined && process.env.CI !== 'true' ? missing : false
+const skip = skipWithout('redis', { own: true })
 
 /** A Redis Cluster of one node, which has all slots. */
 async function startCluster () {

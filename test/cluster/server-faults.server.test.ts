@@ -10,19 +10,11 @@ import tasks from '../../index.ts'
 import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
 import type { ServerProcess } from './fixtures/server-process.ts'
-import { startServer, whatIsMissing, type ServerName } from './fixtures/servers.ts'
+import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
 import { WorkerProcess } from './fixtures/worker-process.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
-  const missing = whatIsMissing(name, { own: true })
-  if (missing !== undefined && process.env.CI !== 'true') {
-    t.test(name, { skip: missing }, () => {})
-    continue
-  }
-
-  t.test(name, async t => {
-    if (missing !== undefined) throw new Error(missing)
-
+  t.test(name, { skip: skipWithout(name, { own: true }) }, async t => {
     async function ownServer (t: Test) {
       const server = await startServer(name, { own: true })
       t.teardown(server.remove)

@@ -4,7 +4,7 @@ import tasks from '../../index.ts'
 import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import dashboard, { type DashboardAuthorize, type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import type { FleetKinds, FleetList, FleetTaskRow } from '../../lib/dashboard/wire.ts'
-import { startServer, whatIsMissing } from '../cluster/fixtures/servers.ts'
+import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
 import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
@@ -193,11 +193,7 @@ t.test('of a kind as a whole authorize is asked by its name', async t => {
   t.strictSame(asked, [['view', 'report', undefined], ['view', 'mail', undefined]])
 })
 
-const missing = whatIsMissing('redis', { own: true })
-
-t.test('with a server', { skip: process.env.CI !== 'true' && missing !== undefined && missing }, async t => {
-  if (missing !== undefined) throw new Error(missing)
-
+t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t => {
   t.test('what runs in another process is seen and cancelled', async t => {
     const { url: connection, remove } = await startServer('redis', { own: true })
     t.teardown(remove)

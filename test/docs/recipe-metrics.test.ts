@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import metrics from '../../examples/metrics.ts'
 import tasks from '../../index.ts'
 import cluster from '../../lib/cluster/index.ts'
-import { startServer, whatIsMissing } from '../cluster/fixtures/servers.ts'
+import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 
 async function measuredApp (t: Test, registry = new Registry(), options = {}) {
@@ -131,7 +131,7 @@ t.test('the tasks of a fleet are counted at each scrape, by kind', async t => {
   t.ok((await scrape()).includes('fastify_tasks_fleet{kind="report",status="failed"} 1'))
 })
 
-t.test('while the server of the fleet is away, the other metrics are scraped', { skip: process.env.CI !== 'true' && (whatIsMissing('redis', { own: true }) ?? false) }, async t => {
+t.test('while the server of the fleet is away, the other metrics are scraped', { skip: skipWithout('redis', { own: true }) }, async t => {
   const server = await startServer('redis', { own: true })
   t.teardown(server.remove)
   const lines: string[] = []

@@ -4,10 +4,10 @@ import t from 'tap'
 import readiness from '../../examples/readiness.ts'
 import tasks from '../../index.ts'
 import cluster from '../../lib/cluster/index.ts'
-import { startServer, whatIsMissing } from '../cluster/fixtures/servers.ts'
+import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
-  const skip = process.env.CI !== 'true' && (whatIsMissing(name, { own: true }) ?? false)
+  const skip = skipWithout(name, { own: true })
   t.test(`${name}: a process is ready while its server answers, and again when it is back`, { skip }, async t => {
     const server = await startServer(name, { own: true })
     t.teardown(server.remove)
