@@ -65,6 +65,12 @@ export class TaskLists {
     return this.#live.toArray().concat(this.#unlisted.toArray(), this.#runs.toArray())
   }
 
+  /** Returns true if a task is in `tasks`. */
+  has (task: Task): boolean {
+    this.#expire()
+    return this.#isListed(task)
+  }
+
   find (name: string): Task | undefined {
     this.#expire()
     return this.#names.get(name)

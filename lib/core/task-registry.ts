@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
-import type { CancelTaskOptions, GetTaskOptions, TaskOptions, TaskReply, Tasks, TaskStatus, TaskWork } from '../../types/index.ts'
+import type { CancelTaskOptions, GetTaskOptions, Task as PublicTask, TaskOptions, TaskReply, Tasks, TaskStatus, TaskWork } from '../../types/index.ts'
 import { AbortError, onceAborted } from './abort.ts'
 import { now } from './clock.ts'
 import {
@@ -95,6 +95,11 @@ export class TaskRegistry implements TaskOwner {
   /** The tasks, those that have settled first. Cheaper than an iteration, as it does not sort. */
   walk (): Task[] {
     return this.#lists.toArray()
+  }
+
+  /** Returns true if a task is in `tasks`. */
+  has (task: PublicTask): boolean {
+    return this.#lists.has(task as Task)
   }
 
   add<T> (app: FastifyInstance, work: TaskWork<T>, options: TaskOptions = {}): Task<T> {
