@@ -5,18 +5,22 @@ import type { Task } from './index.ts'
  * What someone is about to do on the dashboard.
  *
  * - `view`: see a task in lists and counts, or look at it
- * - `cancel`: cancel it
- * - `purge`: drop it, once it has settled
+ * - `inspect`: read its data and result, the stack and the causes of its error
+ * - `cancel`: cancel it, or many of a kind
+ * - `retry`: run a settled task of the fleet again, or many of a kind
+ * - `promote`: start a delayed task of the fleet at once
+ * - `purge`: drop it once it has settled, or many of a kind
  * - `pause`: pause or resume a kind of the fleet
+ * - `schedule`: run a schedule of the fleet now, or remove it
  */
-export type DashboardAction = 'view' | 'cancel' | 'purge' | 'pause'
+export type DashboardAction = 'view' | 'inspect' | 'cancel' | 'retry' | 'promote' | 'purge' | 'pause' | 'schedule'
 
 /** A hook that lets people in, or replies or throws. */
 export type DashboardHook = (...args: Parameters<onRequestHookHandler>) => void | Promise<unknown>
 
 /**
  * What `authorize` is asked about: a task of this process, or one of the fleet. For a kind of the fleet as a whole (its
- * counts and schedules, pausing, purging) only `kind` is told.
+ * counts, chart and schedules, pausing, everything done to many at once) it has only `kind`. For the chart of this process it is empty.
  */
 export type DashboardSubject = Partial<Pick<Task,
   'id' | 'name' | 'kind' | 'data' | 'status' | 'settled' | 'progress' | 'result' | 'error' | 'createdAt' | 'startedAt' | 'settledAt'>>
@@ -34,18 +38,27 @@ export interface FastifyTasksDashboardOptions {
    */
   onRequest: DashboardHook | DashboardHook[] | false
   /**
-   * Whether whoever sends the request may do this with this task; asked for every task that would be shown, so keep it
-   * quick. Anything but `true` is a no: 403 with `FST_ERR_TASK_FORBIDDEN`. What may not be viewed is not listed, counted or
+   * Whether the sender of the request may do this with this task. It is asked about every task that would be shown, up to 100
+   * at the same time if it answers with promises. A list waits for its answers for a second, and then tells how many are
+   * missing. Anything but `true` is a no: 403 with `FST_ERR_TASK_FORBIDDEN`. What may not be viewed is not listed, counted or
    * found. Default: everyone whom `onRequest` lets in may do everything
    */
   authorize?: DashboardAuthorize | undefined
   /** `true` registers no route that changes anything. Default: false */
   readOnly?: boolean | undefined
+  /**
+   * Whether the details of a task show its data and result, and the stack and causes of its error, to whom `authorize` allows
+   * `inspect`. Default: true, but false where `serialize` is given, which may have been made to leave them out
+   */
+  inspect?: boolean | undefined
   /** Milliseconds between two snapshots for those who watch, at least; a snapshot that takes long makes it longer. Default: 1000 */
   interval?: number | undefined
   /** Pages that may watch at once; one more gets a 503, and polls. Default: 20 */
   maxStreams?: number | undefined
-  /** Origins to trust beside one's own, for proxies that rewrite `Host`: `['https://ops.example.com']`. Default: none */
+  /**
+   * Origins to trust beside one's own, for proxies that change `Host`: `['https://ops.example.com']`. Where `onRequest` is
+   * `false`, also the hosts under which the page answers beside addresses, `localhost` and names without a dot. Default: none
+   */
   origins?: string[] | undefined
   /** The page's title. Default: 'Tasks' */
   title?: string | undefined

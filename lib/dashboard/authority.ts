@@ -1,17 +1,34 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { DashboardAction, DashboardSubject, FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
+import { isThenable } from '../core/thenable.ts'
 import { FST_ERR_TASK_FORBIDDEN } from './errors.ts'
+import { Round } from './round.ts'
+import type { Action } from './wire.ts'
 
 /** Milliseconds that asking may hold up the event loop at a time. */
 const SLICE = 5
 
-/** Who may do what: `authorize`, or everyone everything. */
+/** Milliseconds that a list waits for answers about its tasks. */
+const PATIENCE = 1000
+
+/** Subjects of which something is allowed, and how many there are about which `authorize` has not answered yet. */
+export interface Allowed<Subject> {
+  allowed: Subject[]
+  pending: number
+}
+
+/** Who may do what: asks `authorize`. Without it everyone may do everything. */
 export class Authority {
   readonly #authorize: FastifyTasksDashboardOptions['authorize']
+  /** The actions that this dashboard has routes for. */
+  readonly #actions: ReadonlySet<Action>
+  /** What is asked for a stream, by its request. */
+  readonly #rounds = new WeakMap<FastifyRequest, Map<DashboardAction, Round>>()
 
-  constructor (authorize: FastifyTasksDashboardOptions['authorize']) {
+  constructor (authorize: FastifyTasksDashboardOptions['authorize'], actions: Iterable<Action>) {
     this.#authorize = authorize
+    this.#actions = new Set(actions)
   }
 
   /** Whether everyone may do everything. */
@@ -25,19 +42,62 @@ export class Authority {
     if (!await this.may(request, action, subject)) throw new FST_ERR_TASK_FORBIDDEN(action)
   }
 
+  /** Those of the actions that the caller may do with a subject. */
+  async actions (request: FastifyRequest, subject: DashboardSubject, actions: readonly Action[]): Promise<Action[]> {
+    const possible = this.possible(actions)
+    const answers = await Promise.all(possible.map(action => this.may(request, action, subject)))
+    return possible.filter((_, i) => answers[i])
+  }
+
+  /** Those of the actions that this dashboard has routes for. */
+  possible (actions: readonly Action[]): Action[] {
+    return actions.filter(action => this.#actions.has(action))
+  }
+
   /** Those of the subjects that this may be done with. */
-  async filter<Subject extends DashboardSubject> (request: FastifyRequest, action: DashboardAction, subjects: Subject[]): Promise<Subject[]> {
-    if (this.#authorize === undefined) return subjects
-    const allowed = []
+  async filter<Subject extends DashboardSubject> (request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[]): Promise<Subject[]> {
+    const { allowed } = await this.#ask(request, action, subjects, new Round(Infinity))
+    return allowed
+  }
+
+  /**
+   * Those of the subjects that this may be done with, as far as that is known after a second. For a stream, what is answered
+   * later counts in its next list.
+   */
+  async filterSoon<Subject extends DashboardSubject> (request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[]): Promise<Allowed<Subject>> {
+    const rounds = this.#rounds.get(request)
+    const round = rounds?.get(action) ?? new Round(PATIENCE)
+    rounds?.delete(action)
+    const answer = await this.#ask(request, action, subjects, round)
+    if (round.isLate) this.#rounds.set(request, (rounds ?? new Map<DashboardAction, Round>()).set(action, round))
+    return answer
+  }
+
+  /** Asks about the last subject first: the tasks that a list begins with are the last of all. */
+  async #ask<Subject extends DashboardSubject> (
+    request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[], round: Round
+  ): Promise<Allowed<Subject>> {
+    const authorize = this.#authorize
+    if (authorize === undefined) return { allowed: [...subjects], pending: 0 }
+    const plain: boolean[] = []
     let until = performance.now() + SLICE
-    for (const subject of subjects) {
-      const answer = this.#authorize(request, action, subject)
+    for (let i = subjects.length - 1; i >= 0; i--) {
+      const subject = subjects[i]!
+      if (round.skips(subject)) continue
+      const answer: unknown = authorize(request, action, subject)
       // An await for each of 100,000 plain answers would cost more than the answers.
-      if ((typeof answer === 'boolean' ? answer : await answer) === true) allowed.push(subject)
+      if (isThenable(answer)) await round.add(subject, answer as PromiseLike<boolean>)
+      else plain[i] = answer === true
       if (performance.now() < until) continue
       await turn()
       until = performance.now() + SLICE
     }
-    return allowed
+    await round.wait()
+    const answers = subjects.map((subject, i) => plain[i] ?? round.answer(subject))
+    round.close(subjects.filter((_, i) => plain[i] === undefined))
+    return {
+      allowed: subjects.filter((_, i) => answers[i]),
+      pending: answers.filter(answer => answer === undefined).length
+    }
   }
 }

@@ -8,7 +8,7 @@ export const FST_ERR_TASK_DASHBOARD_OPEN = createError<'FST_ERR_TASK_DASHBOARD_O
   TypeError
 )
 
-/** `authorize` says no. 403 */
+/** `authorize` does not allow it. 403 */
 export const FST_ERR_TASK_FORBIDDEN = createError<'FST_ERR_TASK_FORBIDDEN', 403, [action: string]>(
   'FST_ERR_TASK_FORBIDDEN',
   'You may not %s this',
@@ -22,11 +22,18 @@ export const FST_ERR_TASK_CROSS_SITE = createError<'FST_ERR_TASK_CROSS_SITE', 40
   403
 )
 
-/** The cursor is of another process, or of this one before it was started again. 400 */
-export const FST_ERR_TASK_STALE_CURSOR = createError<'FST_ERR_TASK_STALE_CURSOR', 400, []>(
+/** A dashboard with `onRequest: false` was asked under a host name that is not its own. 403 */
+export const FST_ERR_TASK_HOST = createError<'FST_ERR_TASK_HOST', 403, [host: string]>(
+  'FST_ERR_TASK_HOST',
+  'The dashboard is open to everyone and does not answer for the host "%s": name its origin in the option origins',
+  403
+)
+
+/** The cursor was made by another process, or by this one before it was restarted. 410 */
+export const FST_ERR_TASK_STALE_CURSOR = createError<'FST_ERR_TASK_STALE_CURSOR', 410, []>(
   'FST_ERR_TASK_STALE_CURSOR',
   'The cursor is of another process: begin with the first page',
-  400
+  410
 )
 
 /** As many pages watch as `maxStreams` allows. 503 */

@@ -1,18 +1,17 @@
-import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
+import { version } from './built.ts'
 import type { Settings } from './options.ts'
+import { sendJson } from './replies.ts'
 import type { TaskLists } from './task-lists.ts'
 import type { Health } from './wire.ts'
 
-const { version } = createRequire(import.meta.url)('fastify-tasks/package.json')
-
 /** Tells which process this is, and how the dashboard is set. */
-export function routeHealth (app: FastifyInstance, lists: TaskLists, { title, readOnly, interval }: Settings): void {
-  app.get('/health', async (request): Promise<Health> => ({
+export function routeHealth (app: FastifyInstance, lists: TaskLists, { title, readOnly, inspect, interval }: Settings): void {
+  app.get('/health', async (request, reply) => sendJson(reply, JSON.stringify({
     title,
     readOnly,
-    inspect: false,
+    inspect,
     interval,
     fleet: app.hasDecorator('cluster'),
     instance: lists.instance,
@@ -22,5 +21,5 @@ export function routeHealth (app: FastifyInstance, lists: TaskLists, { title, re
     uptime: process.uptime(),
     versions: { node: process.version, fastify: app.version, 'fastify-tasks': version },
     counts: await lists.counts(request)
-  }))
+  } satisfies Health)))
 }

@@ -5,15 +5,23 @@ import { registryOf } from '../core/task-registry.ts'
 import { readAssets } from './assets.ts'
 import { Authority } from './authority.ts'
 import { routeEvents } from './events.ts'
-import { routeFleet, routeFleetChanges } from './fleet.ts'
+import { routeFailures } from './failures.ts'
+import { routeFleet } from './fleet.ts'
+import { routeFleetChanges } from './fleet-changes.ts'
+import { FleetTasks, routeFleetTasks } from './fleet-tasks.ts'
 import { routeHealth } from './health.ts'
+import { routeHistory } from './history.ts'
+import { routeInspection } from './inspection.ts'
 import { Live } from './live.ts'
 import { checkOptions } from './options.ts'
 import { routePage } from './page.ts'
+import { Recent } from './recent.ts'
+import { isolateRoutes } from './replies.ts'
 import { secure } from './security.ts'
 import { shownBy } from './shown.ts'
 import { TaskLists } from './task-lists.ts'
 import { routeTaskChanges, routeTasks } from './tasks.ts'
+import type { Action } from './wire.ts'
 
 export * as errors from './errors.ts'
 export type * from '../../types/dashboard.ts'
@@ -21,30 +29,39 @@ export type * from '../../types/dashboard.ts'
 /** How long a stream lasts, and how long it may be silent. */
 const STREAM = { lifetime: 5 * 60_000, heartbeat: 15_000 }
 
+const changes: Action[] = ['cancel', 'retry', 'promote', 'purge', 'pause', 'schedule']
+
 async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOptions) {
   const settings = checkOptions(options)
+  const { readOnly, inspect } = settings
   const assets = await readAssets(settings.title)
-  const authority = new Authority(settings.authorize)
+  const tasks = registryOf(app.tasks)
+  const authority = new Authority(settings.authorize, [...readOnly ? [] : changes, ...inspect ? ['inspect' as const] : []])
   const show = shownBy(settings.serialize, app.log)
-  const lists = new TaskLists(registryOf(app.tasks), authority, show)
+  const lists = new TaskLists(tasks, authority, show)
   const live = new Live(views => lists.listsJson(views), { ...settings, ...STREAM })
+  const recent = new Recent(settings.interval)
+  const fleetTasks = new FleetTasks(app, authority, show, recent)
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)
-  // They are no part of the API that @fastify/swagger documents.
-  app.addHook('onRoute', route => { route.schema = Object.assign({ hide: true }, route.schema) })
-  // Before the routes, for it guards those that come after it.
+  // Both before the routes, since they apply to the routes that come after them.
+  isolateRoutes(app)
   secure(app, settings)
   routePage(app, assets)
   routeHealth(app, lists, settings)
   routeTasks(app, lists)
   routeEvents(app, live, lists.instance)
-  routeFleet(app, authority, show)
-  if (settings.readOnly) return
+  routeHistory(app, tasks, authority)
+  routeFleet(app, authority, recent)
+  routeFleetTasks(app, authority, fleetTasks)
+  routeFailures(app, lists, authority, fleetTasks, recent)
+  if (inspect) routeInspection(app, lists, authority)
+  if (readOnly) return
   routeTaskChanges(app, lists, authority)
-  routeFleetChanges(app, authority, show)
+  routeFleetChanges(app, authority, fleetTasks, recent)
 }
 
-/** A page on which operators see what runs, and stop it: `app.register(dashboard, { prefix: '/admin/tasks', onRequest: app.basicAuth })`. */
+/** A page on which operators see what runs and what has failed, and act on it: `app.register(dashboard, { prefix: '/admin/tasks', onRequest: app.basicAuth })`. */
 export default fp(dashboard, {
   fastify: '5.x',
   name: 'fastify-tasks-dashboard',

@@ -4,7 +4,7 @@ import { FST_ERR_TASK_DASHBOARD_OPEN } from './errors.ts'
 
 const isFunction = (value: unknown) => typeof value === 'function'
 
-/** Whether a text is an origin as browsers send it: no path, no default port, nothing in capitals. */
+/** Whether a value is an origin as browsers send it: without path, default port and capitals. */
 function isOrigin (text: unknown): boolean {
   return typeof text === 'string' && URL.canParse(text) && new URL(text).origin === text
 }
@@ -16,6 +16,7 @@ const rules: Rules<FastifyTasksDashboardOptions> = {
   },
   authorize: callback,
   readOnly: flag,
+  inspect: flag,
   interval: {
     expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`,
     test: value => typeof value === 'number' && value > 0 && value <= MAX_DELAY
@@ -35,7 +36,8 @@ export type Settings = ReturnType<typeof checkOptions>
 export function checkOptions (options: FastifyTasksDashboardOptions) {
   checkPlugin(options, rules, 'fastify-tasks/dashboard')
   const { onRequest, authorize, readOnly = false, interval = 1000, maxStreams = 20, origins = [], title = 'Tasks', serialize } = options
+  const { inspect = serialize === undefined } = options
   const hooks: DashboardHook[] = onRequest === false ? [] : [onRequest ?? []].flat()
   if (onRequest !== false && hooks.length === 0) throw new FST_ERR_TASK_DASHBOARD_OPEN()
-  return { hooks, authorize, readOnly, interval, maxStreams, origins, title, serialize }
+  return { hooks, authorize, readOnly, inspect, interval, maxStreams, origins, title, serialize }
 }

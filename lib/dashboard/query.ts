@@ -1,72 +1,104 @@
 import type { TaskStatus } from '../../types/index.ts'
+import { taskStatuses } from '../core/task-state.ts'
 import { FST_ERR_TASK_STALE_CURSOR } from './errors.ts'
-import { numberIn } from './ids.ts'
-import type { Query } from './snapshot.ts'
+import type { Sort, StatusGroup } from './wire.ts'
 
 /** Characters of a kind, or of the start of a name, that can be asked for. */
 export const MAX_TEXT = 1024
 
-const statuses: TaskStatus[] = ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled']
-
-// All are texts, read by ourselves: an app may have told its validator to coerce nothing. An empty one asks for nothing.
-const status = { type: 'string', enum: ['', ...statuses] }
+// The dashboard's own validator reads these (see validator.ts), and @fastify/swagger. An empty value asks for nothing.
+const status = { type: 'string', enum: [...taskStatuses, 'unsettled', 'settled'] }
 const text = { type: 'string', maxLength: MAX_TEXT }
-const limit = { type: 'string', pattern: '^([1-9][0-9]?|1[0-9]{2}|200)?$' }
-const name = { type: 'string', minLength: 1, maxLength: 4096 }
-const kind = { type: 'string', minLength: 1, maxLength: MAX_TEXT }
+const search = { type: 'string', maxLength: 256, description: 'a part of a name, upper and lower case are the same' }
+const limit = { type: 'integer', minimum: 1, maximum: 200, default: 50 }
+const kind = { type: 'string', maxLength: MAX_TEXT }
+const name = { type: 'string', maxLength: 4096 }
+const id = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }
+const filter = { status, kind: text, name: { ...text, description: 'the start of a name' }, search }
+const settled = { type: 'string', enum: ['settled', 'completed', 'failed', 'cancelled'] }
+const unsettled = { type: 'string', enum: ['unsettled', 'deferred', 'running'] }
+const sort = { type: 'string', enum: ['newest', 'oldest', 'running', 'settled'], default: 'newest' }
 
-/** The query of a list of this process. */
-export const taskQuery = {
-  type: 'object',
-  properties: { status, kind: text, name: text, limit, cursor: { type: 'string', maxLength: 64 } }
+function query (properties: object, required: string[] = []) {
+  return { type: 'object', required, properties }
 }
 
-/** The query of a purge: it has to say what it purges. */
-export const purgeQuery = {
-  type: 'object',
-  required: ['status'],
-  properties: { status: { type: 'string', enum: ['settled'] } }
+// Of the tasks of this process.
+export const taskQuery = query({ ...filter, sort, limit, cursor: { type: 'string', maxLength: 128 } })
+export const purgeQuery = query({ ...filter, status: settled, id: { type: 'string', maxLength: 64 } }, ['status'])
+export const cancelManyQuery = query({ ...filter, status: unsettled }, ['status'])
+export const failuresQuery = query({
+  limit: { ...limit, maximum: 50, default: 3 },
+  scope: { type: 'string', enum: ['process', 'fleet', 'all'], default: 'process' }
+})
+
+// Of the fleet.
+export const kindQuery = query({ kind }, ['kind'])
+export const historyQuery = query({ kind })
+export const fleetQuery = query({ kind, status, search, offset: { type: 'integer', minimum: 0, maximum: 999_999_999, default: 0 }, limit })
+export const fleetTaskQuery = query({ kind, name, id }, ['kind', 'name'])
+export const fleetCountQuery = query({ kind, status }, ['kind', 'status'])
+export const retryQuery = query({ kind, name, id, status: { type: 'string', enum: ['failed', 'cancelled', 'completed'] } }, ['kind'])
+export const fleetCancelQuery = query({ kind, status: unsettled }, ['kind', 'status'])
+export const fleetPurgeQuery = query({ kind, status: settled, name, olderThan: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['kind', 'status'])
+export const scheduleQuery = query({ kind, name }, ['kind', 'name'])
+
+type StatusQuery = TaskStatus | StatusGroup
+
+/** Which tasks of this process, as the validator leaves it: what was not asked for is undefined. */
+export interface Filter {
+  status?: StatusQuery | undefined
+  kind?: string | undefined
+  /** The start of a name. */
+  name?: string | undefined
+  /** A part of a name. */
+  search?: string | undefined
 }
 
-/** The query for a kind of the fleet, for a page of its tasks, for one of them, and for the purge of those that have settled. */
-export const kindQuery = { type: 'object', required: ['kind'], properties: { kind } }
-export const kindTasksQuery = {
-  type: 'object',
-  required: ['kind'],
-  properties: { kind, status, offset: { type: 'string', pattern: '^[0-9]{0,9}$' }, limit }
-}
-export const kindTaskQuery = {
-  type: 'object',
-  required: ['kind', 'name'],
-  properties: { kind, name, id: { type: 'string', pattern: '^[0-9]{1,16}$' } }
-}
-export const kindPurgeQuery = {
-  type: 'object',
-  required: ['kind', 'status'],
-  properties: { kind, status: { type: 'string', enum: ['settled'] } }
+export interface TaskQuerystring extends Filter { sort: Sort, limit: number, cursor?: string }
+export interface FleetQuerystring { kind?: string, status?: StatusQuery, search?: string, offset: number, limit: number }
+export interface FleetTaskQuerystring { kind: string, name: string, id?: number }
+
+/** A place in a sorted list: see `orders` in snapshot.ts. */
+export interface Place {
+  major: number
+  minor: number
 }
 
-const DEFAULT_LIMIT = 50
-
-export interface TaskQuerystring { status?: string, kind?: string, name?: string, limit?: string, cursor?: string }
-export interface KindTaskQuerystring { kind: string, name: string, id?: string }
-export interface KindTasksQuerystring { kind: string, status?: TaskStatus | '', offset?: string, limit?: string }
-
-/** What a query, of which the schema holds, asks of the tasks of this process. */
-export function readQuery (querystring: TaskQuerystring, instance: string): Query {
-  const { status, kind, name, limit, cursor } = querystring
-  const before = cursor ? numberIn(instance, cursor) : Infinity
-  if (before === undefined) throw new FST_ERR_TASK_STALE_CURSOR()
-  return { status: status || undefined, kind: kind || undefined, name: name || undefined, limit: readLimit(limit), before }
+/** A page of a list of this process: at most `limit` tasks that match, of those that come after the place. */
+export interface Query extends Filter {
+  sort: Sort
+  limit: number
+  after: Place | undefined
 }
 
-/** Statuses that the fleet counts as one: a number and what it stands for have to agree. */
-const together: Partial<Record<TaskStatus, TaskStatus[]>> = { running: ['running', 'cancelling'], failed: ['failed', 'cancelled'] }
-
-export function readPage ({ status, offset, limit }: KindTasksQuerystring) {
-  return { status: status ? together[status] ?? [status] : undefined, offset: Number(offset ?? 0), limit: readLimit(limit) }
+/** Reads the query of a list. Throws `FST_ERR_TASK_STALE_CURSOR` for a cursor that another process has made. */
+export function readQuery ({ cursor, ...query }: TaskQuerystring, instance: string): Query {
+  return { ...query, after: cursor === undefined ? undefined : readCursor(cursor, instance) }
 }
 
-function readLimit (limit: string | undefined): number {
-  return limit ? Number(limit) : DEFAULT_LIMIT
+export function toCursor (instance: string, { major, minor }: Place): string {
+  return `${instance}_${major}_${minor}`
+}
+
+function readCursor (cursor: string, instance: string): Place {
+  const [of, major, minor] = cursor.split('_')
+  const place = { major: Number(major), minor: Number(minor) }
+  if (of !== instance || cursor !== toCursor(instance, place)) throw new FST_ERR_TASK_STALE_CURSOR()
+  return place
+}
+
+/** The statuses that a query of this process asks for. */
+export function statusesOf (status: StatusQuery | undefined): readonly TaskStatus[] {
+  if (status === undefined) return taskStatuses
+  if (status === 'unsettled') return ['deferred', 'running', 'cancelling']
+  if (status === 'settled') return ['completed', 'failed', 'cancelled']
+  return [status]
+}
+
+/** The statuses that a query of the fleet asks for. Its counts have two numbers that stand for two statuses, and its lists show what was counted. */
+export function fleetStatusesOf (status: StatusQuery | undefined): readonly TaskStatus[] {
+  if (status === 'running') return ['running', 'cancelling']
+  if (status === 'failed') return ['failed', 'cancelled']
+  return statusesOf(status)
 }

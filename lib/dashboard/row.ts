@@ -3,15 +3,15 @@ import { StringDecoder } from 'node:string_decoder'
 /** Bytes of a text that a list shows. */
 const MAX_BYTES = 2048
 
-/** A text of at most 2 KB, or as much of it. No character is cut in two. */
-function cut (text: string): string {
-  if (text.length <= MAX_BYTES && Buffer.byteLength(text) <= MAX_BYTES) return text
-  const bytes = Buffer.from(text.slice(0, MAX_BYTES)).subarray(0, MAX_BYTES)
+/** A text, cut after so many bytes. No character is cut in two. */
+export function cut (text: string, maxBytes = MAX_BYTES): string {
+  if (text.length <= maxBytes && Buffer.byteLength(text) <= maxBytes) return text
+  const bytes = Buffer.from(text.slice(0, maxBytes)).subarray(0, maxBytes)
   return `${new StringDecoder().write(bytes)}…`
 }
 
-/** The JSON of a value as it is; undefined for what JSON leaves out. */
-function whole (value: unknown): string | undefined {
+/** The JSON of a value; undefined for what JSON leaves out. */
+export function whole (value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
   } catch {
@@ -26,8 +26,8 @@ function short (value: unknown): string | undefined {
   return json === undefined || Buffer.byteLength(json) <= MAX_BYTES ? json : JSON.stringify(cut(json))
 }
 
-/** The JSON of a state, each of its values by itself, so that one that cannot be told spoils no other. */
-function stateJson (state: object, valueJson: (value: unknown, key: string) => string | undefined): string {
+/** The JSON of an object. Its values are serialized one by one, so that one that JSON cannot hold spoils no other. */
+export function stateJson (state: object, valueJson: (value: unknown, key: string) => string | undefined): string {
   const members = []
   for (const [key, value] of Object.entries(state)) {
     const json = valueJson(value, key)
@@ -36,19 +36,19 @@ function stateJson (state: object, valueJson: (value: unknown, key: string) => s
   return `{${members.join()}}`
 }
 
-/** A state as `GET tasks/:id` tells it. */
+/** The JSON of a state in the reply about one task. */
 export function wholeRow (state: object): string {
   return stateJson(state, whole)
 }
 
-/** The JSON of an error for a list: too long, its texts are cut each by itself. */
+/** The JSON of an error for a list. If it is too long, each of its texts is cut by itself. */
 function shortError (error: unknown): string | undefined {
   const json = whole(error)
   if (json === undefined || Buffer.byteLength(json) <= MAX_BYTES || !json.startsWith('{')) return short(error)
   return stateJson(JSON.parse(json), short)
 }
 
-/** A state as lists tell it. */
+/** The JSON of a state in a list. */
 export function shortRow (state: object): string {
   return stateJson(state, (value, key) => key === 'error' ? shortError(value) : short(value))
 }

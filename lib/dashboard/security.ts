@@ -1,5 +1,7 @@
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { FST_ERR_TASK_CROSS_SITE } from './errors.ts'
+import { FST_ERR_TASK_CROSS_SITE, FST_ERR_TASK_HOST } from './errors.ts'
 import type { Settings } from './options.ts'
 
 const headers = {
@@ -7,6 +9,7 @@ const headers = {
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
+    "img-src 'self'",
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -25,14 +28,35 @@ function isSameSite (request: FastifyRequest, origins: readonly string[]): boole
   const { origin } = request.headers
   if (origin === undefined || origins.includes(origin)) return true
   if (!URL.canParse(origin)) return false
-  // The host alone, for a proxy that ends TLS makes https of http. A default port is left out of both.
   const { protocol, host } = new URL(origin)
+  // A proxy that ends TLS makes http of https, never the other way round.
+  if (protocol === 'http:' && request.protocol === 'https') return false
+  // A default port is left out of both.
   const own = `${protocol}//${request.host}`
   return host !== '' && URL.canParse(own) && new URL(own).host === host
 }
 
+/**
+ * Whether a host can be the server's own. A page of another site can have its own name resolved to this server's address
+ * (DNS rebinding), and is then of the same origin. It cannot do that with an address, or with a name without a dot.
+ */
+function isOwnHost (host: string, origins: readonly string[]): boolean {
+  const url = `http://${host}`
+  if (!URL.canParse(url)) return false
+  const name = new URL(url).hostname
+  return !name.includes('.') || isIP(name.replace(/^\[|\]$/g, '')) !== 0 || name.endsWith('.localhost') ||
+    name === hostname().toLowerCase() || origins.some(origin => new URL(origin).hostname === name)
+}
+
 /** Lets in whom the hooks let in, refuses what other sites send, and sets the headers, for every route of `app`. */
 export function secure (app: FastifyInstance, { hooks, origins }: Settings): void {
+  if (hooks.length === 0) {
+    app.addHook('onRequest', async ({ raw }) => {
+      // Not `request.host`: a page can send a header `x-forwarded-host`, but not `host`. HTTP/1.0 need not have one.
+      const host = raw.headers.host ?? raw.headers[':authority'] as string | undefined ?? 'localhost'
+      if (!isOwnHost(host, origins)) throw new FST_ERR_TASK_HOST(host)
+    })
+  }
   for (const hook of hooks) app.addHook('onRequest', hook)
 
   app.addHook('onRequest', async request => {

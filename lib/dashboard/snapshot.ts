@@ -1,84 +1,175 @@
 import type { Task, TaskStatus } from '../../types/index.ts'
-import { MAX_TEXT } from './query.ts'
-import type { Counts, KindCount } from './wire.ts'
+import { MAX_TEXT, statusesOf, type Place, type Query } from './query.ts'
+import type { Counts, KindCount, Sort } from './wire.ts'
 
-/** What a list shows: at most `limit` tasks older than the task number `before` that match. */
-export interface Query {
-  status: string | undefined
-  kind: string | undefined
-  /** The start of a name. */
-  name: string | undefined
-  limit: number
-  before: number
-}
-
-/** Kinds told apart, at most: who makes up a kind for every task must not blow up every frame. */
+/** Kinds that are counted apart, at most: an app that makes up a kind for every task must not blow up every frame. */
 const MAX_KINDS = 100
 
-/** The newest tasks that match a query, and whether there are older ones. */
-class Window {
-  readonly #query: Query
-  readonly #tasks: Task[] = []
-  /** Tasks up to this number do not get in. */
-  #oldest = 0
+const ranks: Record<TaskStatus, number> = { running: 0, cancelling: 0, deferred: 1, completed: 2, failed: 2, cancelled: 2 }
 
-  constructor (query: Query) {
-    this.#query = query
+/** The two numbers by which a list is sorted, ascending. The second tells tasks apart. */
+const orders: Record<Sort, { major: (task: Task) => number, minor: (task: Task) => number }> = {
+  newest: { major: () => 0, minor: task => -task.id },
+  oldest: { major: () => 0, minor: task => task.id },
+  running: { major: task => ranks[task.status], minor: task => ranks[task.status] === 0 ? task.id : -task.id },
+  settled: { major: task => -(task.settledAt ?? 0), minor: task => -task.id }
+}
+
+interface Placed extends Place { task: Task }
+
+function compare (a: Place, b: Place): number {
+  return a.major - b.major || a.minor - b.minor
+}
+
+/** The first tasks of many that are offered in any order. */
+class Firsts {
+  readonly #size: number
+  readonly #placed: Placed[] = []
+  /** Tasks after this place do not get in. */
+  #last: Place = { major: Infinity, minor: Infinity }
+
+  constructor (size: number) {
+    this.#size = size
   }
 
-  offer (task: Task): void {
-    const { status, kind, name, limit, before } = this.#query
-    if (task.id <= this.#oldest || task.id >= before) return
-    if (status !== undefined && task.status !== status) return
-    if (kind !== undefined && task.kind !== kind) return
-    if (name !== undefined && task.name?.startsWith(name) !== true) return
-    this.#tasks.push(task)
-    if (this.#tasks.length > 2 * limit) this.#shrink()
+  offer (task: Task, major: number, minor: number): void {
+    const { major: lastMajor, minor: lastMinor } = this.#last
+    if (major > lastMajor || (major === lastMajor && minor > lastMinor)) return
+    this.#placed.push({ task, major, minor })
+    if (this.#placed.length > 2 * this.#size) this.#shrink()
   }
 
-  /** The tasks, the newest first, and one more if there are older ones. */
-  close (): Task[] {
+  /** The first ones, sorted. */
+  close (): Placed[] {
     this.#shrink()
-    return this.#tasks
+    return this.#placed
   }
 
   #shrink (): void {
-    this.#tasks.sort((a, b) => b.id - a.id)
-    if (this.#tasks.length <= this.#query.limit) return
-    this.#tasks.length = this.#query.limit + 1
-    this.#oldest = this.#tasks.at(-1)!.id
+    this.#placed.sort(compare)
+    if (this.#placed.length < this.#size) return
+    this.#placed.length = this.#size
+    this.#last = this.#placed.at(-1)!
+  }
+}
+
+/** A page of a list. */
+export interface Page {
+  tasks: Task[]
+  /** Where the next page and the previous page begin: after this place. Undefined: there is none. */
+  next: Place | undefined
+  /** Null: the previous page is the first one. */
+  previous: Place | null | undefined
+  /** How many tasks match on all pages, and how many of them come before this one. */
+  total: number
+  position: number
+}
+
+/** Finds the tasks of one page. */
+class Window {
+  readonly #query: Query
+  readonly #statuses: ReadonlySet<TaskStatus> | undefined
+  readonly #search: string | undefined
+  readonly #firsts: Firsts
+  /** What comes before the page, from its end. */
+  readonly #before: Firsts
+  #total = 0
+  #position = 0
+
+  constructor (query: Query) {
+    this.#query = query
+    this.#statuses = query.status === undefined ? undefined : new Set(statusesOf(query.status))
+    this.#search = query.search?.toLowerCase()
+    this.#firsts = new Firsts(query.limit + 1)
+    this.#before = new Firsts(query.limit + 1)
+  }
+
+  offer (task: Task): void {
+    if (!this.#matches(task)) return
+    this.#total++
+    const { sort, after } = this.#query
+    const major = orders[sort].major(task)
+    const minor = orders[sort].minor(task)
+    if (after === undefined || major > after.major || (major === after.major && minor > after.minor)) {
+      this.#firsts.offer(task, major, minor)
+    } else {
+      this.#position++
+      this.#before.offer(task, -major, -minor)
+    }
+  }
+
+  close (): Page {
+    const { limit } = this.#query
+    const firsts = this.#firsts.close()
+    return {
+      tasks: firsts.slice(0, limit).map(({ task }) => task),
+      next: firsts.length > limit ? firsts[limit - 1] : undefined,
+      previous: this.#previous(),
+      total: this.#total,
+      position: this.#position
+    }
+  }
+
+  #previous (): Place | null | undefined {
+    const { limit } = this.#query
+    if (this.#position === 0) return undefined
+    const start = this.#before.close()[limit]
+    return start === undefined ? null : { major: -start.major, minor: -start.minor }
+  }
+
+  #matches (task: Task): boolean {
+    const { kind, name } = this.#query
+    if (this.#statuses?.has(task.status) === false) return false
+    if (kind !== undefined && task.kind !== kind) return false
+    if (name !== undefined && task.name?.startsWith(name) !== true) return false
+    return this.#search === undefined || task.name?.toLowerCase().includes(this.#search) === true
   }
 }
 
 export function noCounts (): Counts {
-  return { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 } satisfies Record<TaskStatus, number>
+  return { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
 }
 
-export interface Snapshot {
+/** What a list tells of all tasks, whatever it asks for. */
+export interface Overview {
   counts: Counts
   kinds: KindCount[]
-  /** For each query its tasks, the newest first, and one more if there are older ones. */
-  windows: Task[][]
+  lastFailedAt: number | null
 }
 
-/** Goes through the tasks once, for any number of queries. */
-export function takeSnapshot (tasks: readonly Task[], queries: readonly Query[]): Snapshot {
+/** Goes through the tasks once. */
+export function takeOverview (tasks: readonly Task[]): Overview {
   const counts = noCounts()
   const kinds = new Map<string, KindCount>()
-  const windows = queries.map(query => new Window(query))
-  // The newest are the last, mostly: from there a window is full at once, and what follows costs a comparison.
-  for (let i = tasks.length - 1; i >= 0; i--) {
-    const task = tasks[i]!
-    counts[task.status]++
-    const { kind } = task
-    const known = kind === undefined ? undefined : kinds.get(kind)
+  let lastFailedAt = 0
+  for (const task of tasks) {
+    const { kind, status } = task
+    counts[status]++
+    if (status === 'failed') lastFailedAt = Math.max(lastFailedAt, task.settledAt!)
+    if (kind === undefined) continue
+    const known = kinds.get(kind)
     if (known !== undefined) known.count++
-    else if (kind !== undefined && kind.length <= MAX_TEXT) kinds.set(kind, { kind, count: 1 })
-    for (const window of windows) window.offer(task)
+    else if (kind.length <= MAX_TEXT) kinds.set(kind, { kind, count: 1 })
   }
   return {
     counts,
     kinds: [...kinds.values()].sort((a, b) => b.count - a.count).slice(0, MAX_KINDS),
-    windows: windows.map(window => window.close())
+    lastFailedAt: lastFailedAt || null
   }
+}
+
+/** Goes through the tasks once, for any number of queries; answers a page for each. */
+export function takePages (tasks: readonly Task[], queries: readonly Query[]): Page[] {
+  const windows = queries.map(query => new Window(query))
+  // The newest tasks are at the end. From there a window is full at once, and most of what follows costs a comparison.
+  for (let i = tasks.length - 1; i >= 0; i--) {
+    for (const window of windows) window.offer(tasks[i]!)
+  }
+  return windows.map(window => window.close())
+}
+
+/** The tasks that match a filter. */
+export function select (tasks: readonly Task[], filter: Pick<Query, 'status' | 'kind' | 'name' | 'search'>): Task[] {
+  const query: Query = { ...filter, sort: 'oldest', limit: tasks.length, after: undefined }
+  return takePages(tasks, [query])[0]!.tasks
 }

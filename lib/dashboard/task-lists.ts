@@ -3,10 +3,11 @@ import type { Task } from '../../types/index.ts'
 import type { TaskRegistry } from '../core/task-registry.ts'
 import type { Authority } from './authority.ts'
 import { instanceOf, numberIn, toId } from './ids.ts'
+import { select, takeOverview, takePages, type Overview, type Page } from './snapshot.ts'
+import { toCursor, type Filter, type Place, type Query } from './query.ts'
 import { shortRow, wholeRow } from './row.ts'
 import type { Show } from './shown.ts'
-import { takeSnapshot, type Query, type Snapshot } from './snapshot.ts'
-import type { Counts } from './wire.ts'
+import type { Action, Counts } from './wire.ts'
 
 /** Who looks, and at what. */
 export interface View {
@@ -14,12 +15,44 @@ export interface View {
   readonly query: Query
 }
 
-/** The tasks of this process as the dashboard tells them: to whom they may be shown, in JSON. */
+/** Reading the tasks takes one part in so many of the time; see `Reading`. */
+const REST = 20
+
+/** Up to so many tasks are read anew for each request. */
+const FEW = 1000
+
+/** One reading of all tasks. Requests share it until its cost is made up for, so that polling takes 5 % of a core at most. */
+class Reading {
+  readonly tasks: Task[]
+  readonly lists = new Map<string, string>()
+  #overview: Overview | undefined = undefined
+  #freshUntil: number
+
+  constructor (walk: () => Task[]) {
+    const began = performance.now()
+    this.tasks = walk()
+    this.#freshUntil = performance.now()
+    this.spend(began)
+  }
+
+  get isFresh () { return this.tasks.length > FEW && performance.now() < this.#freshUntil }
+
+  get overview () { return (this.#overview ??= takeOverview(this.tasks)) }
+
+  /** Keeps the reading for longer, since it has cost more: the time since `began`. */
+  spend (began: number): void {
+    this.#freshUntil += REST * (performance.now() - began)
+  }
+}
+
+/** The tasks of this process as the dashboard tells them: in JSON, to those who may see them. */
 export class TaskLists {
   readonly instance: string
   readonly #tasks: TaskRegistry
   readonly #authority: Authority
   readonly #show: Show
+  #reading: Reading | undefined = undefined
+  #forget: NodeJS.Timeout | undefined = undefined
 
   constructor (tasks: TaskRegistry, authority: Authority, show: Show) {
     this.instance = instanceOf(tasks)
@@ -32,59 +65,120 @@ export class TaskLists {
   async find (request: FastifyRequest, id: string): Promise<Task | undefined> {
     const number = numberIn(this.instance, id)
     if (number === undefined) return undefined
-    for (const task of this.#tasks.walk()) {
-      if (task.id === number) return await this.#authority.may(request, 'view', task) ? task : undefined
-    }
-    return undefined
+    let { tasks } = this.#read()
+    if (number > (tasks.at(-1)?.id ?? 0)) tasks = this.#readAnew().tasks // it may have been added since
+    const task = tasks.find(task => task.id === number)
+    if (task === undefined || !this.#tasks.has(task)) return undefined
+    return await this.#authority.may(request, 'view', task) ? task : undefined
   }
 
   async counts (request: FastifyRequest): Promise<Counts> {
     if (this.#authority.isOpen) return this.#tasks.counts
-    return takeSnapshot(await this.#visible(request), []).counts
+    const { allowed } = await this.#visible(request, this.#read())
+    return takeOverview(allowed).counts
   }
 
-  /** The settled tasks that may be seen. */
-  async settled (request: FastifyRequest): Promise<Task[]> {
-    return await this.#authority.filter(request, 'view', this.#tasks.walk().filter(task => task.settled))
+  /** The tasks that match a filter and that the caller may see and may do this with. */
+  async matching (request: FastifyRequest, filter: Filter, action: Action): Promise<{ visible: Task[], allowed: Task[] }> {
+    const visible = await this.#authority.filter(request, 'view', select(this.#readAnew().tasks, filter))
+    return { visible, allowed: await this.#authority.filter(request, action, visible) }
+  }
+
+  /** The tasks that failed last, the latest first, and how many have failed. */
+  async failures (request: FastifyRequest, limit: number) {
+    const reading = this.#read()
+    const { allowed, pending } = await this.#visible(request, reading)
+    const [page] = takePages(allowed, [{ status: 'failed', sort: 'settled', limit, after: undefined }])
+    const { tasks, total } = page!
+    const rows = await this.#rowsJson(request, tasks)
+    return { failures: tasks.map((task, i) => ({ settledAt: task.settledAt!, json: rows[i]! })), total, pending }
   }
 
   /** Everything of a task. */
-  taskJson (task: Task): string {
-    return wholeRow(this.#state(task))
+  async taskJson (request: FastifyRequest, task: Task): Promise<string> {
+    const possible: Action[] = ['inspect']
+    if (!task.settled && task.status !== 'cancelling') possible.push('cancel')
+    if (task.settled && task.name !== undefined) possible.push('purge')
+    return wholeRow(this.#state(task, await this.#authority.actions(request, task, possible)))
   }
 
   /** The list of each view. Where everyone may see everything, the tasks are gone through once for all of them. */
   listsJson (views: readonly View[]): Promise<string>[] {
-    if (!this.#authority.isOpen) return views.map(view => this.listJson(view))
-    const queries = new Map(views.map(({ query }) => [JSON.stringify(query), query]))
-    const snapshot = takeSnapshot(this.#tasks.walk(), [...queries.values()])
+    const reading = this.#readAnew()
+    if (this.#authority.isOpen) this.#addLists(reading, views.map(({ query }) => query))
+    return views.map(view => this.#listOf(reading, view))
+  }
+
+  async listJson (view: View): Promise<string> {
+    return await this.#listOf(this.#read(), view)
+  }
+
+  /** What was read counts no more: something was changed. */
+  changed (): void {
+    this.#reading = undefined
+  }
+
+  #read (): Reading {
+    return this.#reading?.isFresh === true ? this.#reading : this.#readAnew()
+  }
+
+  #readAnew (): Reading {
+    this.#reading = new Reading(() => this.#tasks.walk())
+    clearTimeout(this.#forget)
+    this.#forget = setTimeout(() => this.changed(), 10_000).unref()
+    return this.#reading
+  }
+
+  async #visible (request: FastifyRequest, { tasks }: Reading) {
+    return await this.#authority.filterSoon(request, 'view', tasks)
+  }
+
+  async #listOf (reading: Reading, { request, query }: View): Promise<string> {
+    if (this.#authority.isOpen) {
+      this.#addLists(reading, [query])
+      return reading.lists.get(JSON.stringify(query))!
+    }
+    const { allowed, pending } = await this.#visible(request, reading)
+    const page = takePages(allowed, [query])[0]!
+    return this.#listJson(takeOverview(allowed), page, await this.#rowsJson(request, page.tasks), pending)
+  }
+
+  /** Makes the lists that a reading does not have yet, with one pass over its tasks. */
+  #addLists (reading: Reading, queries: Query[]): void {
+    const began = performance.now()
+    const missing = new Map(queries.map(query => [JSON.stringify(query), query]))
+    for (const key of reading.lists.keys()) missing.delete(key)
+    if (missing.size === 0) return
+    const pages = takePages(reading.tasks, [...missing.values()])
     const rows = new Map<Task, string>()
-    const lists = new Map(Array.from(queries, ([key, query], i) => [key, this.#listJson(snapshot, query, snapshot.windows[i]!, rows)]))
-    return views.map(async ({ query }) => lists.get(JSON.stringify(query))!)
+    for (const [i, key] of [...missing.keys()].entries()) {
+      const page = pages[i]!
+      for (const task of page.tasks) if (!rows.has(task)) rows.set(task, shortRow(this.#state(task, this.#possible(task))))
+      reading.lists.set(key, this.#listJson(reading.overview, page, page.tasks.map(task => rows.get(task)!), 0))
+    }
+    reading.spend(began)
   }
 
-  async listJson ({ request, query }: View): Promise<string> {
-    const snapshot = takeSnapshot(await this.#visible(request), [query])
-    return this.#listJson(snapshot, query, snapshot.windows[0]!, new Map())
+  async #rowsJson (request: FastifyRequest, tasks: Task[]): Promise<string[]> {
+    const cancellable = tasks.filter(task => this.#possible(task).length > 0)
+    const { allowed } = await this.#authority.filterSoon(request, 'cancel', cancellable)
+    const can = new Set(allowed)
+    return tasks.map(task => shortRow(this.#state(task, can.has(task) ? ['cancel'] : [])))
   }
 
-  async #visible (request: FastifyRequest): Promise<Task[]> {
-    return await this.#authority.filter(request, 'view', this.#tasks.walk())
+  #listJson ({ counts, kinds, lastFailedAt }: Overview, { next, previous, total, position }: Page, rows: string[], pending: number): string {
+    const cursorOf = (place: Place | null | undefined) => place === null ? '' : place === undefined ? null : toCursor(this.instance, place)
+    const rest = { counts, kinds, cursor: cursorOf(next), previous: cursorOf(previous), total, position, lastFailedAt, pending }
+    return `{"tasks":[${rows.join()}],${JSON.stringify(rest).slice(1)}`
   }
 
-  #listJson ({ counts, kinds }: Snapshot, { limit }: Query, tasks: Task[], rows: Map<Task, string>): string {
-    const shown = tasks.slice(0, limit)
-    const cursor = tasks.length > limit ? toId(this.instance, shown.at(-1)!.id) : null
-    const list = shown.map(task => {
-      let row = rows.get(task)
-      if (row === undefined) rows.set(task, row = shortRow(this.#state(task)))
-      return row
-    })
-    return `{"tasks":[${list.join()}],${JSON.stringify({ counts, kinds, cursor }).slice(1)}`
+  /** What can be done with a task from a list. */
+  #possible (task: Task): Action[] {
+    return this.#authority.possible(task.settled || task.status === 'cancelling' ? [] : ['cancel'])
   }
 
-  #state (task: Task): object {
+  #state (task: Task, can: Action[]): object {
     const { id, status } = task
-    return { ...this.#show(task), id: toId(this.instance, id), status }
+    return { ...this.#show(task), id: toId(this.instance, id), status, can }
   }
 }

@@ -1,7 +1,8 @@
 // The JSON that the dashboard's server and its page exchange. Both sides compile these types.
 //
-// Every reply is sent as text, so that no hook, validator or serializer of the app changes its form. `GET` replies carry an
-// `etag`; a request with `if-none-match` gets a 304 without a body while nothing has changed.
+// Every reply is sent as text, so that no hook, validator or serializer of the app changes its form. `GET`
+// replies carry an `etag`, those of `health` and `kinds` excepted: with it in `if-none-match` the reply is a 304 without a body
+// while nothing has changed.
 
 export type Status = 'deferred' | 'running' | 'cancelling' | 'completed' | 'failed' | 'cancelled'
 
@@ -75,7 +76,7 @@ export interface KindCount {
  * The order of a list of this process:
  *
  * - `newest` (default), `oldest`: by when they were added
- * - `running`: running and cancelling (the longest running first), then deferred (the newest first), then settled (the newest first)
+ * - `running`: running and cancelling (the oldest first), then deferred (the newest first), then settled (the newest first)
  * - `settled`: the latest to settle first, then those that have not settled
  */
 export type Sort = 'newest' | 'oldest' | 'running' | 'settled'
@@ -289,10 +290,10 @@ export interface FleetQuery {
   status?: Status | StatusGroup
   /**
    * A part of a name; upper and lower case are the same. 256 characters at most. One request reads up to 2,000 tasks and
-   * replies with those that match, so a page may be short, or empty, and still have an `offset` at which to go on.
+   * replies with those that match. A page may be short, or empty, or somewhat longer than `limit`; it goes on at `offset`.
    */
   search?: string
-  /** Default: 0. At most 10,000 without `kind`. */
+  /** Default: 0. Without `kind` and `search` a list ends after 1,000 and a page; `offset` is then null. */
   offset?: number
   /** From 1 to 200. Default: 50 */
   limit?: number

@@ -33,17 +33,19 @@ for (const [path, type] of Object.entries(types)) {
   })
 }
 
-t.test('every module that one loads is there, without a type in it', async t => {
+t.test('the script is one file, without a type or an import in it', async t => {
   const { url } = await startDashboard(t)
-  const seen = new Set(['main.js'])
-  for (const module of seen) {
-    const response = await fetch(`${url}/${module}`)
-    t.equal(response.status, 200, module)
-    const text = await response.text()
-    t.notMatch(text, /^(import type|interface|export type|export interface) /m, module)
-    for (const [, file] of text.matchAll(/ from ["']\.\/(.+)["'];?$/gm)) seen.add(file!)
-  }
-  t.ok(seen.size > 1)
+  const script = await (await fetch(`${url}/main.js`)).text()
+  t.notMatch(script, /^\s*(import|interface|type|export) /m)
+  t.match(script, 'EventSource')
+})
+
+t.test('the page is loaded with three requests at most, and one for its icon', async t => {
+  const { url } = await startDashboard(t)
+  const page = await (await fetch(`${url}/`)).text()
+  const files = [...page.matchAll(/<(?:script|link)\b[^>]*\s(?:src|href)="([^"#]+)"/g)].map(([, file]) => file!)
+  t.ok(files.filter(file => !file.endsWith('.svg')).length <= 2, files.join())
+  for (const file of files) t.equal((await fetch(`${url}/${file}`)).status, 200, file)
 })
 
 t.test('no other file is served', async t => {

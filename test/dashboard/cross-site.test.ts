@@ -47,7 +47,7 @@ const cases: [string, (url: URL) => Record<string, string>, object][] = [
 
 for (const [what, headers, expected] of cases) {
   t.test(`a change from ${what}`, async t => {
-    t.match(await cancelWith(t, headers, { origins }), expected)
+    t.match(await cancelWith(t, headers, { origins, onRequest: async () => {} }), expected)
   })
 }
 

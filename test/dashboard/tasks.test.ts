@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import Fastify from 'fastify'
 import t from 'tap'
-import tasks from '../../index.ts'
-import dashboard from '../../lib/dashboard/index.ts'
 import type { TaskList } from '../../lib/dashboard/wire.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
@@ -16,7 +13,9 @@ t.test('the list of no tasks', async t => {
   const { url } = await startDashboard(t)
   const response = await fetch(`${url}/tasks`)
   t.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
-  t.strictSame(await response.json(), { tasks: [], counts: none, kinds: [], cursor: null })
+  t.strictSame(await response.json(), {
+    tasks: [], counts: none, kinds: [], cursor: null, previous: null, total: 0, position: 0, lastFailedAt: null, pending: 0
+  })
 })
 
 t.test('the list tells the state of each task, the newest first, with an id that names the process', async t => {
@@ -30,7 +29,7 @@ t.test('the list tells the state of each task, the newest first, with an id that
   const { tasks, counts, kinds } = await getJson<TaskList>(`${url}/tasks`)
   const { id: _, ...firstState } = JSON.parse(JSON.stringify(first))
   const { id: __, ...secondState } = JSON.parse(JSON.stringify(second))
-  t.strictSame(tasks, [{ ...secondState, id: `${instance}-2` }, { ...firstState, id: `${instance}-1` }])
+  t.strictSame(tasks, [{ ...secondState, id: `${instance}-2`, can: [] }, { ...firstState, id: `${instance}-1`, can: ['cancel'] }])
   t.match(tasks[0], { status: 'failed', error: { name: 'Error', message: 'no', code: 'E_NO' } })
   t.strictSame(counts, { ...none, running: 1, failed: 1 })
   t.strictSame(kinds, [{ kind: 'wait', count: 1 }])
@@ -40,7 +39,7 @@ t.test('one task by its id', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { tasks: [row] } = await getJson<TaskList>(`${url}/tasks`)
-  t.strictSame(await getJson(`${url}/tasks/${row!.id}`), row)
+  t.strictSame(await getJson(`${url}/tasks/${row!.id}`), { ...row, can: ['inspect', 'cancel'] })
 })
 
 t.test('status, kind and the start of a name select', async t => {
@@ -105,7 +104,7 @@ t.test('a limit of 200 is the largest', async t => {
 const bad = [
   'limit=0', 'limit=-1', 'limit=201', 'limit=1000', 'limit=1e2', 'limit=5.5', 'limit=all', 'limit=1&limit=2', 'limit=%00',
   'status=lost', 'status=running&status=failed', 'status[]=running&status=__proto__',
-  `kind=${'k'.repeat(1025)}`, 'kind=a&kind=b', `name=${'n'.repeat(1025)}`, 'name=a&name=b', `cursor=${'c'.repeat(65)}`
+  `kind=${'k'.repeat(1025)}`, 'kind=a&kind=b', `name=${'n'.repeat(1025)}`, 'name=a&name=b', `cursor=${'c'.repeat(129)}`
 ]
 
 for (const route of ['tasks', 'events']) {
@@ -119,18 +118,10 @@ for (const route of ['tasks', 'events']) {
   for (const cursor of ['1', 'none-1', 'constructor', '-', '%00']) {
     t.test(`${route} refuses the cursor ${cursor}, which is of no page`, async t => {
       const { url } = await startDashboard(t)
-      t.match(await getJson(`${url}/${route}?cursor=${cursor}`), { statusCode: 400, code: 'FST_ERR_TASK_STALE_CURSOR' })
+      t.match(await getJson(`${url}/${route}?cursor=${cursor}`), { statusCode: 410, code: 'FST_ERR_TASK_STALE_CURSOR' })
     })
   }
 }
-
-t.test('a validator that coerces nothing takes the queries all the same', async t => {
-  const app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } })
-  t.teardown(() => app.close())
-  await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })
-  const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.same((await getJson<TaskList>(`${address}/admin/tasks/tasks?limit=10&_=1`)).tasks, [])
-})
 
 t.test('ids and cursors of a process that has gone are those of nothing', async t => {
   const before = await startDashboard(t)
@@ -145,7 +136,7 @@ t.test('ids and cursors of a process that has gone are those of nothing', async 
     t.equal(response.status, 404)
     t.match(await response.json(), { code: 'FST_ERR_TASK_NOT_FOUND', message: `There is no task "${row!.id}"` })
   }
-  t.equal((await fetch(`${url}/tasks?cursor=${cursor}`)).status, 400)
+  t.equal((await fetch(`${url}/tasks?cursor=${cursor}`)).status, 410)
   t.ok([...app.tasks].every(({ status }) => status === 'running'))
 })
 
