@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { TaskReply } from '../../types/index.ts'
 import { sharedListener } from './shared-listener.ts'
@@ -5,21 +6,46 @@ import { sharedListener } from './shared-listener.ts'
 type Response = TaskReply['raw']
 
 /**
- * Whether a response has been sent, or its client has gone. Not stream.finished(), which is silent for those of inject and
- * HTTP/2 that are over. A response of HTTP/2 is never destroyed itself, its stream is closed.
+ * The socket of a response of HTTP/1, if it has one: those of `inject` have none. A pipelined response that still waits for the
+ * one before it has no socket of its own yet, and is not closed with its connection. So it is the request that is asked.
  */
-export function isOver (response: Response): boolean {
-  return response.writableFinished || response.destroyed === true || ('stream' in response && response.stream.closed)
+function socketOf (response: Response): Socket | undefined {
+  return 'stream' in response ? undefined : response.req?.socket
 }
 
 /**
- * Calls back when a response that is not over yet is. HTTP/2 hands its last frames to the socket after it has closed the
- * response. It does not close one that its client resets without an error before all is sent, it aborts the stream.
+ * Whether a response has been sent, or its client has gone. Not `stream.finished()`, which does not call back for responses of
+ * `inject` and HTTP/2 that are over. With HTTP/2 not the response is destroyed, but its stream is closed.
+ */
+export function isOver (response: Response): boolean {
+  return response.writableFinished || response.destroyed === true || ('stream' in response ? response.stream.closed : socketOf(response)?.destroyed === true)
+}
+
+const onceSocketCloses = sharedListener((socket: Socket, fire) => {
+  socket.once('close', fire)
+  return () => socket.off('close', fire)
+})
+
+/**
+ * Calls back when a response is over. It must not be over yet.
+ *
+ * HTTP/2 hands its last frames to the socket after it has closed the response. When the client resets the stream without an
+ * error before all is sent, the stream is aborted and the response is not closed.
  */
 export const onceOver = sharedListener((response: Response, fire) => {
   if (!('stream' in response)) {
-    response.once('close', fire)
-    return () => response.off('close', fire)
+    const socket = socketOf(response)
+    const stop = socket === undefined ? () => {} : onceSocketCloses(socket, () => onOver())
+    const onOver = () => {
+      unlisten()
+      fire()
+    }
+    const unlisten = () => {
+      response.off('close', onOver)
+      stop()
+    }
+    response.once('close', onOver)
+    return unlisten
   }
   const { stream } = response
   const onOver = () => {
@@ -35,7 +61,7 @@ export const onceOver = sharedListener((response: Response, fire) => {
   return unlisten
 })
 
-/** Resolves when the responses whose connections a server has cut to close are over: HTTP/2 closes them three turns after itself. */
+/** Resolves when the responses are over whose connections a closing server has cut. HTTP/2 closes them three turns of the event loop after itself. */
 export async function cutResponsesOver (): Promise<void> {
   for (let i = 0; i < 3; i++) await turn()
 }

@@ -704,3 +704,51 @@ t.test('a request, for a slip, is no reply', async t => {
   t.equal(runs, 0)
   t.equal(app.tasks.size, 0)
 })
+
+/** A connection that has sent several requests at once, and a server that has not answered the first. */
+async function pipeline (t: Test, count: number, onRequest: (app: FastifyInstance, reply: FastifyReply, number: number) => void) {
+  const { app } = await buildApp(t)
+  const warnings = processEvents(t, 'warning')
+  const all = withResolvers<void>()
+  const replies: FastifyReply[] = []
+  app.get('/', (request, reply) => {
+    replies.push(reply)
+    onRequest(app, reply, replies.length)
+    if (replies.length === count) all.resolve()
+    if (replies.length > 1) reply.send('sent')
+    else reply.hijack()
+  })
+  const url = new URL(await app.listen())
+  const socket = connectSocket(Number(url.port), url.hostname)
+  t.teardown(() => socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(count))
+  await all.promise
+  return { app, socket, replies, warnings }
+}
+
+t.test('a task of a pipelined request whose response still waits starts when the client leaves', async t => {
+  const { app, socket } = await pipeline(t, 2, (app, reply, number) => {
+    if (number === 2) app.addTask(() => 'ran', { name: 'after', after: reply })
+  })
+  t.equal(app.getTask('after').status, 'deferred')
+  socket.destroy()
+  t.equal(await outcome(app.getTask('after')), 'ran')
+})
+
+t.test('a task that is added after the client of a pipelined request has left starts all the same', async t => {
+  const { app, socket, replies } = await pipeline(t, 2, () => {})
+  socket.destroy()
+  await once(replies[0]!.raw, 'close')
+  t.equal(await outcome(app.addTask(() => 'ran', { after: replies[1]! })), 'ran')
+})
+
+t.test('many pipelined requests with tasks leave no listener and raise no warning', async t => {
+  const { app, replies, warnings } = await pipeline(t, 20, (app, reply) => { app.addTask(() => 'ran', { after: reply }) })
+  const { socket } = replies[0]!.raw.req
+  const before = socket.listenerCount('close')
+  t.ok(before < 5, `${before} listeners`)
+  replies[0]!.raw.end()
+  await app.tasks.idle()
+  t.ok(socket.listenerCount('close') < before, 'ours is gone')
+  t.strictSame(warnings, [])
+})
