@@ -1,4 +1,4 @@
-import type { CancelTaskOptions, GetTaskOptions, Task, TaskCallable, TaskGenerator, TaskOptions, Tasks, TaskWork } from './index.ts'
+import type { CancelTaskOptions, GetTaskOptions, Task, TaskCallable, TaskGenerator, TaskGeneratorObject, TaskOptions, Tasks, TaskWork } from './index.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -18,7 +18,9 @@ declare module 'fastify' {
      */
     addTask<T, Data = unknown, Progress = unknown> (work: TaskGenerator<T, this, Data, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
     addTask<T, Data = unknown, Progress = unknown> (work: TaskGenerator<T, this, Data, Progress, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
+    addTask<T, Data = unknown, Progress = unknown> (work: TaskGeneratorObject<T, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
     addTask<T, Data = unknown, Progress = unknown> (work: TaskCallable<T, this, Data, Progress>, options?: TaskOptions<Data>): Task<T, Data, Progress>
+    addTask<R, Data = unknown, Progress = unknown> (work: (app: this, task: Task<any, Data, Progress>) => R, options?: TaskOptions<Data>): Task<Awaited<R>, Data, Progress>
     addTask<T, Data = unknown> (work: TaskWork<T, this, Data>, options?: TaskOptions<Data>): Task<T, Data>
 
     /**

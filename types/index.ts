@@ -14,7 +14,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
  */
 export type TaskStatus = 'deferred' | 'running' | 'cancelling' | 'completed' | 'failed' | 'cancelled'
 
-/** A callable as work. It gets the instance that `addTask` was called on, and its task. */
+/** A function as work. It is called with the instance that `addTask` was called on, and with its task. */
 export type TaskCallable<T, Instance = FastifyInstance, Data = unknown, Progress = unknown> =
   (app: Instance, task: Task<any, Data, Progress>) => T | PromiseLike<T>
 
@@ -26,12 +26,20 @@ export type TaskCallable<T, Instance = FastifyInstance, Data = unknown, Progress
  * work, all together, has run for 5 ms.
  */
 export type TaskGenerator<T, Instance = FastifyInstance, Data = unknown, Progress = unknown, Known = unknown> =
-  (app: Instance, task: Task<any, Data, Known>) => Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
+  (app: Instance, task: Task<any, Data, Known>) => TaskGeneratorObject<T, Progress>
 
-/** What a task does: a callable, a generator function, or a promise (any thenable), which can be tracked, not stopped. */
+/**
+ * A generator object as work: what a call of a generator function returns, `buildReport(app, 12)`. It has not begun, so it is
+ * started, timed out and cancelled like a generator function, and one that is refused never begins. It is to a generator
+ * function what a coroutine object is to a coroutine function in asyncio.
+ */
+export type TaskGeneratorObject<T, Progress = unknown> = Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
+
+/** What a task does: a function, a generator function, a generator object, or a promise (any thenable), which nothing can stop. */
 export type TaskWork<T, Instance = FastifyInstance, Data = unknown> =
   | TaskGenerator<T, Instance, Data>
   | TaskCallable<T, Instance, Data>
+  | TaskGeneratorObject<T>
   | PromiseLike<T>
 
 /** What a task needs of the reply that it comes after. */
@@ -90,6 +98,8 @@ export interface WatchOptions {
 /** The states of a task as they change. `return()` ends it. */
 export interface TaskWatch<State = TaskState> extends AsyncIterableIterator<State, undefined> {
   return (): Promise<IteratorResult<State, undefined>>
+  /** Ends it and rejects with `error`. */
+  throw (error?: unknown): Promise<never>
 }
 
 /** Options of `getTask`. */

@@ -1,10 +1,10 @@
 import { sharedListener } from './shared-listener.ts'
 
 /**
- * An abort reason for those who gave none, in the form of Node's own. See https://nodejs.org/api/errors.html#abort_err
+ * The abort reason where none was given, in the form of Node's own. See https://nodejs.org/api/errors.html#abort_err
  *
- * It has no stack trace: nothing has gone wrong, the trace would take most of what a cancellation costs, and a settled
- * task would keep alive what its frames hold, such as the request that cancelled it.
+ * It has no stack trace. To take one is most of the cost of a cancellation, and its frames would keep objects alive, such as
+ * the request that cancelled the task.
  */
 export class AbortError extends Error {
   override readonly name = 'AbortError'
@@ -12,17 +12,20 @@ export class AbortError extends Error {
 
   constructor (message: string, options?: ErrorOptions) {
     const { stackTraceLimit } = Error
-    Reflect.set(Error, 'stackTraceLimit', 0) // in vain, not with an error, where Error is frozen
+    Reflect.set(Error, 'stackTraceLimit', 0) // does nothing, without an error, where Error is frozen
     super(message, options)
     Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   }
 }
 
+/** What V8 throws into a generator in place of the reason, at a `yield *` over an iterator without a `throw`, as that of an array is. */
+const NO_THROW = /^The iterator does not provide a 'throw' method/
+
 /**
- * Whether `error` is how aborted work ends: with the reason itself, an AbortError, axios's CanceledError, an error caused
- * by one of them, or an AggregateError of nothing else.
+ * Whether work that was aborted ended because of that: with the reason itself, an AbortError, axios's CanceledError, an error
+ * caused by one of them, or an AggregateError of nothing else.
  */
-export function isAbort (error: unknown, reason: unknown): boolean {
+export function isAbort (error: unknown, reason: unknown, isGenerator = false): boolean {
   const answers = new Map<unknown, boolean>()
 
   function test (error: unknown): boolean {
@@ -30,9 +33,9 @@ export function isAbort (error: unknown, reason: unknown): boolean {
     if (Object(error) !== error) return false
     const known = answers.get(error)
     if (known !== undefined) return known
-    answers.set(error, false) // of one that causes itself
-    const { name, code, cause, errors } = error as { name?: unknown, code?: unknown, cause?: unknown, errors?: unknown }
-    const answer = name === 'AbortError' || code === 'ERR_CANCELED' || (cause !== undefined && test(cause)) ||
+    answers.set(error, false) // for an error that is its own cause
+    const { name, code, message, cause, errors } = error as { name?: unknown, code?: unknown, message?: unknown, cause?: unknown, errors?: unknown }
+    const answer = name === 'AbortError' || code === 'ERR_CANCELED' || (isGenerator && NO_THROW.test(String(message))) || (cause !== undefined && test(cause)) ||
       (Array.isArray(errors) && errors.length > 0 && errors.every(test))
     answers.set(error, answer)
     return answer
@@ -41,11 +44,11 @@ export function isAbort (error: unknown, reason: unknown): boolean {
   try {
     return test(error)
   } catch {
-    return false // an error that throws when it is read is no abort
+    return false // It has a getter that throws.
   }
 }
 
-/** Calls back when a signal that is not aborted yet is. */
+/** Calls back when a signal is aborted. It must not be aborted yet. */
 export const onceAborted = sharedListener((signal: AbortSignal, fire) => {
   signal.addEventListener('abort', fire, { once: true })
   return () => signal.removeEventListener('abort', fire)

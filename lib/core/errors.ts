@@ -42,10 +42,18 @@ export const FST_ERR_TASK_CANCEL_TIMEOUT = createError<'FST_ERR_TASK_CANCEL_TIME
   504
 )
 
-/** What was handed to `addTask` is neither a function nor a promise. A TypeError, 500 */
+/** The work is neither a function, nor a generator, nor a promise. A TypeError, 500 */
 export const FST_ERR_TASK_INVALID_WORK = createError<'FST_ERR_TASK_INVALID_WORK', 500, [task: string, received: string]>(
   'FST_ERR_TASK_INVALID_WORK',
-  'Cannot add %s: its work must be a function or a promise, received %s',
+  'Cannot add %s: its work must be a function, a generator or a promise, received %s',
+  500,
+  TypeError
+)
+
+/** Work that is a `function *` yielded a promise, which nobody would await. A TypeError, 500 */
+export const FST_ERR_TASK_YIELDED_PROMISE = createError<'FST_ERR_TASK_YIELDED_PROMISE', 500, [task: string]>(
+  'FST_ERR_TASK_YIELDED_PROMISE',
+  'The work of %s, a function *, yielded a promise: write it as an async function * that awaits the promise',
   500,
   TypeError
 )

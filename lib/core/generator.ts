@@ -1,105 +1,135 @@
-// Drives work that is a generator: what it yields is its task's progress, and a cancellation lands at its next `yield`.
-
-export type GeneratorWork<T, Progress> = Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
+// Drives work that is a generator: each value that it yields is its task's progress, and a cancellation is thrown at its
+// next `yield`.
+import { FST_ERR_TASK_YIELDED_PROMISE } from './errors.ts'
+import { LinkedList, ListItem } from './linked-list.ts'
+import { taskLabel } from './task-label.ts'
+import { isThenable, type GeneratorWork } from './work.ts'
 
 /** What a generator needs of its task. */
 export interface Driven {
-  readonly task: { progress: unknown }
-  /** Why the work is to stop; undefined while it is not. */
+  readonly task: { readonly id: number, readonly name: string | undefined, progress: unknown }
+  /** Why the work is to stop; undefined while it may go on. */
   readonly abortReason: () => unknown
+}
+
+/** A generator that runs. */
+export interface Drive {
+  /** Settles with what the generator returns or throws. */
+  readonly ended: Promise<unknown>
+  /** Tells it that there is an abort reason now. */
+  readonly aborted: () => void
 }
 
 /** Milliseconds that computing work, all of it together, runs before the event loop gets a turn. */
 const SLICE = 5
 
-let ranFor = 0
-let turning = false
-/** Computing work that waits for a turn of the event loop, the longest first. */
-const waiting: { steps: Steps<unknown>, resolve: () => void }[] = []
+/** Milliseconds of the present slice that have passed. */
+let passed = 0
+let isTurnDue = false
+/** Computing work that waits for its next slice. Work that is to stop goes first, as it has little left to do. */
+const stopping = new LinkedList<Computing>()
+const waiting = new LinkedList<Computing>()
 
-function nextTurn (steps: Steps<unknown>): Promise<void> {
-  return new Promise(resolve => {
-    waiting.push({ steps, resolve })
-    if (!turning) setImmediate(turn)
-    turning = true
-  })
-}
-
-/** Takes who goes on next in a turn: the first that is yet to be told to stop, which has little left to do, or else the first. */
-function takeNext () {
-  if (ranFor >= SLICE) return undefined
-  const stopping = waiting.findIndex(({ steps }) => steps.mustStop)
-  return waiting.splice(Math.max(stopping, 0), 1)[0]
-}
-
+/** Resumes the work that waits, until the slice is over. What the tasks do when they settle counts, too. */
 async function turn () {
-  ranFor = 0
-  for (let next = takeNext(); next !== undefined; next = takeNext()) {
-    next.resolve()
-    await undefined // it goes on before we do
+  const beganAt = performance.now()
+  passed = 0
+  while (passed < SLICE && waiting.size + stopping.size > 0) {
+    (stopping.first ?? waiting.first)!.resume()
+    await undefined // The work goes on here.
+    passed = performance.now() - beganAt
   }
-  turning = waiting.length > 0
-  if (turning) setImmediate(turn)
+  isTurnDue = waiting.size + stopping.size > 0
+  if (isTurnDue) setImmediate(turn)
 }
 
-/** By what a generator has, so that one that was compiled for an older runtime counts. */
-export function isGenerator (value: unknown): value is GeneratorWork<unknown, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const { next, throw: throwInto, [Symbol.iterator]: iterator, [Symbol.asyncIterator]: asyncIterator } = value as Partial<Generator & AsyncGenerator>
-  return typeof next === 'function' && typeof throwInto === 'function' && typeof (asyncIterator ?? iterator) === 'function'
-}
+/** Takes the steps of a generator. Throws the abort reason at the `yield` where the work is, once. */
+class Steps<Step> extends ListItem {
+  readonly work: { next: () => Step, throw: (reason: unknown) => Step }
+  readonly driven: Driven
+  #isTold = false
 
-/** Takes the steps of a generator. When its task is told to stop, the reason is thrown in, once, where it has yielded. */
-class Steps<Step> {
-  readonly #work: { next: () => Step, throw: (reason: unknown) => Step }
-  readonly #abortReason: Driven['abortReason']
-  #told = false
-
-  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, { abortReason }: Driven) {
-    this.#work = work
-    this.#abortReason = abortReason
+  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, driven: Driven) {
+    super()
+    this.work = work
+    this.driven = driven
   }
 
-  /** Whether it is yet to be told to stop. */
-  get mustStop () { return !this.#told && this.#abortReason() !== undefined }
+  /** Whether it is to stop and does not know yet. */
+  get mustStop () { return !this.#isTold && this.driven.abortReason() !== undefined }
 
   next (): Step {
-    if (!this.mustStop) return this.#work.next()
-    this.#told = true
-    return this.#work.throw(this.#abortReason())
+    if (!this.mustStop) return this.work.next()
+    this.#isTold = true
+    return this.work.throw(this.driven.abortReason())
+  }
+
+  setProgress (progress: unknown) {
+    if (progress !== undefined) this.driven.task.progress = progress
   }
 }
 
-function takeProgress ({ task }: Driven, progress: unknown): void {
-  if (progress !== undefined) task.progress = progress
-}
-
-async function goOn<T, Progress> (work: AsyncGenerator<Progress, T, void>, driven: Driven): Promise<T> {
+/** An async generator. It goes on at once after each `yield`. */
+async function runAsync<T, Progress> (work: AsyncGenerator<Progress, T, void>, driven: Driven): Promise<T> {
   const steps = new Steps(work, driven)
   for (;;) {
     const { done, value } = await steps.next()
     if (done === true) return value
-    takeProgress(driven, value)
+    steps.setProgress(value)
   }
 }
 
-async function compute<T, Progress> (work: Generator<Progress, T, void>, driven: Driven): Promise<T> {
-  const steps = new Steps(work, driven)
-  let since = performance.now()
-  for (;;) {
-    const { done, value } = steps.next()
-    const time = performance.now()
-    ranFor += time - since
-    since = time
-    if (done === true) return value
-    takeProgress(driven, value)
-    if (ranFor < SLICE) continue
-    await nextTurn(steps)
-    since = performance.now()
+/** A generator, whose work computes. It waits for a turn of the event loop after each slice. */
+class Computing extends Steps<IteratorResult<unknown, unknown>> {
+  #resume: (() => void) | undefined = undefined
+  readonly ended = this.#run()
+
+  resume () {
+    ListItem.leave(this)
+    this.#resume!()
+  }
+
+  readonly aborted = () => {
+    if (ListItem.isIn(this, waiting)) ListItem.join(this, stopping)
+  }
+
+  async #run (): Promise<unknown> {
+    let since = performance.now()
+    let step = this.next()
+    for (;;) {
+      const { done, value } = step
+      const time = performance.now()
+      passed += time - since
+      since = time
+      if (done === true) return value
+      const isPromise = isThenable(value)
+      if (!isPromise) this.setProgress(value)
+      if (passed >= SLICE) {
+        await this.#nextSlice()
+        since = performance.now()
+      }
+      step = isPromise ? this.#refuse(value) : this.next()
+    }
+  }
+
+  #nextSlice (): Promise<void> {
+    return new Promise(resolve => {
+      this.#resume = resolve
+      ListItem.join(this, this.mustStop ? stopping : waiting)
+      if (!isTurnDue) setImmediate(turn)
+      isTurnDue = true
+    })
+  }
+
+  /** Throws an error at the `yield` of a promise, which nobody would await. */
+  #refuse (promise: PromiseLike<unknown>): IteratorResult<unknown, unknown> {
+    Promise.resolve(promise).catch(() => {})
+    return this.work.throw(new FST_ERR_TASK_YIELDED_PROMISE(taskLabel(this.driven.task)))
   }
 }
 
-/** Runs a generator to its end; resolves with what it returns. Its first step is taken at once. */
-export function drive<T, Progress> (work: GeneratorWork<T, Progress>, driven: Driven): Promise<T> {
-  return Symbol.asyncIterator in work ? goOn(work, driven) : compute(work, driven)
+/** Runs a generator to its end. Its first step is taken at once. */
+export function drive<T, Progress> (work: GeneratorWork<T, Progress>, driven: Driven): Drive {
+  if (Symbol.asyncIterator in work) return { ended: runAsync(work, driven), aborted: () => {} }
+  return new Computing(work, driven)
 }

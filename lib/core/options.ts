@@ -3,7 +3,7 @@ import type { CancelOptions, CancelTaskOptions, FastifyTasksOptions, GetTaskOpti
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from './errors.ts'
 import { nearest } from './nearest.ts'
 import { taskLabel } from './task-label.ts'
-import { isThenable } from './thenable.ts'
+import { isGenerator, isThenable } from './work.ts'
 
 /** What an option takes: how that is told, and how it is found out. */
 export interface Rule { expected: string, test: (value: any) => boolean }
@@ -131,6 +131,6 @@ export function checkPurge (which: unknown): void {
 }
 
 export function checkWork (work: unknown, options: TaskOptions): void {
-  if (isFunction(work) || isThenable(work)) return
+  if (isFunction(work) || isThenable(work) || isGenerator(work)) return
   throw new FST_ERR_TASK_INVALID_WORK(taskLabel(options), inspect(work, { depth: 0 }))
 }

@@ -17,10 +17,10 @@ import type { SettledMinute } from './settled-history.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
 import { TaskLists } from './task-lists.ts'
-import { isThenable } from './thenable.ts'
 import { traceSettled } from './tracing.ts'
 import type { Watch } from './watch.ts'
 import { settlesWithin, within } from './within.ts'
+import { isPromise, isThenable, kindOf } from './work.ts'
 
 /** `app.tasks`: of the registry what is documented, and no more. */
 class AppTasks implements Tasks {
@@ -67,8 +67,8 @@ export class TaskRegistry implements TaskOwner {
   /** Failed tasks whose `onError` is pending. */
   readonly #reporting = new Set<Task>()
   readonly #watches = new Set<Watch<unknown>>()
-  /** Each starts a task that waits for the app to be ready. */
-  readonly #deferred: (() => void)[] = []
+  /** Each starts a task that waits for the app to be ready. A task that settles before that lets go of its work. */
+  readonly #deferred = new Set<() => void>()
   #ready = false
   #lastId = 0
   #closing = false
@@ -167,7 +167,8 @@ export class TaskRegistry implements TaskOwner {
   /** Starts what was deferred; from now on callables start as they are added. */
   start () {
     this.#ready = true
-    for (const start of this.#deferred.splice(0)) start()
+    for (const start of this.#deferred) start()
+    this.#deferred.clear()
   }
 
   /** The app begins to close: an open stream of states must not hold up what comes before `close`. */
@@ -258,7 +259,7 @@ export class TaskRegistry implements TaskOwner {
 
   /** Starts a task, now or later, and cancels the one that it replaces. */
   #begin (task: Task, app: FastifyInstance, work: TaskWork<unknown>, { signal, after, timeout }: TaskOptions, previous?: Task) {
-    if (typeof work !== 'function') Task.start(task, work, app, timeout)
+    if (isPromise(work)) Task.start(task, work, app, timeout)
     if (previous?.settled === false) Task.abort(previous, new AbortError(`Cancelled ${taskLabel(previous)}: another task took its name`))
     if (signal !== undefined) this.#follow(task, signal)
     const response = after === undefined || isOver(after.raw) ? undefined : after.raw
@@ -304,12 +305,13 @@ export class TaskRegistry implements TaskOwner {
     } catch {} // a logger that throws loses the line, not the close
   }
 
-  /** Starts a task later, in the async context of now: when its response is over, or when the app is ready. */
+  /** Starts a task later, when its response is over or the app is ready, in the async context of now. */
   #defer (task: Task, work: TaskWork<unknown>, app: FastifyInstance, timeout?: number, response?: TaskReply['raw']) {
     if (task.status !== 'deferred') return
     const start = AsyncResource.bind(() => Task.start(task, work, app, timeout, now()))
     if (response === undefined) {
-      this.#deferred.push(start)
+      this.#deferred.add(start)
+      Task.onceSettled(task, () => this.#deferred.delete(start))
       return
     }
     let leave: (() => void) | undefined = onceOver(response, () => {
@@ -354,16 +356,5 @@ export class TaskRegistry implements TaskOwner {
     }
     this.#reporting.delete(task)
     this.#notifyIdle()
-  }
-}
-
-/** What kind of work it is. A function's name can be anything, even unreadable. */
-function kindOf (work: TaskWork<unknown>, { kind }: TaskOptions): string | undefined {
-  if (kind !== undefined || typeof work !== 'function') return kind
-  try {
-    const { name } = work as { name?: unknown }
-    return typeof name === 'string' && name !== '' ? name : undefined
-  } catch {
-    return undefined
   }
 }

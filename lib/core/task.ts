@@ -5,17 +5,17 @@ import { AbortError, isAbort } from './abort.ts'
 import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_TIMEOUT } from './errors.ts'
-import { drive, isGenerator } from './generator.ts'
+import { drive, type Drive } from './generator.ts'
 import { hideClass } from './hide-class.ts'
 import { ListItem } from './linked-list.ts'
 import { checkCancelOptions, checkWatchOptions } from './options.ts'
 import { letGoOfFrames } from './stack.ts'
 import { taskLabel } from './task-label.ts'
 import { errorState, taskState } from './task-state.ts'
-import { isThenable } from './thenable.ts'
 import { traceStart } from './tracing.ts'
 import { Watch } from './watch.ts'
 import { within } from './within.ts'
+import { isGenerator, isPromise, isThenable, type GeneratorWork } from './work.ts'
 
 /** Whom a task tells what happens to it. */
 export interface TaskOwner {
@@ -49,8 +49,8 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   #settledAt: number | undefined = undefined
   #status: TaskStatus = 'deferred'
   #progress: Progress | undefined = undefined
-  /** A promise cannot be stopped. */
-  #isPromise = false
+  /** What runs the work, if that is a generator or a promise. */
+  #source: Drive | 'promise' | undefined = undefined
   #cancellation: Cancellation | undefined = undefined
   /** The result of a completed task, the error of any other that has settled. */
   #outcome: unknown = undefined
@@ -84,6 +84,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   get progress () { return this.#progress }
 
   set progress (progress) {
+    if (this.settled) return
     this.#progress = progress
     Task.#notify(this)
   }
@@ -156,7 +157,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   static start (task: Task, work: TaskWork<unknown>, app: FastifyInstance, timeout = Infinity, startedAt = task.#createdAt) {
     if (task.#status !== 'deferred') return
     task.#startedAt = startedAt
-    task.#isPromise = typeof work !== 'function'
+    if (isPromise(work)) task.#source = 'promise'
     Task.#setStatus(task, 'running')
     if (timeout !== Infinity) Task.#startTimeout(task, timeout)
     traceStart(task, Task.#run, work, app)
@@ -171,11 +172,13 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     const cancellation = (task.#cancellation ??= new Cancellation())
     cancellation.status = status
     cancellation.reason = reason
-    if (task.#status === 'deferred' || task.#isPromise) {
+    const source = task.#source
+    if (task.#status === 'deferred' || source === 'promise') {
       Task.#settle(task, status, reason)
     } else {
       Task.#setStatus(task, 'cancelling')
       cancellation.abort()
+      source?.aborted()
     }
   }
 
@@ -207,7 +210,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     try {
       const value = typeof work === 'function' ? work(app, task) : work
       if (isThenable(value)) Task.#follow(task, Promise.resolve(value))
-      else if (isGenerator(value)) Task.#follow(task, drive(value, { task, abortReason: () => task.#cancellation?.reason }))
+      else if (isGenerator(value)) Task.#drive(task, value)
       else Task.#settle(task, 'completed', value)
     } catch (error) {
       Task.#threw.call(task, error)
@@ -219,13 +222,21 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     promise.then(Task.#returned.bind(task), Task.#threw.bind(task))
   }
 
+  static #drive (task: Task, generator: GeneratorWork<unknown, unknown>) {
+    const source = drive(generator, { task, abortReason: () => task.#cancellation?.reason })
+    task.#source = source
+    Task.#follow(task, source.ended)
+  }
+
+  /** An async function may return a generator, as one that wraps a generator function does. */
   static #returned (this: Task, result: unknown) {
-    Task.#settle(this, 'completed', result)
+    if (this.#source === undefined && isGenerator(result)) Task.#drive(this, result)
+    else Task.#settle(this, 'completed', result)
   }
 
   static #threw (this: Task, error: unknown) {
     const { status, reason } = this.#cancellation ?? {}
-    if (status !== undefined && isAbort(error, reason)) Task.#settle(this, status, reason)
+    if (status !== undefined && isAbort(error, reason, this.#source !== undefined)) Task.#settle(this, status, reason)
     else Task.#settle(this, 'failed', error)
   }
 
@@ -271,6 +282,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     const settledAt = now()
     task.#outcome = outcome
     task.#settledAt = settledAt
+    task.#source = undefined
     Task.#setStatus(task, status)
     task.#whenChanged = undefined
     cancellation?.end()

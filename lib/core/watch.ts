@@ -53,6 +53,12 @@ export class Watch<State> implements TaskWatch<State> {
     return { done: true, value: undefined }
   }
 
+  /** Ends it. A `yield *` over a watch throws the reason of a cancellation here. */
+  async throw (error?: unknown): Promise<never> {
+    this.end()
+    throw error
+  }
+
   /** There is a new state. After the last one there are no others: whoever does not read it must not be kept for it. */
   changed (): void {
     this.#changed = true

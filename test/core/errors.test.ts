@@ -14,7 +14,8 @@ t.test('the package exports the errors that users can meet, and no others', asyn
     'FST_ERR_TASK_INVALID_WORK',
     'FST_ERR_TASK_LIMIT',
     'FST_ERR_TASK_NOT_FOUND',
-    'FST_ERR_TASK_TIMEOUT'
+    'FST_ERR_TASK_TIMEOUT',
+    'FST_ERR_TASK_YIELDED_PROMISE'
   ])
 })
 
@@ -77,7 +78,16 @@ const cases: Record<keyof typeof errors, Case> = {
   FST_ERR_TASK_INVALID_WORK: {
     statusCode: 500,
     meet: (app, name) => app.addTask('work' as any, { name }),
-    message: /its work must be a function or a promise, received 'work'$/,
+    message: /its work must be a function, a generator or a promise, received 'work'$/,
+    isTypeError: true
+  },
+  FST_ERR_TASK_YIELDED_PROMISE: {
+    statusCode: 500,
+    meet: async (app, name) => {
+      await app.ready()
+      return app.addTask(function * () { yield Promise.resolve() }, { name }).finished
+    },
+    message: /^The work of .*task.*, a function \*, yielded a promise: write it as an async function \* that awaits the promise$/,
     isTypeError: true
   },
   FST_ERR_TASK_INVALID_OPTION: {

@@ -397,15 +397,49 @@ for (const [what, value] of Object.entries<() => unknown>({
 t.test('a promise of a generator is a promise: what it resolves to is the result', async t => {
   const { app } = await buildReadyApp(t)
   const generator = computeForever()
-  t.equal(await app.addTask(async () => generator).finished, generator)
   t.equal(await app.addTask(Promise.resolve(generator)).finished, generator)
 })
 
-t.test('a generator itself is no work, only a function that returns one is', async t => {
+for (const [what, work] of Object.entries<TaskWork<unknown>>({
+  'an async generator': async () => (async function * () { yield 1; return 'result' })(),
+  'a generator': async () => (function * () { yield 1; return 'result' })()
+})) {
+  t.test(`an async function that returns ${what} is driven as one that is not async`, async t => {
+    const { app } = await buildReadyApp(t)
+    const task = app.addTask(work)
+    t.equal(await task.finished, 'result')
+    t.equal(task.progress, 1)
+  })
+}
+
+t.test('an async function that returns a generator after its cancellation runs none of it', async t => {
   const { app } = await buildReadyApp(t)
-  t.throws(() => app.addTask(computeForever() as never), { code: 'FST_ERR_TASK_INVALID_WORK' })
-  t.throws(() => app.addTask(forever() as never), { code: 'FST_ERR_TASK_INVALID_WORK' })
+  let begun = false
+  const task = app.addTask(async () => {
+    await immediate()
+    return (function * () { begun = true; yield 1 })()
+  })
+  await task.cancel()
+  t.equal(task.status, 'cancelled')
+  t.equal(begun, false)
 })
+
+t.test('what a generator returns is the result, also if that is a generator', async t => {
+  const { app } = await buildReadyApp(t)
+  const generator = computeForever()
+  t.equal(await app.addTask(function * () { return generator }).finished, generator)
+})
+
+for (const what of ['next', 'throw', 'then']) {
+  t.test(`work that returns an object with a getter ${what} that throws ${what === 'then' ? 'fails as an await of it does' : 'has completed with it'}`, async t => {
+    const { app } = await buildReadyApp(t)
+    const result = Object.defineProperty({}, what, { get () { throw new Error('unreadable') } })
+    const task = app.addTask(() => result)
+    await task.finished.catch(() => {})
+    if (what === 'then') t.match(task, { status: 'failed', error: { message: 'unreadable' } })
+    else t.equal(task.result, result)
+  })
+}
 
 t.test('events.on is driven as the async generator that it is like', async t => {
   const { app } = await buildReadyApp(t)
@@ -565,4 +599,132 @@ t.test('cancelled while it waits for its turn a computing task is told at that',
   await waiting.cancel()
   t.equal(waiting.status, 'cancelled')
   t.equal(waiting.progress, steps)
+})
+
+/** Processor time in ms that many short computing tasks take, each. */
+async function costOfShort (t: Test, count: number) {
+  const { app } = await buildReadyApp(t)
+  app.log.level = 'warn'
+  const before = process.cpuUsage()
+  for (let i = 0; i < count; i++) app.addTask(function * () { yield 1; return 2 })
+  await app.tasks.idle()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000 / count
+}
+
+t.test('a short computing task costs the same however many of them wait', async t => {
+  await costOfShort(t, 3000) // compiles
+  const few = await costOfShort(t, 3000)
+  const many = await costOfShort(t, 40_000)
+  t.ok(many < 5 * few, `${many} ms each of 40,000, ${few} ms each of 3,000`)
+})
+
+t.test('a cancelled computing task does not wait behind those that are not cancelled', async t => {
+  const { app } = await buildReadyApp(t)
+  const ends: string[] = []
+  const work = (name: string) => function * () {
+    try { for (;;) yield } finally { ends.push(name) }
+  }
+  const others = Array.from({ length: 1000 }, (_, i) => app.addTask(work(`other ${i}`)))
+  const cancelled = app.addTask(work('cancelled'))
+  const before = others.map(task => task.progress)
+  await cancelled.cancel()
+  t.strictSame(ends, ['cancelled'])
+  t.strictSame(others.map(task => task.progress), before)
+  await Promise.all(others.map(task => task.cancel()))
+})
+
+t.test('a computing task that cancels itself ends at its next yield', async t => {
+  const { app } = await buildReadyApp(t)
+  const steps: number[] = []
+  const task = app.addTask(function * (_app, task: Task) {
+    task.cancel()
+    steps.push(1)
+    yield
+    steps.push(2)
+  })
+  await task.finished.catch(() => {})
+  t.equal(task.status, 'cancelled')
+  t.strictSame(steps, [1])
+})
+
+const withoutThrow: Record<string, TaskWork<unknown>> = {
+  'a generator that delegates to an array': function * () { for (;;) yield * [1, 2, 3] },
+  'an async generator that delegates to an array': async function * () {
+    for (;;) {
+      await immediate()
+      yield * [1, 2, 3]
+    }
+  },
+  'an async generator that delegates to an async iterable': async function * () {
+    yield * { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: await immediate(1) }) }) }
+  },
+  'a generator that delegates to an array and throws an error caused by what it caught': function * () {
+    try { for (;;) yield * [1, 2, 3] } catch (cause) { throw new Error('the import ended', { cause }) }
+  },
+  'an async generator that delegates to the watch of a task': async function * (app) {
+    const other = app.addTask(async function * () {
+      for (let i = 0; i < 1e6; i++) {
+        await immediate()
+        yield i
+      }
+    })
+    try { yield * other.watch() } finally { await other.cancel() }
+  }
+}
+for (const [what, work] of Object.entries(withoutThrow)) {
+  t.test(`${what} is cancelled like any other`, async t => {
+    const { app, lines } = await buildReadyApp(t)
+    const task = app.addTask(work)
+    await immediate()
+    await task.cancel({ reason: 'enough' })
+    t.match(task, { status: 'cancelled', error: { message: 'enough' } })
+    t.strictSame(lines.filter(({ level }) => level >= 40), [])
+  })
+
+  t.test(`${what} that times out has failed with its timeout`, async t => {
+    const { app } = await buildReadyApp(t)
+    const task = app.addTask(work, { timeout: 5 })
+    await t.rejects(task.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
+    t.equal(task.status, 'failed')
+  })
+}
+
+t.test('a watch into which something is thrown ends, and rejects with that', async t => {
+  const { app } = await buildReadyApp(t)
+  const watch = app.addTask(forever).watch()
+  await watch.next()
+  const reason = new Error('enough')
+  await t.rejects(watch.throw!(reason), reason)
+  t.strictSame(await watch.next(), { done: true, value: undefined })
+})
+
+t.test('a generator that yields a promise is refused at that yield, with what to do', async t => {
+  const { app } = await buildReadyApp(t)
+  const unhandled = processEvents(t, 'unhandledRejection')
+  let cleaned = false
+  const task = app.addTask(function * () {
+    try { yield Promise.reject(new Error('nobody awaits it')) } finally { cleaned = true }
+  }, { name: 'hasty' })
+  await t.rejects(task.finished, {
+    code: 'FST_ERR_TASK_YIELDED_PROMISE',
+    message: 'The work of task "hasty", a function *, yielded a promise: write it as an async function * that awaits the promise'
+  })
+  t.ok(task.error instanceof TypeError)
+  t.equal(cleaned, true)
+  t.equal(task.progress, undefined)
+  await immediate()
+  t.strictSame(unhandled, [])
+})
+
+t.test('a generator that catches the refusal goes on, and holds up nobody with more promises', async t => {
+  const { app } = await buildReadyApp(t)
+  const gate = new AbortController()
+  const task = app.addTask(function * () {
+    while (!gate.signal.aborted) try { yield Promise.resolve(1) } catch {}
+    return 'done'
+  })
+  await immediate()
+  gate.abort()
+  t.equal(await task.finished, 'done')
 })

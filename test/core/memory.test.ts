@@ -267,3 +267,15 @@ t.test('a thousand waits that were given up cost nothing once they are over', as
     t.ok(each < 60, `${wait.name}: ${each} bytes each`)
   }
 })
+
+t.test('a task that is cancelled before the app is ready lets go of its work at once', async t => {
+  const { app } = await buildApp(t)
+  const refs: WeakRef<object>[] = []
+  function add () {
+    const input = { large: 'x'.repeat(BODY) }
+    refs.push(new WeakRef(input))
+    return app.addTask(() => input)
+  }
+  for (let i = 0; i < 100; i++) await add().cancel()
+  t.equal(await countKept(refs), 0)
+})

@@ -37,6 +37,7 @@ expectType<Task<string>>()(app.addTask(Promise.resolve('a')))
 expectType<Task<string>>()(app.addTask(Promise.resolve('a') as PromiseLike<string>))
 expectType<Task<void>>()(app.addTask(() => {}))
 expectType<Task<number>>()(app.addTask(() => Math.random() > 0.5 ? Math.random() : Promise.resolve(1)))
+expectType<Task<string | number>>()(app.addTask(() => Math.random() > 0.5 ? 1 as number : Promise.resolve('a' as string)))
 expectType<number | undefined>()(app.addTask(async () => 1).result)
 expectType<Promise<number>>()(app.addTask(async () => 1).finished)
 // @ts-expect-error neither a callable nor a promise
@@ -193,6 +194,15 @@ async function * named2 (_app: FastifyInstance, task: Task<unknown, { pages: num
 expectType<Task<boolean, { pages: number }, number>>()(app.addTask(named2, { data: { pages: 1 } }))
 async function * knows (_app: FastifyInstance, task: Task<unknown, unknown, number>): AsyncGenerator<number, string, void> { yield (task.progress ?? 0) + 1; return 'done' }
 expectType<Task<string, unknown, number>>()(app.addTask(knows))
+
+// Generator objects: result and progress are inferred, too.
+async function * buildReport (_app: FastifyInstance, months: number) { for (let done = 0; done < months; done++) yield { done }; return 'report' }
+function * compute (limit: number) { yield limit; return limit > 1 }
+expectType<Task<string, unknown, { done: number }>>()(app.addTask(buildReport(app, 12)))
+expectType<Task<string, { owner: string }, { done: number }>>()(app.addTask(buildReport(app, 12), { kind: 'report', data: { owner: 'ada' } }))
+expectType<Task<boolean, unknown, number>>()(app.addTask(compute(5)))
+const reportWork: TaskWork<string> = buildReport(app, 12)
+expectType<Task<string>>()(app.addTask(reportWork))
 
 // Data: from the options, or from the work's own annotation.
 expectType<Task<number, { n: number }>>()(app.addTask(async (_app, { data }) => data.n, { data: { n: 1 } }))
