@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, preSerializationHookHandler } from 'fastify'
 import { checkPluginOptions } from './lib/core/options.ts'
 import { TaskRegistry } from './lib/core/task-registry.ts'
 import type { FastifyTasksOptions } from './types/index.ts'
@@ -12,6 +12,10 @@ export type * from './types/index.ts'
 async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
   const registry = new TaskRegistry(fastify, checkPluginOptions(options))
 
+  const toArray: preSerializationHookHandler<any> = (request, reply, payload, done) => {
+    done(null, payload === registry.tasks ? registry.tasks.toJSON() : payload)
+  }
+
   fastify.decorate('addTask', function (work, options) {
     const isOurs = this === fastify || Object.prototype.isPrototypeOf.call(fastify, this)
     return registry.add(isOurs ? this : fastify, work, options)
@@ -20,6 +24,11 @@ async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
   fastify.decorate('cancelTask', (name, options) => registry.cancel(name, options))
   fastify.decorate('purgeTasks', which => registry.purge(which))
   fastify.decorate('tasks', registry.tasks)
+
+  // Under a schema of an array Fastify's serializer takes an array only, not what has a toJSON.
+  fastify.addHook('onRoute', route => {
+    if (route.schema?.response !== undefined) route.preSerialization = [toArray].concat(route.preSerialization ?? [])
+  })
 
   fastify.addHook('onReady', async () => registry.start())
   fastify.addHook('preClose', async () => registry.beginClose())

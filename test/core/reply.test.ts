@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import type { FastifyTasksOptions } from '../../index.ts'
+import { taskStateSchema, type FastifyTasksOptions } from '../../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 
 /** A server with the routes of a user who handles no error. */
@@ -204,3 +204,27 @@ t.test('a response schema picks from the states of all tasks', async t => {
   t.same(await (await request('GET', '/spread')).json(), expected)
   t.same(await (await request('GET', '/tasks')).json(), expected)
 })
+
+for (const [what, schema] of Object.entries<object>({
+  'an array of its own': { type: 'array', items: taskStateSchema },
+  'anyOf an array': { anyOf: [{ type: 'array', items: taskStateSchema }, { type: 'null' }] },
+  'a $ref': { $ref: 'List#' }
+})) {
+  t.test(`app.tasks is a valid reply under ${what}, and other replies are left as they are`, async t => {
+    const { app } = await buildApp(t)
+    app.addSchema({ $id: 'List', type: 'array', items: taskStateSchema })
+    const seen: unknown[] = []
+    const preSerialization = async (_request: unknown, _reply: unknown, payload: unknown) => { seen.push(Array.isArray(payload)); return payload }
+    app.get('/one-hook', { schema: { response: { 200: schema } }, preSerialization }, async () => app.tasks)
+    app.get('/hooks', { schema: { response: { 200: schema } }, preSerialization: [preSerialization] }, async () => app.tasks)
+    app.get('/other', { schema: { response: { 200: schema } } }, async () => [...app.tasks])
+    app.addTask(deaf, { name: 'report' })
+    await app.ready()
+    for (const path of ['/one-hook', '/hooks', '/other']) {
+      const response = await app.inject(path)
+      t.equal(response.statusCode, 200, response.body)
+      t.match(response.json(), [{ name: 'report', status: 'running' }])
+    }
+    t.strictSame(seen, [true, true])
+  })
+}
