@@ -147,7 +147,10 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   readonly result: T | undefined
   /** What it `failed` with, or the reason it was `cancelled` for. */
   readonly error: unknown
-  /** Yours to set, any JSON value; part of the state. What work that is a generator has yielded last. */
+  /**
+   * Yours to set until the task has settled, any JSON value; part of the state. What work that is a generator has yielded
+   * last. What JSON cannot hold is `[unreadable]` in the state.
+   */
   progress: Progress | undefined
   /** Milliseconds since the epoch, as the other two. */
   readonly createdAt: number
@@ -198,8 +201,8 @@ export interface Tasks extends Iterable<Task> {
   /** How many there are. */
   readonly size: number
   /**
-   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` runs; at once if none is.
-   * What a test awaits after `app.inject()`.
+   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` is pending; at once if that is
+   * so. A test awaits it after `app.inject()`. Do not await it in a task or in `onError`: it would wait for itself.
    */
   idle (): Promise<void>
   /** The states of the tasks. */
@@ -219,8 +222,8 @@ export interface FastifyTasksOptions {
   /** Milliseconds that a settled, named task is kept. Default: Infinity */
   maxSettledAge?: number | undefined
   /**
-   * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and close
-   * wait for a promise that it returns.
+   * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and
+   * `app.close()` wait for a promise that it returns, so it must not await them.
    */
   onError?: ((error: unknown, task: Task) => void | PromiseLike<void>) | undefined
 }

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type { CancelTaskOptions, GetTaskOptions, Task as PublicTask, TaskOptions, TaskReply, Tasks, TaskStatus, TaskWork } from '../../types/index.ts'
 import { AbortError, onceAborted } from './abort.ts'
@@ -42,6 +43,10 @@ class AppTasks implements Tasks {
 
   toJSON () {
     return Array.from(this, task => task.toJSON())
+  }
+
+  [inspect.custom] () {
+    return Array.from(this)
   }
 
   static registryOf (tasks: AppTasks): TaskRegistry {
@@ -287,7 +292,7 @@ export class TaskRegistry implements TaskOwner {
     for (const task of this.#lists.unsettled()) Task.abort(task, reason)
     if (await within(idle => this.#onceIdle(idle), this.cancelTimeout)) return
     const left = [...this.#lists.unsettled(), ...this.#reporting]
-    this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them`)
+    this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
   }
 
   /** Lets those finish that are to, or names those that do not in a warning. */

@@ -1,19 +1,26 @@
+import { inspect } from 'node:util'
 import type { Task, TaskState, TaskStatus } from '../../types/index.ts'
 
 /** Every status, in the order of a task's life. */
 export const taskStatuses = ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled'] as const satisfies readonly TaskStatus[]
 
-// Under `anyOf` Fastify's serializer validates the task itself. So what a task has as another type than its state is
-// untyped: its times are numbers, and its error can be anything.
-const time = { description: 'ISO 8601, as 2026-01-31T12:00:00.000Z' } as const
+// Under `anyOf` Fastify's serializer validates the task itself, not its state. So the schema takes what a task has: its times
+// are numbers, and its error can be any value.
+const time = { description: 'ISO 8601, as 2026-01-31T12:00:00.000Z', type: ['string', 'integer'], format: 'date-time' } as const
 const error = {
   description: 'what a failed or cancelled task ended with',
-  type: 'object',
-  properties: {
-    name: { type: 'string' },
-    message: { type: 'string' },
-    code: { description: 'a string or a number' }
-  }
+  anyOf: [
+    {
+      // Without a type, which would refuse what is no object.
+      properties: {
+        name: { type: 'string' },
+        message: { type: 'string' },
+        code: { type: ['string', 'number'] }
+      },
+      required: ['name', 'message']
+    },
+    { description: 'of a task itself, any other object', type: 'object' }
+  ]
 } as const
 
 const schema = {
@@ -28,10 +35,16 @@ const schema = {
     createdAt: time,
     startedAt: time,
     settledAt: time,
-    error: { anyOf: [error, { description: 'of a task itself, whatever it is' }] }
+    error
   },
   required: ['id', 'status', 'createdAt']
 } as const
+
+/** The schema without its types: from those, a type provider would infer a reply type that a task itself does not have. */
+interface TaskStateSchema {
+  readonly title: 'TaskState'
+  readonly properties: { readonly [Property in keyof TaskState]: Record<never, never> }
+}
 
 /**
  * The JSON schema of a task's state, for `response` schemas and OpenAPI. A task is a valid reply under it: alone, in an
@@ -40,21 +53,75 @@ const schema = {
  * @example
  * app.get('/reports/:id', { schema: { response: { 200: taskStateSchema } } }, async request => app.getTask(`report:${request.params.id}`))
  */
-export const taskStateSchema: Omit<typeof schema, 'type'> = schema // for type providers anything, so that they take a task as the reply
+export const taskStateSchema: TaskStateSchema = schema
 
-/** What a state tells of an error. Anything can be thrown, even what cannot be read. */
+/** What a state tells of an error. Anything can be thrown, also an object whose getters throw. */
 export function errorState (error: unknown): NonNullable<TaskState['error']> {
   try {
-    if (Object(error) !== error) return { name: 'Error', message: String(error), code: undefined }
-    const { name = 'Error', message = '', code } = error as { name?: unknown, message?: unknown, code?: unknown }
+    if (Object(error) !== error) return { name: 'Error', message: messageOf(error), code: undefined }
+    const { name, code } = error as { name?: unknown, code?: unknown }
     return {
-      name: String(name),
-      message: String(message),
+      name: typeof error === 'function' ? 'Error' : String(name ?? 'Error'),
+      message: messageOf(error),
       code: typeof code === 'string' || typeof code === 'number' ? code : undefined
     }
   } catch {
     return { name: 'Error', message: 'unreadable', code: undefined }
   }
+}
+
+/** Characters of a message that is made up for an error that has none. */
+const MAX_MESSAGE = 1000
+
+/**
+ * The message of an error. That of one without a message, which is no use to operators, is made of its errors, as those of an
+ * AggregateError, of its cause, or of how Node prints it.
+ */
+function messageOf (error: unknown, seen = new Set<unknown>()): string {
+  if (Object(error) !== error) return String(error) || inspect(error)
+  seen.add(error)
+  const { message, errors, cause } = error as { message?: unknown, errors?: unknown, cause?: unknown }
+  if (message !== undefined && message !== null && message !== '') return Object(message) === message ? printed(message) : String(message)
+  const parts = Array.isArray(errors) && errors.length > 0 ? errors.slice(0, 10) : [cause]
+  const messages = parts.filter(part => part !== undefined && !seen.has(part)).map(part => messageOf(part, seen))
+  return messages.length > 0 ? cut(messages.join('; ')) : printed(error)
+}
+
+/** How Node prints a value, in one line and without stacks. */
+function printed (value: unknown): string {
+  const lines = inspect(value, { breakLength: Infinity, maxStringLength: MAX_MESSAGE })
+  return cut(lines.replace(/\n +at .*?( \{)?$/gm, '$1').replace(/\n\s*/g, ' '))
+}
+
+function cut (text: string): string {
+  return text.length <= MAX_MESSAGE ? text : text.slice(0, MAX_MESSAGE).replace(/[\uD800-\uDBFF]$/, '')
+}
+
+/**
+ * The progress, or `[unreadable]` if it has no JSON: a reply with it would fail. Looks for what JSON cannot hold, which costs
+ * less than to make the JSON.
+ */
+function readable (progress: unknown): unknown {
+  try {
+    return hasJson(progress, []) ? progress : '[unreadable]'
+  } catch {
+    return '[unreadable]' // It has a getter that throws.
+  }
+}
+
+function hasJson (value: unknown, ancestors: unknown[]): boolean {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'bigint')) return true
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    JSON.stringify(value) // throws if it has none
+    return true
+  }
+  if (typeof value === 'bigint' || ancestors.includes(value)) return false
+  ancestors.push(value)
+  for (const key in value) {
+    if (!hasJson((value as Record<string, unknown>)[key], ancestors)) return false
+  }
+  ancestors.pop()
+  return true
 }
 
 export function isoString (time: number): string
@@ -63,6 +130,7 @@ export function isoString (time: number | undefined): string | undefined {
   return time === undefined ? undefined : new Date(time).toISOString()
 }
 
+/** What `task.toJSON()` returns. */
 export function taskState<Progress> (task: Task<unknown, unknown, Progress>): TaskState<Progress> {
   const { id, name, kind, status, progress, createdAt, startedAt, settledAt, error } = task
   return {
@@ -70,10 +138,18 @@ export function taskState<Progress> (task: Task<unknown, unknown, Progress>): Ta
     name,
     kind,
     status,
-    progress,
+    progress: readable(progress) as Progress,
     createdAt: isoString(createdAt),
     startedAt: isoString(startedAt),
     settledAt: isoString(settledAt),
     error: status === 'failed' || status === 'cancelled' ? errorState(error) : undefined
   }
+}
+
+/** A class with the name that `console.log` shows before a task. */
+const { Task: Printed } = { Task: class {} }
+
+/** What `console.log` shows of a task: its state. */
+export function printedState (task: Task): object {
+  return Object.assign(new Printed(), Object.fromEntries(Object.entries(taskState(task)).filter(([, value]) => value !== undefined)))
 }

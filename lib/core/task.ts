@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { inspect } from 'node:util'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { CancelOptions, Task as PublicTask, TaskState, TaskStatus, TaskWatch, TaskWork, WatchOptions } from '../../types/index.ts'
 import { AbortError, isAbort } from './abort.ts'
@@ -11,7 +12,7 @@ import { ListItem } from './linked-list.ts'
 import { checkCancelOptions, checkWatchOptions } from './options.ts'
 import { letGoOfFrames } from './stack.ts'
 import { taskLabel } from './task-label.ts'
-import { errorState, taskState } from './task-state.ts'
+import { errorState, printedState, taskState } from './task-state.ts'
 import { traceStart } from './tracing.ts'
 import { Watch } from './watch.ts'
 import { within } from './within.ts'
@@ -134,6 +135,10 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
 
   toJSON (): TaskState<Progress> {
     return taskState(this)
+  }
+
+  [inspect.custom] (): object {
+    return printedState(this)
   }
 
   /** Calls back at every change of status or progress, until the task has settled. Returns what takes that back. */

@@ -1,4 +1,5 @@
 // What JavaScript users see in autocompletion is what they may use.
+import { inspect } from 'node:util'
 import t from 'tap'
 import { buildApp, untilAborted } from './fixtures/app.ts'
 
@@ -17,7 +18,7 @@ t.test('a task has its documented members and no others', async t => {
   const task = app.addTask(untilAborted)
   const documented = [
     'id', 'name', 'kind', 'data', 'status', 'settled', 'result', 'error', 'progress', 'createdAt', 'startedAt', 'settledAt',
-    'log', 'signal', 'finished', 'cancel', 'watch', 'toJSON', String(Symbol.asyncDispose)
+    'log', 'signal', 'finished', 'cancel', 'watch', 'toJSON', String(Symbol.asyncDispose), String(inspect.custom)
   ].sort()
   t.strictSame(membersOf(task), documented)
   await task.cancel()
@@ -26,7 +27,7 @@ t.test('a task has its documented members and no others', async t => {
 
 t.test('app.tasks has its documented members and no others', async t => {
   const { app } = await buildApp(t)
-  t.strictSame(membersOf(app.tasks), [String(Symbol.iterator), 'idle', 'size', 'toJSON'])
+  t.strictSame(membersOf(app.tasks), [String(Symbol.iterator), String(inspect.custom), 'idle', 'size', 'toJSON'])
 })
 
 t.test('neither a task nor app.tasks leads to its class', async t => {
@@ -41,4 +42,16 @@ t.test('the members of a task and of app.tasks cannot be replaced', async t => {
     t.throws(() => Object.assign(Object.getPrototypeOf(value), { toJSON: () => ({}) }), TypeError)
     t.throws(() => Object.assign(Object.getPrototypeOf(value), { other: true }), TypeError)
   }
+})
+
+t.test('console.log shows the state of a task, and those of app.tasks', async t => {
+  const { app } = await buildApp(t, { onError () {} })
+  await app.ready()
+  const task = app.addTask(() => { throw new TypeError('broken') }, { name: 'report', kind: 'import' })
+  const printed = inspect(task)
+  t.match(printed, /^Task \{/)
+  for (const part of ['id: 1', "name: 'report'", "kind: 'import'", "status: 'failed'", "name: 'TypeError', message: 'broken'"]) t.ok(printed.includes(part), part)
+  t.notOk(printed.includes('progress'), 'nothing that is undefined')
+  t.match(inspect(app.tasks), /^\[\n +Task \{/)
+  t.match(inspect({ deep: { deeper: { task } } }), /task: \[Task\]/)
 })

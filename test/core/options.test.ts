@@ -325,7 +325,7 @@ for (const [what, work] of Object.entries({
       const error: any = await errorOf(() => { app.addTask(work as () => void) })
       t.ok(error instanceof errors.FST_ERR_TASK_INVALID_WORK)
       t.ok(error instanceof TypeError)
-      t.match(error, { code: 'FST_ERR_TASK_INVALID_WORK', statusCode: 500, message: /a function or a promise, received / })
+      t.match(error, { code: 'FST_ERR_TASK_INVALID_WORK', statusCode: 500, message: /a function, a generator or a promise, received / })
       t.throws(() => app.addTask(work as () => void, { name: 'report' }), { code: 'FST_ERR_TASK_INVALID_WORK', message: /task "report"/ })
       t.equal(app.tasks.size, 0)
     }

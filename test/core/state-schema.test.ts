@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
+import openapiTypescript, { astToString } from 'openapi-typescript'
 import t, { type Test } from 'tap'
 import tasks, { taskStateSchema, type Task, type TaskWork } from '../../index.ts'
 import { deaf, untilAborted } from './fixtures/app.ts'
@@ -41,6 +42,9 @@ const works: Record<string, { work: TaskWork<unknown>, options?: object, then?: 
   'failed with null': { work: () => { throw null } }, // eslint-disable-line no-throw-literal
   'failed with undefined': { work: () => { throw undefined } }, // eslint-disable-line no-throw-literal
   'failed with an object': { work: () => { throw { message: 5, name: {}, code: [] } } }, // eslint-disable-line no-throw-literal
+  'failed with an array': { work: () => { throw [1, 2] } }, // eslint-disable-line no-throw-literal
+  'failed with a function': { work: () => { throw () => {} } }, // eslint-disable-line no-throw-literal
+  'failed with an object that has an odd code': { work: () => { throw Object.assign(new Error('broken'), { code: { of: 1 } }) } },
   'timed out': { work: untilAborted, options: { timeout: 1 }, then: task => task.finished.catch(() => {}) },
   'with progress that is a number': { work: deaf, then: task => { task.progress = 0.5 } },
   'with progress that is an object': { work: deaf, then: task => { task.progress = { done: 1, total: [2], what: null } } },
@@ -111,14 +115,15 @@ t.test('the schema names every part of a state, and no more', async t => {
   const task = app.addTask(() => { throw new Error('broken') })
   const state = task.toJSON()
   t.strictSame(Object.keys(taskStateSchema.properties), Object.keys(state))
-  t.strictSame(Object.keys(taskStateSchema.properties.error.anyOf[0].properties), Object.keys(state.error!))
+  const { anyOf: [error] } = taskStateSchema.properties.error as unknown as { anyOf: [{ properties: object }] }
+  t.strictSame(Object.keys(error.properties), Object.keys(state.error!))
 })
 
 t.test('the schema is on the page of @fastify/swagger', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(swagger, {
-    openapi: {},
+    openapi: { openapi: '3.1.0' },
     refResolver: { buildLocalReference: (json, _baseUri, _fragment, i) => typeof json['$id'] === 'string' ? json['$id'] : `def-${i}` }
   })
   await app.register(tasks)
@@ -146,3 +151,20 @@ t.test('the schema is left as it is by those who use it', async t => {
   t.equal((await app.inject('/')).statusCode, 200)
   t.equal(JSON.stringify(taskStateSchema), before)
 })
+
+for (const version of ['3.0.3', '3.1.0']) {
+  t.test(`a client that is generated from a document of OpenAPI ${version} has types for times and errors`, async t => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(swagger, { openapi: { openapi: version } })
+    await app.register(tasks)
+    app.get('/one', { schema: { response: { 200: taskStateSchema } } }, async () => app.getTask('task'))
+    app.get('/list', { schema: { response: { 200: { type: 'array', items: taskStateSchema } } } }, async () => [...app.tasks])
+    app.get('/any', { schema: { response: { 200: { anyOf: [taskStateSchema, { type: 'null' }] } } } }, async () => app.getTask('task'))
+    await app.ready()
+
+    const types = astToString(await openapiTypescript(app.swagger() as never)).replace(/\/\*.*?\*\//gs, '').replace(/\s+/g, ' ')
+    const state = /\{ id: number; name\?: string; kind\?: string; status: ("\w+"( \| )?)+; progress\?: unknown; createdAt: string \| number; startedAt\?: string \| number; settledAt\?: string \| number; error\?: \{ name: string; message: string; code\?: string \| number; \} \| Record<string, never>; \}/g
+    t.equal(types.match(state)?.length, 3, types)
+  })
+}

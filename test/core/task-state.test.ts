@@ -432,3 +432,97 @@ for (const when of ['before', 'after']) {
     t.equal(task.signal.reason, task.error)
   })
 }
+
+/** Errors by what their state is to tell. */
+const thrown: [string, unknown, { name?: string, message: string | RegExp, code?: string }][] = [
+  ['an AggregateError of a refused connection', Object.assign(new AggregateError([new Error('connect ECONNREFUSED ::1:5432'), new Error('connect ECONNREFUSED 127.0.0.1:5432')]), { code: 'ECONNREFUSED' }),
+    { name: 'AggregateError', message: 'connect ECONNREFUSED ::1:5432; connect ECONNREFUSED 127.0.0.1:5432', code: 'ECONNREFUSED' }],
+  ['an AggregateError of AggregateErrors', new AggregateError([new AggregateError([new Error('inner')]), new Error('outer')]), { message: 'inner; outer' }],
+  ['an AggregateError with a message', new AggregateError([new Error('inner')], 'all failed'), { message: 'all failed' }],
+  ['an AggregateError of nothing', new AggregateError([]), { message: /^AggregateError/ }],
+  ['an error with a cause and no message', new Error('', { cause: new Error('the reason') }), { message: 'the reason' }],
+  ['an error whose cause is a string', new Error('', { cause: 'the reason' }), { message: 'the reason' }],
+  ['an error without a message', new TypeError(), { name: 'TypeError', message: 'TypeError' }],
+  ['an error with a code and no message', Object.assign(new Error(), { code: 'E_CODE', status: 402 }), { message: /^Error \{ code: 'E_CODE', status: 402 \}$/, code: 'E_CODE' }],
+  ['an object', { status: 402, reason: 'declined' }, { name: 'Error', message: "{ status: 402, reason: 'declined' }" }],
+  ['an object that holds an error', { inner: new Error('broken') }, { message: '{ inner: Error: broken }' }],
+  ['an object whose message is an object', { message: { text: 'declined' } }, { message: "{ text: 'declined' }" }],
+  ['an object whose message is a number', { message: 5 }, { message: '5' }],
+  ['an object whose message is null', { message: null }, { message: '{ message: null }' }],
+  ['an array', [1, 'two'], { message: "[ 1, 'two' ]" }],
+  ['an empty array', [], { message: '[]' }],
+  ['a function', function work () {}, { name: 'Error', message: '[Function: work]' }],
+  ['a class', class Broken {}, { name: 'Error', message: '[class Broken]' }],
+  ['an empty string', '', { message: "''" }],
+  ['a symbol', Symbol('gone'), { message: 'Symbol(gone)' }],
+  ['null', null, { message: 'null' }]
+]
+const circular = new Error('')
+circular.cause = circular
+thrown.push(['an error that is its own cause', circular, { message: /^<ref \*1> Error/ }])
+
+for (const [what, error, expected] of thrown) {
+  t.test(`the state of a task that failed with ${what} says why`, async t => {
+    const { app } = await buildApp(t, { onError () {} })
+    await app.ready()
+    const task = app.addTask(() => { throw error })
+    t.equal(task.error, error)
+    t.match(task.toJSON().error, expected)
+  })
+}
+
+t.test('a message that is made up has 1,000 characters at most, and no half of a character', async t => {
+  const { app } = await buildApp(t, { onError () {} })
+  await app.ready()
+  const reason = (error: unknown) => app.addTask(() => { throw error }).toJSON().error!.message
+  t.equal(reason(Array(2000).fill(1)).length <= 1000, true)
+  t.equal(reason(new AggregateError(Array.from({ length: 100 }, () => new Error('x'.repeat(500))))).length, 1000)
+  t.equal(reason(new AggregateError([new Error(`${'x'.repeat(999)}😀`)])), 'x'.repeat(999))
+  t.equal(reason(new Error('x'.repeat(5000))).length, 5000, 'its own message is left as it is')
+})
+
+t.test('no state contains a stack', async t => {
+  const { app } = await buildApp(t, { onError () {} })
+  await app.ready()
+  for (const [, error] of thrown) t.notMatch(JSON.stringify(app.addTask(() => { throw error })), /task-state\.test/)
+})
+
+const cycle: { self?: unknown } = {}
+cycle.self = [cycle]
+for (const [what, progress] of Object.entries<unknown>({
+  'a BigInt': 10n,
+  'an object with a BigInt': { done: [1, { of: 10n }] },
+  'a cycle': cycle,
+  'an object with a getter that throws': { get done () { throw new Error('unreadable') } },
+  'an object whose toJSON throws': { toJSON () { throw new Error('unreadable') } }
+})) {
+  t.test(`progress that is ${what} is told as [unreadable], and lists are replied with`, async t => {
+    const { app } = await buildApp(t)
+    app.get('/tasks', async () => app.tasks)
+    await app.ready()
+    const task = app.addTask(untilAborted, { name: 'task' })
+    app.addTask(untilAborted, { name: 'other' })
+    task.progress = progress
+    t.equal(task.progress, progress)
+    t.equal(task.toJSON().progress, '[unreadable]')
+    const response = await app.inject('/tasks')
+    t.equal(response.statusCode, 200)
+    t.match(response.json(), [{ name: 'task', progress: '[unreadable]' }, { name: 'other' }])
+  })
+}
+
+const shared = { n: 1 }
+for (const [what, progress] of Object.entries<unknown>({
+  'an object that is there twice': { first: shared, second: shared, list: [shared, shared] },
+  'a date': { at: new Date(0) },
+  'a function, which JSON leaves out': { f () {}, s: Symbol('s'), u: undefined },
+  'a list of everything': [1, 'two', null, true, { three: [] }]
+})) {
+  t.test(`progress that is ${what} is told as it is`, async t => {
+    const { app } = await buildApp(t)
+    await app.ready()
+    const task = app.addTask(untilAborted)
+    task.progress = progress
+    t.equal(task.toJSON().progress, progress)
+  })
+}

@@ -1,6 +1,7 @@
 // What must compile, and what must not. `npm run lint` compiles it, as strictly as a user may.
 import { createSecureServer } from 'node:http2'
 import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts'
+import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import tasks, {
   errors,
@@ -264,3 +265,13 @@ typed.get('/e', { schema: { response: { 200: { anyOf: [taskStateSchema, { type: 
 // @ts-expect-error a serializer takes an array, not what iterates
 typed.get('/f', { schema: { response: { 200: { type: 'array', items: taskStateSchema } } } }, async () => app.tasks)
 app.get('/g', { schema: replies }, async () => app.getTask('a'))
+
+// The same with TypeBox, as strictly as `exactOptionalPropertyTypes` is.
+const boxed = app.withTypeProvider<TypeBoxTypeProvider>()
+boxed.get('/a', { schema: { response: { 200: taskStateSchema } } }, async () => app.getTask('a'))
+boxed.get('/b', { schema: { response: { 200: taskStateSchema } } }, async () => app.getTask('a').toJSON())
+boxed.get('/c', { schema: { response: { 200: Type.Array(taskStateSchema) } } }, async () => [...app.tasks])
+boxed.get('/d', { schema: { response: { 200: taskStateSchema, 202: taskStateSchema } } }, async (_request, reply) => reply.code(202).send(app.getTask('a')))
+boxed.get('/e', { schema: { response: { 200: Type.Union([taskStateSchema, Type.Null()]) } } }, async () => app.getTask('a', { optional: true }) ?? null)
+boxed.get('/f', { schema: { response: { 200: { type: 'array', items: taskStateSchema } } } }, async () => [...app.tasks])
+boxed.get('/g', { schema: { response: { 200: Type.Object({ task: taskStateSchema }) } } }, async () => ({ task: app.getTask('a') }))
