@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import type { DashboardAction, DashboardSubject, FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
-import { isThenable } from '../core/thenable.ts'
+import { isThenable } from '../core/work.ts'
 import { FST_ERR_TASK_FORBIDDEN } from './errors.ts'
 import { Round } from './round.ts'
 import type { Action } from './wire.ts'
