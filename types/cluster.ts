@@ -16,12 +16,35 @@ export interface ClusterWorker {
   readonly pid: number
 }
 
-/** A cluster task's state as it is replied with: that of the core's tasks, plus `attempt` and `worker`. Neither data nor result. */
+/** One run of a task that has ended. */
+export interface TaskAttempt {
+  /** Counts from 1, and from 1 again after a retry. */
+  readonly attempt: number
+  /** Milliseconds since the epoch, as `endedAt`. */
+  readonly startedAt: number | undefined
+  readonly endedAt: number
+  /** The process that ran it. */
+  readonly worker: ClusterWorker | undefined
+  /** What it ended with. Undefined: it completed. */
+  readonly error: TaskState['error']
+}
+
+/** A run as a state has it: its times are ISO 8601. */
+export interface TaskAttemptState extends Omit<TaskAttempt, 'startedAt' | 'endedAt'> {
+  readonly startedAt: string | undefined
+  readonly endedAt: string
+}
+
+/** A cluster task's state as it is replied with: that of the core's tasks, and what a fleet adds. Neither data nor result. */
 export interface ClusterTaskState<Progress = unknown> extends Omit<TaskState, 'progress'> {
   name: string
   kind: string
   progress: Progress | undefined
+  /** When a delayed task starts at the earliest. ISO 8601 */
+  startsAt: string | undefined
   attempt: number
+  maxAttempts: number
+  attempts: TaskAttemptState[]
   worker: ClusterWorker | undefined
 }
 
@@ -40,12 +63,19 @@ export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknow
   readonly data: Data
   /** What the work returned, as JSON carries it, once `completed`. */
   readonly result: Result | undefined
-  /** What it `failed` with, or the reason it was `cancelled` for: an error of that name, message and code, without its stack. */
+  /**
+   * What it `failed` with, the reason it was `cancelled` for, or, while it waits for its next attempt, what the last one failed
+   * with: an error of that name, message and code, without its stack.
+   */
   readonly error: (Error & { code?: string | number }) | undefined
   /** What the work has told of last. */
   readonly progress: Progress | undefined
   /** Which run this is, or was the last: 0 before the first. Runs that were handed over or taken over do not count. */
   readonly attempt: number
+  /** Runs at most: the kind's `attempts` when the task was added. */
+  readonly maxAttempts: number
+  /** Its runs that have ended, the oldest first: the last 10, those before a retry too. The error of each takes 1 kB at most. */
+  readonly attempts: readonly TaskAttempt[]
   /** Milliseconds since the epoch, as the other three. */
   readonly createdAt: number
   /** When a delayed task starts at the earliest: one with a `delay`, of a schedule, or between two attempts. */
@@ -68,6 +98,15 @@ export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknow
    * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`; it then stays `cancelling`.
    */
   readonly cancel: (options?: CancelOptions) => Promise<void>
+  /**
+   * Runs a settled task again, under the same name, with its data, its priority and its last progress; its attempts count from
+   * 1. Of many that retry it at once, from whatever process, one does. Resolves to this same object, brought up to date; its
+   * `finished` is a new promise then.
+   *
+   * Rejects with `FST_ERR_TASK_DUPLICATE_NAME` if it has not settled or another task has its name, with
+   * `FST_ERR_TASK_NOT_FOUND` if it is gone.
+   */
+  readonly retry: () => Promise<this>
   /**
    * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for. A rejection
    * that nobody looks at is no `unhandledRejection`.
@@ -148,6 +187,8 @@ export interface KindOptions {
   maxStalls?: number | undefined
   /** Settled tasks of this kind that are kept. Default: the plugin's */
   maxSettled?: number | undefined
+  /** Milliseconds that a settled task of this kind is kept. Default: the plugin's */
+  maxSettledAge?: number | undefined
   /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
   schema?: unknown
 }
@@ -185,6 +226,53 @@ export interface ListOptions {
   limit?: number | undefined
 }
 
+/** The statuses of a task that has settled. */
+export type SettledStatus = 'completed' | 'failed' | 'cancelled'
+
+/** The statuses of a task that has not settled. */
+export type UnsettledStatus = Exclude<TaskStatus, SettledStatus>
+
+/** Options of a kind's `retryTasks`. */
+export interface RetryTasksOptions {
+  /** Which settled tasks. Default: 'failed' */
+  status?: SettledStatus | readonly SettledStatus[] | undefined
+  /** How many at most. Default: 1000 */
+  limit?: number | undefined
+}
+
+/** Options of a kind's `cancelTasks`. */
+export interface CancelTasksOptions extends CancelOptions {
+  /** Which tasks. Default: ['deferred', 'running'] */
+  status?: UnsettledStatus | readonly UnsettledStatus[] | undefined
+  /** How many at most. Default: 1000 */
+  limit?: number | undefined
+}
+
+/** Options of a kind's `purgeTasks`. */
+export interface PurgeTasksOptions {
+  /** Which settled tasks. Default: all three statuses */
+  status?: SettledStatus | readonly SettledStatus[] | undefined
+  /** Milliseconds since the task settled, at least. Default: 0 */
+  olderThan?: number | undefined
+  /** The one task of this name. Default: all */
+  name?: string | undefined
+}
+
+/** How many tasks of a kind settled in one minute. */
+export interface SettledCounts {
+  /** When the minute began, in ms since the epoch. */
+  time: number
+  completed: number
+  /** With those that were `cancelled`. */
+  failed: number
+}
+
+/** A process that runs the tasks of a kind. */
+export interface KindWorker extends ClusterWorker {
+  /** Since when, in ms since the epoch; undefined where the server does not tell. */
+  readonly since: number | undefined
+}
+
 /** How many tasks of a kind there are. */
 export interface TaskCounts {
   deferred: number
@@ -198,7 +286,7 @@ export interface TaskCounts {
 /** When a schedule has its tasks run: at the times of a cron expression, or every so many milliseconds. */
 export type When =
   | {
-    /** Five fields, or six with seconds first. */
+    /** Five fields, or six with seconds first: numbers, names, `*`, `,`, `-`, `/`, `L` and `#`. It need not come to pass for ever. */
     cron: string
     /** An IANA name. Default: that of the process */
     timeZone?: string | undefined
@@ -241,12 +329,46 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
   readonly getTask: GetClusterTask<Data, Result, Progress>
   /** Cancels the task that has this name now: `task.cancel()`, found by name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
   readonly cancelTask: (name: string, options?: CancelTaskOptions) => Promise<void>
-  /** Drops every settled task of the kind; resolves to how many. */
-  readonly purgeTasks: () => Promise<number>
+  /**
+   * Runs a settled task again: `task.retry()`, found by name. Rejects with `FST_ERR_TASK_DUPLICATE_NAME` if it has not settled,
+   * with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
+   */
+  readonly retryTask: GetClusterTask<Data, Result, Progress>
+  /**
+   * Runs many settled tasks again, a batch at a time; resolves to how many. It may be interrupted and called again.
+   *
+   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled.
+   */
+  readonly retryTasks: (options?: RetryTasksOptions) => Promise<number>
+  /**
+   * Cancels many tasks, a batch at a time, and waits until they have settled; resolves to how many were cancelled.
+   *
+   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if some work has not ended within `timeout`, with `FST_ERR_TASK_INVALID_OPTION` for
+   * options it does not take, such as a status of a task that has settled.
+   */
+  readonly cancelTasks: (options?: CancelTasksOptions) => Promise<number>
+  /**
+   * Drops settled tasks; resolves to how many. All of them; those that the options name; or those for which `which(task)` is
+   * true, which is asked of every settled task, a page at a time.
+   *
+   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled.
+   */
+  readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Data, Result, Progress>) => boolean)) => Promise<number>
+  /**
+   * Lets a delayed task start at once, be it delayed by its `delay` or by the back-off between two attempts. Does nothing to a task
+   * that is not delayed, nor to the next task of a schedule. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
+   */
+  readonly promoteTask: GetClusterTask<Data, Result, Progress>
   /** A page of its tasks: running, then deferred (the next to start first), then failed and cancelled, then completed (the latest first). */
   readonly tasks: (options?: ListOptions) => Promise<ClusterTask<Data, Result, Progress>[]>
   /** How many there are of each status. */
   readonly count: () => Promise<TaskCounts>
+  /** How many settled in each of the last 60 minutes, the oldest first. */
+  readonly history: () => Promise<SettledCounts[]>
+  /** Milliseconds that the oldest deferred task has waited that may start; 0 if there is none. */
+  readonly latency: () => Promise<number>
+  /** The processes that run tasks of this kind. */
+  readonly workers: () => Promise<KindWorker[]>
   /**
    * Has a task run at certain times, once in the whole fleet: `<name>@<its time, ISO 8601>`. Idempotent: every process may
    * call it at start, and one that calls it with other times changes them for all.
@@ -313,6 +435,8 @@ export interface ClusterOptions {
   work?: boolean | readonly string[] | undefined
   /** Settled tasks that are kept of each kind. Default: 1000 */
   maxSettled?: number | undefined
+  /** Milliseconds that a settled task is kept. Default: Infinity */
+  maxSettledAge?: number | undefined
   /** Milliseconds that cancelled work gets to end before `cancelTask` and `close()` stop waiting. Default: 3000 */
   cancelTimeout?: number | undefined
   /** Milliseconds that running tasks get to finish when the app closes, before they are handed over. Default: 5000 */

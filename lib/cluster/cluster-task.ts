@@ -1,31 +1,36 @@
 import type { ClusterTask as PublicClusterTask, ClusterTaskState } from '../../types/cluster.ts'
 import type { CancelOptions } from '../../types/index.ts'
 import { AbortError } from '../core/abort.ts'
-import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
+import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import { checkCancelOptions, checkWatchOptions } from '../core/options.ts'
-import { isoString } from '../core/task-state.ts'
 import { Watch } from '../core/watch.ts'
 import { within } from '../core/within.ts'
+import { clusterTaskState } from './cluster-task-state.ts'
 import type { Queue, StoredTask } from './engine.ts'
-import { follow } from './follow.ts'
+import { whenChanged } from './follow.ts'
 import { fromStoredError, toStoredReason } from './stored-error.ts'
 
-/** Where a task is. */
+/** What a task needs of its kind and of the app. */
 export interface TaskPlace {
   readonly kind: string
   readonly cancelTimeout: number
+  /** Whether no task is taken any more. */
+  readonly closed: boolean
   /** Resolves once its engine is open. */
   queue (): Promise<Queue>
-  /** Calls back when the app begins to close. Answers how to leave. */
+  /** Calls back when the app begins to close; at once if it has. Returns how to take that back. */
   onceClosing (callback: () => void): () => void
-  /** Calls back when nothing runs here any more, and waits for what that answers before it leaves the server. */
+  /**
+   * Calls back when nothing runs in this process any more; at once if that is so. The app waits for the promise before it leaves
+   * the server. Returns how to take that back.
+   */
   onceStopped (callback: () => Promise<void>): () => void
 }
 
-/** ms after which a cancellation is repeated that nothing has come of: a message may have been lost. */
-const REMIND = 1000
+/** Milliseconds after which a cancellation is sent again: the message may have been lost. */
+const RESEND = 1000
 
-/** A task of the fleet, as it was when it was read last. */
+/** A task of the fleet, as it was when it was last read. */
 export class ClusterTask implements PublicClusterTask<any, any, any> {
   readonly #place: TaskPlace
   #stored: StoredTask
@@ -45,6 +50,8 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   get result () { return this.#stored.result }
   get progress () { return this.#stored.progress }
   get attempt () { return this.#stored.attempt }
+  get maxAttempts () { return this.#stored.maxAttempts }
+  get attempts () { return this.#stored.attempts }
   get createdAt () { return this.#stored.createdAt }
   get startsAt () { return this.#stored.startsAt }
   get startedAt () { return this.#stored.startedAt }
@@ -53,20 +60,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   get error () { return this.#stored.error === undefined ? undefined : fromStoredError(this.#stored.error) }
 
   toJSON (): ClusterTaskState<any> {
-    const { id, name, kind, status, progress, attempt, createdAt, startedAt, settledAt, worker } = this
-    return {
-      id,
-      name,
-      kind,
-      status,
-      progress,
-      attempt,
-      createdAt: isoString(createdAt),
-      startedAt: isoString(startedAt),
-      settledAt: isoString(settledAt),
-      worker,
-      error: this.#stored.error
-    }
+    return clusterTaskState(this.kind, this.#stored)
   }
 
   async refresh (): Promise<this> {
@@ -74,6 +68,16 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     const stored = await queue.get(this.name, this.id)
     if (stored === undefined) throw new FST_ERR_TASK_NOT_FOUND(this.name)
     this.#update(stored)
+    return this
+  }
+
+  async retry (): Promise<this> {
+    if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(`task "${this.name}"`)
+    const queue = await this.#place.queue()
+    const found = await queue.retry(this.name, this.id)
+    if (found === undefined) throw new FST_ERR_TASK_NOT_FOUND(this.name)
+    if (!found.retried) throw new FST_ERR_TASK_DUPLICATE_NAME(this.name)
+    this.#update(found.task)
     return this
   }
 
@@ -95,14 +99,14 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     checkWatchOptions(options, this)
     return new Watch<ClusterTaskState<any>>(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
+      ready: false,
       join: watch => {
-        const { status, progress } = this.#stored
-        let known = JSON.stringify([status, progress])
+        let previous: string | undefined
         const stopFollowing = this.#follow(stored => {
           if (stored === undefined) return watch.end()
-          const now = JSON.stringify([stored.status, stored.progress])
-          if (now !== known) watch.changed()
-          known = now
+          const present = JSON.stringify([stored.status, stored.attempt, stored.progress])
+          if (present !== previous) watch.changed()
+          previous = present
         }, () => watch.end())
         const stopClosing = this.#place.onceClosing(() => watch.end())
         return () => {
@@ -126,31 +130,32 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     }, ms)
   }
 
-  /** What never changes is kept: of a task that has lost its name not all is known. */
+  /** Takes what was read. Of a task that has lost its name not all is known, so what never changes is kept. */
   #update (stored: StoredTask) {
-    const { data, createdAt } = this.#stored
-    this.#stored = { ...stored, data, createdAt }
+    const { data, createdAt, maxAttempts } = this.#stored
+    if (this.settled && stored.settledAt === undefined) this.#finished = undefined // it was retried
+    this.#stored = { ...stored, data, createdAt, maxAttempts }
   }
 
-  /** Waits until it has settled, as it was told to, and tells it again from time to time. */
+  /** Waits until it has settled, as it was told to, and sends the cancellation again from time to time. */
   async unwinds (options: CancelOptions): Promise<void> {
     const { timeout = this.#place.cancelTimeout } = options
     const until = Date.now() + timeout
     for (;;) {
       const left = Math.max(0, until - Date.now())
-      if (await this.settles(Math.min(left, REMIND))) return
-      if (left <= REMIND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
-      await this.#tell(options)
+      if (await this.settles(Math.min(left, RESEND))) return
+      if (left <= RESEND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
+      await this.#sendCancellation(options)
     }
   }
 
   async #cancel (options: CancelOptions) {
     checkCancelOptions(options, this)
-    if (!this.settled && await this.#tell(options)) await this.unwinds(options)
+    if (!this.settled && await this.#sendCancellation(options)) await this.unwinds(options)
   }
 
-  /** Answers whether it is still known. */
-  async #tell ({ reason = cancelReason(this.name) }: CancelOptions): Promise<boolean> {
+  /** Returns whether the task is still known. */
+  async #sendCancellation ({ reason = cancelReason(this.name) }: CancelOptions): Promise<boolean> {
     const queue = await this.#place.queue()
     const stored = await queue.cancel(this.name, this.id, toStoredReason(reason))
     if (stored !== undefined) this.#update(stored)
@@ -158,44 +163,56 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   }
 
   async #finish (): Promise<any> {
-    if (!this.settled) await this.#settlement()
+    let known = true
+    if (!this.settled) {
+      await waitFor(this.#place, this.name, `task "${this.name}"`, async queue => {
+        const stored = await queue.get(this.name, this.id)
+        known = stored !== undefined
+        if (stored !== undefined) this.#update(stored)
+        return !known || this.settled
+      })
+    }
+    if (!known) throw new FST_ERR_TASK_NOT_FOUND(this.name)
     if (this.status === 'completed') return this.result
     throw this.error
   }
 
-  #settlement (): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void) => {
-        leave()
-        stop()
-        settle()
-      }
-      const leave = this.#follow(stored => {
-        if (stored === undefined) end(() => reject(new FST_ERR_TASK_NOT_FOUND(this.name)))
-        else if (this.settled) end(resolve)
-      }, error => end(() => reject(error)))
-      // What was running here has just settled, maybe.
-      const stop = this.#place.onceStopped(async () => {
-        await this.refresh().catch(() => {})
-        if (this.settled) end(resolve)
-        else end(() => reject(new AbortError(`Stopped waiting for task "${this.name}": the app is closing`)))
-      })
-    })
-  }
-
-  /** Keeps what was read up to date until one leaves. */
+  /** Reads the task whenever it may have changed, until one leaves; undefined if nothing is known of it any more. */
   #follow (read: (stored: StoredTask | undefined) => void, failed: (error: Error) => void): () => void {
     let left = false
     let leave = () => { left = true }
     this.#place.queue().then(queue => {
       if (left) return
-      leave = follow(queue, this.name, this.id, stored => {
+      leave = whenChanged(queue, this.name, async () => {
+        const stored = await queue.get(this.name, this.id)
         if (stored !== undefined) this.#update(stored)
         read(stored)
       })
     }).catch(failed)
     return () => leave()
   }
+}
+
+/**
+ * Waits until `look` says that what it waits for has happened. It looks whenever a task may have changed: that of a name, or any.
+ * Rejects with an AbortError once nothing runs in this process any more, after a last look.
+ */
+export async function waitFor (place: TaskPlace, name: string | undefined, what: string, look: (queue: Queue) => Promise<boolean>): Promise<void> {
+  const queue = await place.queue()
+  await new Promise<void>((resolve, reject) => {
+    const end = (settle: () => void) => {
+      leave()
+      stop()
+      settle()
+    }
+    const leave = whenChanged(queue, name, async () => {
+      if (await look(queue)) end(resolve)
+    })
+    const stop = place.onceStopped(async () => {
+      const happened = await look(queue).catch(() => false) // what was running here has just settled, maybe
+      end(happened ? resolve : () => reject(new AbortError(`Stopped waiting for ${what}: the app is closing`)))
+    })
+  })
 }
 
 export function cancelReason (name: string): string {

@@ -23,18 +23,19 @@ export class DataCheck {
 
   /** A copy of the data, with what the app's validator makes of it: types and defaults, as with a body. */
   accept (data: unknown, label: string): unknown {
-    const copy = data === undefined ? undefined : copyOf(data, label)
+    const copy = copyOf(data, label)
     this.compile()
     if (this.#validate === undefined) return copy
     const answer = this.#validate(copy)
     if (answer === false) throw new FST_ERR_TASK_INVALID_DATA(label, messageOf(this.#validate.errors))
     const { error, value = copy } = Object(answer) as { error?: Error, value?: unknown }
     if (error !== undefined) throw new FST_ERR_TASK_INVALID_DATA(label, error.message)
-    return value
+    return copyOf(value, label) // a validator may return anything, such as a Date
   }
 }
 
 function copyOf (data: unknown, label: string): unknown {
+  if (data === undefined) return undefined
   try {
     return copyJson(data)
   } catch (error) {

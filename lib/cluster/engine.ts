@@ -1,4 +1,4 @@
-import type { ClusterWorker, TaskCounts, When } from '../../types/cluster.ts'
+import type { ClusterWorker, KindWorker, SettledCounts, TaskAttempt, TaskCounts, When } from '../../types/cluster.ts'
 import type { TaskState, TaskStatus } from '../../types/index.ts'
 
 /** An error as it is stored and sent: what survives the way between processes. */
@@ -9,16 +9,22 @@ export interface StoredTask {
   readonly name: string
   /** Tells it apart from the tasks that have had its name before and after. */
   readonly id: number
+  /** How often it was retried: a cancellation is of one try, and does not reach the next. */
+  readonly retries: number
   readonly status: TaskStatus
   readonly data: unknown
   /** What its work has told of last, this run or one before. Undefined before the first. */
   readonly progress: unknown
   /** Of a completed task. */
   readonly result: unknown
-  /** Of a failed or cancelled task. */
+  /** Of a failed or cancelled task; of a deferred one, what its last run failed with. */
   readonly error: StoredError | undefined
   /** 0 before its first run, then counts from 1. Runs that were handed over or taken over do not count. */
   readonly attempt: number
+  /** Runs at most. */
+  readonly maxAttempts: number
+  /** The last `MAX_ATTEMPTS_KEPT` runs that have ended, the oldest first. */
+  readonly attempts: readonly TaskAttempt[]
   readonly createdAt: number
   /** While it is delayed: by `delay`, by its schedule, or by the back-off between two attempts. */
   readonly startsAt: number | undefined
@@ -28,6 +34,10 @@ export interface StoredTask {
   /** Who runs it, or ran it last. */
   readonly worker: ClusterWorker | undefined
 }
+
+/** How many of a task's runs are remembered, and in how many characters the message of each. */
+export const MAX_ATTEMPTS_KEPT = 10
+export const MAX_ATTEMPT_MESSAGE = 900
 
 /** A task to be added. */
 export interface NewTask {
@@ -56,11 +66,18 @@ export type Outcome =
   /** It ended with an abort. */
   | { readonly status: 'cancelled', readonly error: StoredError }
 
+/** A run that has ended, as it is remembered. Frozen: every reader of the task gets this same object. */
+export function attemptOf ({ outcome, ...run }: Omit<TaskAttempt, 'error'> & { readonly outcome: Outcome }): TaskAttempt {
+  if (outcome.status === 'completed') return Object.freeze({ ...run, error: undefined })
+  const { error } = outcome
+  return Object.freeze({ ...run, error: Object.freeze({ ...error, message: error.message.slice(0, MAX_ATTEMPT_MESSAGE) }) })
+}
+
 /** A run of a task in this process, as its engine sees it. */
 export interface Running {
   /** Never rejects. */
   readonly outcome: Promise<Outcome>
-  /** The progress as it is now, JSON and a copy; undefined if there is none. Never throws. */
+  /** A copy of the last progress that was JSON; undefined if there is none. Never throws. */
   progress (): unknown
   /** Aborts its signal, once: for a cancellation, for a hand-over, because another process has taken it over. */
   abort (reason: StoredError): void
@@ -87,6 +104,8 @@ export interface QueueSettings {
   readonly maxStalls: number
   /** Settled tasks that are kept; the one that settled first goes first. Infinity: all. */
   readonly maxSettled: number
+  /** ms that a settled task is kept. Infinity: for ever. */
+  readonly maxSettledAge: number
 }
 
 /** A schedule as an engine stores it. */
@@ -131,8 +150,30 @@ export interface Queue {
   /** Whether no task is unsettled. */
   isIdle (): Promise<boolean>
 
-  /** Drops all settled tasks; answers how many. */
+  /** Drops all settled tasks; returns how many. */
   purge (): Promise<number>
+
+  /** Drops the task of this name and id, if it has settled; returns whether it did. */
+  drop (name: string, id: number): Promise<boolean>
+
+  /**
+   * Makes a settled task deferred again, with its id, data, priority and last progress; its attempts count from 1. Of many that
+   * do so at once one does. Without an id it is the task that has the name. Returns the task as it is then and whether this call
+   * has retried it; undefined if there is none.
+   */
+  retry (name: string, id?: number): Promise<{ readonly task: StoredTask, readonly retried: boolean } | undefined>
+
+  /** Ends the delay of a deferred task, but not of the next task of a schedule; returns the task as it is then, delayed before or not. */
+  promote (name: string): Promise<StoredTask | undefined>
+
+  /** How many settled in each of the last 60 minutes, the oldest first. */
+  history (): Promise<SettledCounts[]>
+
+  /** ms that the oldest task that may start has waited; 0 if there is none. */
+  latency (): Promise<number>
+
+  /** The processes that work the queue. */
+  workers (): Promise<KindWorker[]>
 
   /**
    * Cancels the task of this name and id; without an id, whichever has the name now. One that has not started has settled

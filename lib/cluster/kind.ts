@@ -1,22 +1,37 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import type { AddClusterTaskOptions, Kind as PublicKind, ListOptions, NewClusterTask, Schedule, TaskCounts, When } from '../../types/cluster.ts'
+import type {
+  AddClusterTaskOptions,
+  CancelTasksOptions,
+  Kind as PublicKind,
+  KindWorker,
+  ListOptions,
+  NewClusterTask,
+  PurgeTasksOptions,
+  RetryTasksOptions,
+  Schedule,
+  SettledCounts,
+  TaskCounts,
+  When
+} from '../../types/cluster.ts'
 import type { CancelTaskOptions, GetTaskOptions, TaskStatus } from '../../types/index.ts'
-import { AbortError } from '../core/abort.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
+import { checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
-import { cancelReason, ClusterTask, type TaskPlace } from './cluster-task.ts'
+import { inBatches } from './batches.ts'
+import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
-import { whenChanged } from './follow.ts'
-import { checkAdd, checkAddMany, checkCancelTask, checkGet, checkList, checkSchedule, checkUnschedule } from './options.ts'
+import { checkAddMany, checkName, checkSchedule, checkVerb } from './options.ts'
 import { toStoredReason } from './stored-error.ts'
 
 /** What a kind needs of the app. */
 export interface KindPlace extends TaskPlace {
-  readonly closed: boolean
-  /** The data as it is stored: JSON, and what the kind's schema takes. Throws `FST_ERR_TASK_INVALID_DATA`. */
+  /** The data as it is stored: JSON that the kind's schema takes. Throws `FST_ERR_TASK_INVALID_DATA`. */
   accept (data: unknown, label: string): unknown
 }
+
+const settledStatuses = ['completed', 'failed', 'cancelled'] as const
+const settled: ReadonlySet<TaskStatus> = new Set(settledStatuses)
 
 /** The greatest that `crypto.randomInt` takes. */
 const MAX_ID = 2 ** 48 - 1
@@ -32,7 +47,7 @@ export class Kind implements PublicKind<any, any, any> {
   get name () { return this.#place.kind }
 
   async addTask (data?: unknown, options: AddClusterTaskOptions = {}): Promise<ClusterTask> {
-    checkAdd(options)
+    checkVerb('addTask', options, () => taskLabel(options ?? {}))
     const task = this.#newTask(data, options)
     const { onDuplicate = 'reject' } = options
     const until = Date.now() + this.#place.cancelTimeout
@@ -61,8 +76,10 @@ export class Kind implements PublicKind<any, any, any> {
   getTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
   getTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
   async getTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
-    checkGet(name, options)
-    return await this.#find(name, options)
+    checkName(name, 'getTask')
+    checkGetOptions(options, name)
+    const queue = await this.#place.queue()
+    return this.#toTask(await queue.get(name), name, options)
   }
 
   cancelTask (name: string, options: CancelTaskOptions = {}): Promise<void> {
@@ -71,18 +88,88 @@ export class Kind implements PublicKind<any, any, any> {
     return cancelled
   }
 
-  async purgeTasks (): Promise<number> {
+  async cancelTasks (options: CancelTasksOptions = {}): Promise<number> {
+    checkVerb('cancelTasks', options)
+    const { status = ['deferred', 'running'], limit = 1000, reason, timeout } = options
     const queue = await this.#place.queue()
-    return await queue.purge()
+    let late: unknown // that one task does not stop is told once the others have
+    const cancelled = await inBatches(queue, setOf(status), limit, async ({ name, id }) => {
+      const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
+      if (stored === undefined) return false
+      const task = new ClusterTask(this.#place, stored)
+      await task.unwinds({ reason, timeout }).catch(error => {
+        if (!(error instanceof FST_ERR_TASK_CANCEL_TIMEOUT)) throw error
+        late ??= error
+      })
+      return task.status === 'cancelled'
+    })
+    if (late !== undefined) throw late
+    return cancelled
+  }
+
+  retryTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
+  retryTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
+  async retryTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
+    checkName(name, 'retryTask')
+    checkGetOptions(options, name)
+    if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(taskLabel({ name }))
+    const queue = await this.#place.queue()
+    const found = await queue.retry(name)
+    if (found?.retried === false) throw new FST_ERR_TASK_DUPLICATE_NAME(name)
+    return this.#toTask(found?.task, name, options)
+  }
+
+  async retryTasks (options: RetryTasksOptions = {}): Promise<number> {
+    checkVerb('retryTasks', options)
+    const { status = 'failed', limit = 1000 } = options
+    if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(`tasks of kind "${this.name}"`)
+    const queue = await this.#place.queue()
+    return await inBatches(queue, setOf(status), limit, async ({ name, id }) => (await queue.retry(name, id))?.retried === true)
+  }
+
+  async purgeTasks (which: PurgeTasksOptions | ((task: ClusterTask) => boolean) = {}): Promise<number> {
+    if (typeof which !== 'function') checkVerb('purgeTasks', which)
+    const queue = await this.#place.queue()
+    if (typeof which === 'function') return await inBatches(queue, settled, Infinity, this.#dropIf(which))
+    const { status = settledStatuses, olderThan, name } = which
+    const statuses = setOf<TaskStatus>(status)
+    if (olderThan === undefined && name === undefined && statuses.size === settled.size) return await queue.purge()
+    const isOld = ({ settledAt }: { settledAt: number | undefined }) => settledAt! <= Date.now() - (olderThan ?? 0)
+    if (name === undefined) return await inBatches(queue, statuses, Infinity, this.#dropIf(isOld))
+    const task = await queue.get(name)
+    return task !== undefined && statuses.has(task.status) && isOld(task) && await queue.drop(name, task.id) ? 1 : 0
+  }
+
+  promoteTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
+  promoteTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
+  async promoteTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
+    checkName(name, 'promoteTask')
+    checkGetOptions(options, name)
+    const queue = await this.#place.queue()
+    return this.#toTask(await queue.promote(name), name, options)
   }
 
   async tasks (options: ListOptions = {}): Promise<ClusterTask[]> {
-    checkList(options)
+    checkVerb('tasks', options)
     const { status = taskStatuses, offset = 0, limit = 100 } = options
-    const statuses = new Set(typeof status === 'string' ? [status] : status as readonly TaskStatus[])
     const queue = await this.#place.queue()
-    const stored = await queue.list(statuses, offset, limit)
+    const stored = await queue.list(setOf<TaskStatus>(status), offset, limit)
     return stored.map(task => new ClusterTask(this.#place, task))
+  }
+
+  async history (): Promise<SettledCounts[]> {
+    const queue = await this.#place.queue()
+    return await queue.history()
+  }
+
+  async latency (): Promise<number> {
+    const queue = await this.#place.queue()
+    return await queue.latency()
+  }
+
+  async workers (): Promise<KindWorker[]> {
+    const queue = await this.#place.queue()
+    return await queue.workers()
   }
 
   async count (): Promise<TaskCounts> {
@@ -100,7 +187,8 @@ export class Kind implements PublicKind<any, any, any> {
   }
 
   async unscheduleTask (name: string, options: GetTaskOptions = {}): Promise<void> {
-    checkUnschedule(name, options)
+    checkName(name, 'unscheduleTask')
+    checkGetOptions(options, name)
     const queue = await this.#place.queue()
     if (!await queue.unschedule(name) && options.optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
@@ -129,17 +217,7 @@ export class Kind implements PublicKind<any, any, any> {
   async idle (): Promise<void> {
     const queue = await this.#place.queue()
     if (await queue.isIdle()) return
-    await new Promise<void>((resolve, reject) => {
-      const leave = whenChanged(queue, undefined, async () => {
-        if (await queue.isIdle()) end(resolve)
-      })
-      const stop = this.#place.onceStopped(async () => end(() => reject(new AbortError(`Stopped waiting for kind "${this.name}": the app is closing`))))
-      const end = (settle: () => void) => {
-        leave()
-        stop()
-        settle()
-      }
-    })
+    await waitFor(this.#place, undefined, `kind "${this.name}"`, queue => queue.isIdle())
   }
 
   #newTask (data: unknown, { name, delay = 0, priority = 0 }: AddClusterTaskOptions): NewTask {
@@ -148,20 +226,34 @@ export class Kind implements PublicKind<any, any, any> {
     return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay, priority }
   }
 
-  async #find (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined> {
-    const queue = await this.#place.queue()
-    const stored = await queue.get(name)
+  /** A task that was looked for by its name. */
+  #toTask (stored: StoredTask | undefined, name: string, { optional }: GetTaskOptions): ClusterTask | undefined {
     if (stored !== undefined) return new ClusterTask(this.#place, stored)
-    if (options.optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
+    if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
     return undefined
   }
 
+  /** Drops a settled task if it matches; returns whether it did. */
+  #dropIf (matches: (task: ClusterTask) => boolean) {
+    return async (stored: StoredTask) => {
+      if (!matches(new ClusterTask(this.#place, stored))) return false
+      const queue = await this.#place.queue()
+      return await queue.drop(stored.name, stored.id)
+    }
+  }
+
   async #cancel (name: string, options: CancelTaskOptions) {
-    checkCancelTask(name, options)
+    checkName(name, 'cancelTask')
+    checkCancelTaskOptions(options, name)
     const { optional, reason = cancelReason(name), ...cancelOptions } = options
     const queue = await this.#place.queue()
     const stored = await queue.cancel(name, undefined, toStoredReason(reason))
     if (stored !== undefined) await new ClusterTask(this.#place, stored).unwinds({ ...cancelOptions, reason })
     else if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
+}
+
+/** One status, or several, as a set. */
+function setOf<Status extends TaskStatus> (status: Status | readonly Status[]): ReadonlySet<Status> {
+  return new Set(typeof status === 'string' ? [status] : status)
 }

@@ -4,6 +4,7 @@ import { DataCheck } from './data.ts'
 import type { Engine, Queue, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNREACHABLE } from './errors.ts'
 import { Kind } from './kind.ts'
+import { Once } from './once.ts'
 import { checkKind, type ClusterSettings } from './options.ts'
 import { runWith } from './run.ts'
 
@@ -20,8 +21,10 @@ export class Kinds {
   readonly #engine: Engine
   readonly #settings: ClusterSettings
   readonly #kinds = new Map<string, Defined>()
-  readonly #whenClosing = new Set<() => void>()
-  readonly #whenStopped = new Set<() => Promise<void>>()
+  /** The app begins to close. */
+  readonly #closing = new Once()
+  /** Nothing runs in this process any more. */
+  readonly #stopped = new Once<Promise<void>>()
   #state: 'defining' | 'ready' | 'closing' | 'left' = 'defining'
   #opening: Promise<void> | undefined
 
@@ -35,7 +38,7 @@ export class Kinds {
   }
 
   define (app: FastifyInstance, name: string, work: ClusterWork, options: KindOptions = {}): Kind {
-    const { timeout, schema, ...settings } = checkKind(name, work, options, this.#settings.maxSettled)
+    const { timeout, schema, ...settings } = checkKind(name, work, options, this.#settings)
     if (this.#kinds.has(name)) throw new FST_ERR_TASK_KIND_DEFINED(name, 'it is defined already')
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
     const queue = this.#engine.queue(name, settings)
@@ -50,8 +53,8 @@ export class Kinds {
         return queue
       },
       accept: (value, label) => data.accept(value, label),
-      onceClosing: callback => subscribe(this.#whenClosing, callback),
-      onceStopped: callback => subscribe(this.#whenStopped, callback)
+      onceClosing: callback => this.#closing.subscribe(callback),
+      onceStopped: callback => this.#stopped.subscribe(callback)
     })
     this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, timeout) })
     return kind
@@ -82,9 +85,9 @@ export class Kinds {
     }
   }
 
-  /** Nobody watches any more. */
+  /** Ends all watches: an open stream of states must not hold up the close. */
   endWatches (): void {
-    for (const callback of this.#whenClosing) callback()
+    this.#closing.happen()
   }
 
   /** Takes no more tasks and hands over what runs. Answers what has not stopped, with its kind. */
@@ -95,7 +98,7 @@ export class Kinds {
       const tasks = await queue.stop(drainTimeout, cancelTimeout)
       return tasks.map(task => ({ kind, task }))
     }))
-    await Promise.all(Array.from(this.#whenStopped, callback => callback()))
+    await Promise.all(this.#stopped.happen())
     this.#state = 'left'
     await this.#engine.close()
     return left.flat()
@@ -120,9 +123,4 @@ export class Kinds {
     }
     return this.#opening
   }
-}
-
-function subscribe<Callback> (callbacks: Set<Callback>, callback: Callback): () => void {
-  callbacks.add(callback)
-  return () => callbacks.delete(callback)
 }

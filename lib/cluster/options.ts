@@ -1,20 +1,44 @@
-import { Cron } from 'croner'
 import { inspect } from 'node:util'
-import type { AddClusterTaskOptions, ClusterOptions, KindOptions, ListOptions, NewClusterTask, When } from '../../types/cluster.ts'
-import type { CancelTaskOptions, GetTaskOptions } from '../../types/index.ts'
+import type {
+  AddClusterTaskOptions,
+  Backoff,
+  CancelTasksOptions,
+  ClusterOptions,
+  KindOptions,
+  ListOptions,
+  NewClusterTask,
+  PurgeTasksOptions,
+  RetryTasksOptions,
+  When
+} from '../../types/cluster.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from '../core/errors.ts'
-import { check, checkCancelTaskOptions, checkGetOptions, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, type Rule, type Rules } from '../core/options.ts'
+import { cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, type Rule, type Rules } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import type { QueueSettings } from './engine.ts'
+import { isCron } from './schedule.ts'
 
 const isWhole = (value: unknown, from: number) => Number.isSafeInteger(value) && (value as number) >= from
 const isObject = (value: any) => typeof value === 'object' && value !== null
 
-/** A number of milliseconds that may not be Infinity. */
-const finite: Rule = { expected: `a number of milliseconds from 0 to ${MAX_DELAY}`, test: value => delay.test(value) && value !== Infinity }
-const finiteAbove: Rule = { expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`, test: value => finite.test(value) && value > 0 }
+/** Milliseconds that a timer is set to. */
+const timer: Rule = { expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`, test: value => delay.test(value) && value > 0 && value !== Infinity }
+/** Milliseconds of the calendar, for which a timer's limit does not hold. */
+const span: Rule = {
+  expected: `a number of milliseconds from 0 to ${Number.MAX_SAFE_INTEGER}`,
+  test: value => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+}
+const age: Rule = { expected: `${span.expected}, or Infinity`, test: value => value === Infinity || span.test(value) }
+const fromZero: Rule = { expected: 'a whole number from 0', test: value => isWhole(value, 0) }
 const fromOne: Rule = { expected: 'a whole number from 1', test: value => isWhole(value, 1) }
+
+/** A rule for an object of options. */
+const anObject = (expected: string): Rule => ({ expected, test: isObject })
+
+/** A rule for one status or several, of those that make sense. */
+function statusesOf (statuses: readonly string[]): Rule {
+  return { expected: `one or more of ${statuses.join(', ')}`, test: value => [value].flat().every(status => statuses.includes(status)) }
+}
 
 const pluginRules: Rules<ClusterOptions> = {
   connection: { expected: 'a connection', test: () => true }, // checked where it is read, and never shown: there may be a password in it
@@ -24,10 +48,11 @@ const pluginRules: Rules<ClusterOptions> = {
     test: value => typeof value === 'boolean' || (Array.isArray(value) && value.every(nonEmpty.test))
   },
   maxSettled: count,
+  maxSettledAge: age,
   cancelTimeout: delay,
   drainTimeout: delay,
-  stallTimeout: finiteAbove,
-  timeout: finiteAbove,
+  stallTimeout: timer,
+  timeout: timer,
   migrate: flag,
   telemetry: { expected: "BullMQ's telemetry", test: isObject }
 }
@@ -35,20 +60,22 @@ const pluginRules: Rules<ClusterOptions> = {
 const kindRules: Rules<KindOptions> = {
   concurrency: fromOne,
   globalConcurrency: { expected: 'a whole number from 1, or Infinity', test: value => value === Infinity || isWhole(value, 1) },
-  limit: {
-    expected: '{ max, duration }: a whole number from 1, and milliseconds above 0',
-    test: value => isObject(value) && fromOne.test(value.max) && finiteAbove.test(value.duration)
-  },
+  limit: anObject('{ max, duration }'),
   attempts: fromOne,
-  backoff: {
-    expected: 'a number of milliseconds, or { type: "fixed" or "exponential", delay, jitter from 0 to 1 }',
-    test: value => finite.test(value) || (isObject(value) && finite.test(value.delay) &&
-      [undefined, 'fixed', 'exponential'].includes(value.type) && (value.jitter === undefined || (value.jitter >= 0 && value.jitter <= 1)))
-  },
+  backoff: { expected: 'a number of milliseconds, or { type, delay, jitter }', test: value => span.test(value) || isObject(value) },
   timeout: limit,
-  maxStalls: { expected: 'a whole number from 0', test: value => isWhole(value, 0) },
+  maxStalls: fromZero,
   maxSettled: count,
+  maxSettledAge: age,
   schema: { expected: 'a JSON schema', test: value => isObject(value) || typeof value === 'boolean' }
+}
+
+const limitRules: Rules<NonNullable<KindOptions['limit']>> = { max: fromOne, duration: timer }
+
+const backoffRules: Rules<Backoff> = {
+  type: { expected: '"fixed" or "exponential"', test: value => value === 'fixed' || value === 'exponential' },
+  delay: span,
+  jitter: { expected: 'a number from 0 to 1', test: value => value >= 0 && value <= 1 }
 }
 
 const scheduledRules = {
@@ -58,26 +85,24 @@ const scheduledRules = {
 const newTaskRules = {
   ...scheduledRules,
   name: nonEmpty,
-  delay: finite
+  delay: span
 }
 
-const addRules: Rules<AddClusterTaskOptions> = { ...newTaskRules, onDuplicate: duplicatePolicy }
-
-const addManyRules: Rules<NewClusterTask> = { ...newTaskRules, data: { expected: 'any JSON', test: () => true } }
-
-const listRules: Rules<ListOptions> = {
-  status: {
-    expected: `one or more of ${taskStatuses.join(', ')}`,
-    test: value => (Array.isArray(value) ? value : [value]).every(status => taskStatuses.includes(status))
-  },
-  offset: { expected: 'a whole number from 0', test: value => isWhole(value, 0) },
-  limit: { expected: 'a whole number from 0', test: value => isWhole(value, 0) }
+/** What the verbs of a kind take. */
+const verbRules = {
+  addTask: { ...newTaskRules, onDuplicate: duplicatePolicy } satisfies Rules<AddClusterTaskOptions>,
+  addTasks: { ...newTaskRules, data: { expected: 'any JSON', test: () => true } } satisfies Rules<NewClusterTask>,
+  scheduleTask: scheduledRules,
+  tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero } satisfies Rules<ListOptions>,
+  retryTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), limit: fromZero } satisfies Rules<RetryTasksOptions>,
+  cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero } satisfies Rules<CancelTasksOptions>,
+  purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: nonEmpty } satisfies Rules<PurgeTasksOptions>
 }
 
 const whenRules: Rules<When> = {
-  cron: { expected: 'a cron expression that comes to pass', test: value => nextRun(value) !== undefined },
+  cron: { expected: 'a cron expression of five fields, or six with seconds first, that comes to pass', test: isCron },
   timeZone: { expected: 'an IANA time zone', test: value => isTimeZone(value) },
-  every: { expected: `a whole number of milliseconds from 1 to ${MAX_DELAY}`, test: value => isWhole(value, 1) && value <= MAX_DELAY }
+  every: { expected: `a whole number of milliseconds from 1 to ${Number.MAX_SAFE_INTEGER}`, test: value => isWhole(value, 1) }
 }
 
 export type ClusterSettings = ReturnType<typeof checkClusterOptions>
@@ -92,6 +117,7 @@ export function checkClusterOptions (options: ClusterOptions) {
     prefix: prefix ?? 'tasks',
     work: options.work ?? true,
     maxSettled: options.maxSettled ?? 1000,
+    maxSettledAge: options.maxSettledAge ?? Infinity,
     cancelTimeout: options.cancelTimeout ?? 3000,
     drainTimeout: options.drainTimeout ?? 5000,
     stallTimeout: options.stallTimeout ?? 30_000,
@@ -107,77 +133,63 @@ export interface KindSettings extends QueueSettings {
 }
 
 /** The options of a kind, checked and complete. */
-export function checkKind (kind: unknown, work: unknown, options: KindOptions, maxSettled: number): KindSettings {
+export function checkKind (kind: unknown, work: unknown, options: KindOptions, defaults: Pick<ClusterSettings, 'maxSettled' | 'maxSettledAge'>): KindSettings {
   checkName(kind, 'defineTask')
   const label = `kind "${kind as string}"`
   if (typeof work !== 'function') throw new FST_ERR_TASK_INVALID_WORK(label, inspect(work, { depth: 0 }))
   check(options, kindRules, () => label)
-  const { backoff = 0 } = options
+  const { backoff = 0, limit } = options
+  if (limit !== undefined) checkWhole('limit', limit, limitRules, ['max', 'duration'], label)
+  if (typeof backoff === 'object') checkWhole('backoff', backoff, backoffRules, ['delay'], label)
   const { type = 'fixed', delay = 0, jitter = 0 } = typeof backoff === 'number' ? { delay: backoff } : backoff
   return {
     concurrency: options.concurrency ?? 10,
     globalConcurrency: options.globalConcurrency ?? Infinity,
-    limit: options.limit,
+    limit,
     attempts: options.attempts ?? 1,
     backoff: { type, delay, jitter },
     timeout: options.timeout ?? Infinity,
     maxStalls: options.maxStalls ?? 2,
-    maxSettled: options.maxSettled ?? maxSettled,
+    maxSettled: options.maxSettled ?? defaults.maxSettled,
+    maxSettledAge: options.maxSettledAge ?? defaults.maxSettledAge,
     schema: options.schema
   }
 }
 
-export function checkAdd (options: AddClusterTaskOptions): void {
-  check(options, addRules, taskLabel)
+/** Checks an option that is an object of options, some of which must be given. */
+function checkWhole<Options extends object> (option: string, options: Options, rules: Rules<Options>, required: (keyof Options & string)[], owner: string): void {
+  const label = `${option} of ${owner}`
+  check(options, rules, () => label)
+  for (const name of required) {
+    if (options[name] === undefined) throw new FST_ERR_TASK_INVALID_OPTION(name, label, `must be ${rules[name].expected}, received undefined`)
+  }
+}
+
+/** Checks the options of a verb. Throws `FST_ERR_TASK_INVALID_OPTION`. */
+export function checkVerb (verb: keyof typeof verbRules, options: object, label: () => string = () => verb): void {
+  check(options, verbRules[verb] as Rules<object>, label)
 }
 
 export function checkAddMany (tasks: readonly NewClusterTask[]): void {
   if (!Array.isArray(tasks)) throw new FST_ERR_TASK_INVALID_OPTION('tasks', 'addTasks', `must be an array, received ${inspect(tasks, { depth: 0 })}`)
-  for (const task of tasks) check(task, addManyRules, taskLabel)
+  for (const task of tasks) checkVerb('addTasks', task, () => taskLabel(task ?? {}))
 }
 
-function checkName (name: unknown, verb: string): void {
+export function checkName (name: unknown, verb: string): void {
   if (nonEmpty.test(name)) return
   throw new FST_ERR_TASK_INVALID_OPTION('name', verb, `must be ${nonEmpty.expected}, received ${inspect(name, { depth: 0 })}`)
 }
 
-export function checkGet (name: string, options: GetTaskOptions): void {
-  checkName(name, 'getTask')
-  checkGetOptions(options, name)
-}
-
-export function checkCancelTask (name: string, options: CancelTaskOptions): void {
-  checkName(name, 'cancelTask')
-  checkCancelTaskOptions(options, name)
-}
-
-export function checkList (options: ListOptions): void {
-  check(options, listRules, () => 'tasks')
-}
-
-/** Answers when to run, without options that are not given. */
+/** Checks a schedule. Returns when to run, without the options that are not given. */
 export function checkSchedule (name: string, when: When, options: { priority?: number | undefined }): When {
   checkName(name, 'scheduleTask')
   const label = () => `schedule "${name}"`
   check(when, whenRules, label)
-  check(options, scheduledRules, label)
+  checkVerb('scheduleTask', options, label)
   const { cron, timeZone, every } = when
   if ((cron === undefined) === (every === undefined)) throw new FST_ERR_TASK_INVALID_OPTION('cron', label(), 'must be given, or every: one of them')
   if (every !== undefined) return { every }
   return { cron: cron!, timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
-}
-
-export function checkUnschedule (name: string, options: GetTaskOptions): void {
-  checkName(name, 'unscheduleTask')
-  checkGetOptions(options, name)
-}
-
-function nextRun (cron: unknown): Date | undefined {
-  try {
-    return new Cron(cron as string, { paused: true }).nextRun() ?? undefined
-  } catch {
-    return undefined
-  }
 }
 
 function isTimeZone (value: unknown): boolean {

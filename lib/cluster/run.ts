@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork } from '../../types/cluster.ts'
 import type { Task as PublicTask } from '../../types/index.ts'
+import { isGenerator, isThenable, type GeneratorWork } from '../core/work.ts'
 import { Task } from '../core/task.ts'
 import { registryOf } from '../core/task-registry.ts'
-import type { Outcome, Run } from './engine.ts'
+import type { Outcome, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
 import { RunningTask } from './running-task.ts'
@@ -14,60 +15,91 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
   const log = app.log.child({ kind })
   return (stored, progressed) => {
     const { name, data } = stored
+    const label = `task "${name}"`
+    let { progress } = stored
+
+    /** Takes a new progress if it is JSON; else the run fails. */
+    const takeProgress = (core: Task) => {
+      try {
+        progress = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
+      } catch (error) {
+        return Task.abort(core, new FST_ERR_TASK_INVALID_DATA(label, (error as Error).message), 'failed')
+      }
+      progressed()
+    }
+
     const start = (app: FastifyInstance, task: PublicTask) => {
       const core = task as Task
-      if (stored.progress !== undefined) core.progress = stored.progress
-      whenProgressed(core, progressed)
-      return work(app, new RunningTask(core, stored))
+      if (progress !== undefined) core.progress = progress
+      onProgress(core, takeProgress)
+      return mapResult(work(app, new RunningTask(core, stored)), result => toJson(result, label))
     }
+
     let core: Task | undefined
     let outcome: Promise<Outcome>
     try {
       const added = core = registryOf(app.tasks).addRun(app, start, { name, kind, data, timeout, log })
-      outcome = new Promise(resolve => Task.onceSettled(added, () => resolve(outcomeOf(added))))
+      outcome = new Promise(resolve => Task.onceSettled(added, () => resolve(outcomeOf(added, stored))))
     } catch (error) {
       outcome = Promise.resolve(failure(error))
     }
-    let told = stored.progress
     return {
       outcome,
-      progress () {
-        if (core === undefined) return told
-        try {
-          told = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
-        } catch (error) {
-          Task.abort(core, new FST_ERR_TASK_INVALID_DATA(`task "${name}"`, (error as Error).message), 'failed')
-        }
-        return told
-      },
+      progress: () => structuredClone(progress),
       abort: reason => { if (core !== undefined) Task.abort(core, fromStoredError(reason)) },
       abandon: () => { if (core !== undefined) registryOf(app.tasks).forgetRun(core) } // else the core's close would wait for it as well
     }
   }
 }
 
-/** A task tells of its status and of its progress in the same way. */
-function whenProgressed (core: Task, progressed: () => void) {
+/** Calls back when a task has a new progress: a task notifies of its status and of its progress in the same way. */
+function onProgress (core: Task, callback: (core: Task) => void) {
   let { status } = core
   Task.onChange(core, () => {
-    if (core.status === status) progressed()
+    if (core.status === status) callback(core)
     else status = core.status
   })
 }
 
-function outcomeOf (core: Task): Outcome {
-  const { status, error, result } = core
-  if (status === 'cancelled') return { status, error: toStoredError(error) }
-  if (status === 'failed') return failure(error)
-  try {
-    const json = JSON.stringify(result)
-    return { status: 'completed', result: json === undefined ? undefined : JSON.parse(json) }
-  } catch (error) {
-    return failure(new FST_ERR_TASK_INVALID_DATA(`task "${core.name}"`, `its result is no JSON: ${(error as Error).message}`))
+/** The same work with another result: a value, a promise of one, or a generator that returns one. */
+function mapResult (work: unknown, map: (result: unknown) => unknown): unknown {
+  if (isThenable(work)) return Promise.resolve(work).then(map)
+  return isGenerator(work) ? mapReturn(work, map) : map(work)
+}
+
+/** A generator that does what another does and returns something else. It is no `yield *`, which would add steps of its own. */
+function mapReturn (generator: GeneratorWork<unknown, unknown>, map: (result: unknown) => unknown) {
+  const mapStep = (step: IteratorResult<unknown> | PromiseLike<IteratorResult<unknown>>): unknown => {
+    if ('then' in step) return step.then(mapStep)
+    return step.done === true ? { done: true, value: map(step.value) } : step
+  }
+  return {
+    [Symbol.asyncIterator in generator ? Symbol.asyncIterator : Symbol.iterator] () { return this },
+    next: () => mapStep(generator.next()),
+    throw: (reason: unknown) => mapStep(generator.throw(reason))
   }
 }
 
-function failure (error: unknown): Outcome {
+function toJson (result: unknown, label: string): unknown {
+  try {
+    const json = JSON.stringify(result)
+    return json === undefined ? undefined : JSON.parse(json)
+  } catch (error) {
+    throw new FST_ERR_TASK_INVALID_DATA(label, `its result is no JSON: ${(error as Error).message}`)
+  }
+}
+
+/** How a run has ended. A failure that is tried again is not lost, although nobody awaits the core's task. */
+function outcomeOf (core: Task, { attempt, maxAttempts }: StoredTask): Outcome {
+  const { status, error, result } = core
+  if (status === 'completed') return { status, result }
+  if (status === 'cancelled') return { status, error: toStoredError(error) }
+  const outcome = failure(error)
+  if (!outcome.final && attempt < maxAttempts) core.finished.catch(() => {})
+  return outcome
+}
+
+function failure (error: unknown): Outcome & { status: 'failed' } {
   const final = error instanceof FST_ERR_TASK_INVALID_DATA || isFinal(error)
   return { status: 'failed', error: toStoredError(error), final }
 }

@@ -1,6 +1,7 @@
-import type { ClusterTaskState, ClusterWorker, RunningTask as PublicRunningTask } from '../../types/cluster.ts'
+import type { ClusterTaskState, RunningTask as PublicRunningTask } from '../../types/cluster.ts'
 import type { Task } from '../core/task.ts'
-import { isoString, taskState } from '../core/task-state.ts'
+import { taskState } from '../core/task-state.ts'
+import { clusterTaskState } from './cluster-task-state.ts'
 import type { StoredTask } from './engine.ts'
 
 /** A cluster task as its work sees it: what is stored of it, and the task of the core that it is in this process. */
@@ -27,8 +28,7 @@ export class RunningTask implements PublicRunningTask {
   set progress (progress) { this.#core.progress = progress }
 
   toJSON (): ClusterTaskState {
-    const { id, name, kind, attempt, createdAt } = this
-    const worker = this.#stored.worker as ClusterWorker
-    return { ...taskState(this.#core), id, name, kind, attempt, worker, createdAt: isoString(createdAt) }
+    const { status, progress, startedAt, settledAt, error } = taskState(this.#core)
+    return { ...clusterTaskState(this.kind, this.#stored), status, progress, startedAt, settledAt, error }
   }
 }

@@ -64,7 +64,7 @@ const taskRules: Rules<TaskOptions> = {
 
 const getRules: Rules<GetTaskOptions> = { optional: flag }
 
-const cancelRules: Rules<CancelOptions> = {
+export const cancelRules: Rules<CancelOptions> = {
   reason: { expected: 'an Error or a string', test: value => value instanceof Error || typeof value === 'string' },
   timeout: delay
 }

@@ -9,6 +9,8 @@ interface Waiting<State> {
 export interface WatchOptions {
   /** Ends the watch with an AbortError, as that of `events.on` does. */
   signal?: AbortSignal | undefined
+  /** False: the first state comes with the first call of `changed()`. Default: true, it is there at once */
+  ready?: boolean
   /** Called at the first `next()`. Takes the watch in, so that it is told of changes; answers how it leaves. */
   join?: (watch: Watch<any>) => () => void
 }
@@ -26,16 +28,17 @@ export class Watch<State> implements TaskWatch<State> {
   readonly #waiting: Waiting<State>[] = []
   /** What takes the watch out of where it is told of changes; undefined before the first `next()`. */
   #leave: (() => void) | undefined = undefined
-  #changed = true
+  #changed: boolean
   #failure: AbortError | undefined = undefined
   #ended = false
 
-  constructor (read: () => State, isLast: () => boolean, { signal, join }: WatchOptions = {}) {
+  constructor (read: () => State, isLast: () => boolean, { signal, ready = true, join }: WatchOptions = {}) {
     if (signal?.aborted === true) throw abortError(signal)
     this.#read = read
     this.#isLast = isLast
     this.#signal = signal
     this.#join = join
+    this.#changed = ready
   }
 
   [Symbol.asyncIterator] () { return this }

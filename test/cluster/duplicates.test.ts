@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
@@ -231,20 +232,18 @@ onEveryEngine(t, (t, engine) => {
   t.test('a task that has settled before its add was answered is no duplicate', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => data)
     const loops = [here, there].map(async ({ kind }, who) => {
-      let won = 0
-      for (let i = 0; i < 25; i++) {
+      for (let won = 0; won < 10;) {
         try {
-          const task = await kind.addTask(`${who}:${i}`, { name: 'again' })
-          t.equal(task.data, `${who}:${i}`)
-          t.equal(await task.finished, `${who}:${i}`)
+          const task = await kind.addTask(`${who}:${won}`, { name: 'again' })
+          t.equal(task.data, `${who}:${won}`)
+          t.equal(await task.finished, `${who}:${won}`)
           won++
         } catch (error: any) {
           if (error.code !== 'FST_ERR_TASK_DUPLICATE_NAME') throw error
+          await nextTurn()
         }
       }
-      return won
     })
-    const won = await Promise.all(loops)
-    t.ok(won.every(count => count > 0))
+    await Promise.all(loops)
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { decodeName, encodeName, jobIdOf, nameOf } from '../../lib/cluster/bullmq/ids.ts'
-import { runNameOf } from '../../lib/cluster/run-name.ts'
+import { runNameOf } from '../../lib/cluster/schedule.ts'
 
 const anyName = fc.oneof(
   fc.string({ minLength: 1, maxLength: 60, unit: 'binary' }),

@@ -107,17 +107,6 @@ onEveryEngine(t, (t, engine) => {
     t.match(JSON.parse(await (await kind.addTask(5, { name: 'itself' })).finished as string), [state, 'running', true])
   })
 
-  t.test('a task that the core refuses to run has failed with why', async t => {
-    const { app } = await buildApp(t, engine, {}, { maxTasks: 1 })
-    const kind = app.cluster.defineTask(`limit ${process.pid}`, () => 'ran')
-    await app.ready()
-    const holder = app.addTask(async (_app, { signal }) => await new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason))
-    }))
-    await t.rejects((await kind.addTask(1)).finished, { code: 'FST_ERR_TASK_LIMIT' })
-    await holder.cancel()
-  })
-
   t.test('an app that is to work on a kind that nobody defined does not start', async t => {
     const { app } = await buildApp(t, engine, { work: ['report', 'mial'] })
     app.cluster.defineTask('report', () => {})

@@ -1,20 +1,30 @@
 import { Relay, type Queue, type RelayOptions } from 'bullmq'
-import type { StoredError } from '../engine.ts'
+import type { StoredError, StoredTask } from '../engine.ts'
+import { pack, unpack, type Packed } from './packed.ts'
 
 const TOPIC = 'cancel'
 /** ms for which a process remembers what it was told: the task may be on its way to it. */
 const MEMORY = 60_000
 
-/** A cancellation as it is stored. */
+/** A cancellation that is stored. */
 export interface Mark {
   readonly error: StoredError
   readonly at: number
 }
 
+/** Which task is cancelled, and which try of it. */
+type Try = Pick<StoredTask, 'id' | 'retries'>
+
 interface Message {
   queue: string
-  id: number
-  error: StoredError
+  /** As `tryOf` has it. */
+  id: string
+  error: Packed
+}
+
+/** Tells the tries of tasks apart, in messages and marks. */
+export function tryOf ({ id, retries }: Try): string {
+  return retries === 0 ? `${id}` : `${id}.${retries}`
 }
 
 /**
@@ -27,7 +37,7 @@ export class Cancellations {
   readonly #relay: () => Relay
   #opened: Relay | undefined
   #subscribed: Promise<Relay> | undefined
-  readonly #listeners = new Map<string, (id: number, error: StoredError) => void>()
+  readonly #listeners = new Map<string, (id: string, error: StoredError) => void>()
   readonly #told = new Map<string, { error: StoredError, until: number }>()
 
   constructor (marks: () => Queue, options: RelayOptions, report: (error: Error) => void, memory = MEMORY) {
@@ -37,35 +47,35 @@ export class Cancellations {
   }
 
   /** Calls back for every task of a queue that is to be cancelled, wherever it runs. */
-  async listen (queue: string, told: (id: number, error: StoredError) => void): Promise<void> {
+  async listen (queue: string, told: (id: string, error: StoredError) => void): Promise<void> {
     this.#listeners.set(queue, told)
     await this.#open()
   }
 
   /** Stores that a task is cancelled. The first mark stays. */
-  async mark (queue: string, id: number, error: StoredError): Promise<void> {
-    await this.#marks().add('cancel', { error, at: Date.now() }, { jobId: markId(queue, id) })
+  async mark (queue: string, task: Try, error: StoredError): Promise<void> {
+    await this.#marks().add('cancel', { error: pack(error), at: Date.now() }, { jobId: markId(queue, tryOf(task)) })
   }
 
-  async markOf (queue: string, id: number): Promise<Mark | undefined> {
-    const job = await this.#marks().getJob(markId(queue, id))
-    return job?.data
+  async markOf (queue: string, task: Try): Promise<Mark | undefined> {
+    const job = await this.#marks().getJob(markId(queue, tryOf(task)))
+    return job === undefined ? undefined : { error: unpack(job.data.error) as StoredError, at: job.data.at }
   }
 
   /** The mark of a task that has settled is of no use any more. */
-  forget (queue: string, id: number): void {
-    this.#marks().remove(markId(queue, id)).catch(() => {})
+  forget (queue: string, task: Try): void {
+    this.#marks().remove(markId(queue, tryOf(task))).catch(() => {})
   }
 
   /** Tells the process that runs the task, whichever that is. */
-  async tell (queue: string, id: number, error: StoredError): Promise<void> {
+  async tell (queue: string, task: Try, error: StoredError): Promise<void> {
     const relay = await this.#open()
-    await relay.publish(TOPIC, { queue, id, error } satisfies Message)
+    await relay.publish(TOPIC, { queue, id: tryOf(task), error: pack(error) } satisfies Message)
   }
 
   /** What this process was told of a task before it got it. */
-  recall (queue: string, id: number): StoredError | undefined {
-    return this.#told.get(markId(queue, id))?.error
+  recall (queue: string, task: Try): StoredError | undefined {
+    return this.#told.get(markId(queue, tryOf(task)))?.error
   }
 
   async close (): Promise<void> {
@@ -84,8 +94,9 @@ export class Cancellations {
   async #subscribe (): Promise<Relay> {
     const relay = this.#opened ??= this.#relay()
     await relay.subscribe<Message>(TOPIC, ({ data: { queue, id, error } }) => {
-      this.#remember(markId(queue, id), error)
-      this.#listeners.get(queue)?.(id, error)
+      const reason = unpack(error) as StoredError
+      this.#remember(markId(queue, id), reason)
+      this.#listeners.get(queue)?.(id, reason)
     })
     return relay
   }
@@ -100,6 +111,6 @@ export class Cancellations {
   }
 }
 
-function markId (queue: string, id: number): string {
+function markId (queue: string, id: string): string {
   return `~${id}@${queue}`
 }

@@ -2,7 +2,8 @@ import { QueueEvents } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
-import { failedAs, readReason, unpack, type JobResult } from './job.ts'
+import { failedAs, readReason, type JobResult } from './job.ts'
+import { unpack } from './packed.ts'
 import type { Shared } from './shared.ts'
 
 /** ms to wait for the echo of an event before another is sent: while nothing has come yet, and later. */

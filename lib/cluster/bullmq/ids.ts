@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { runNameOf } from '../run-name.ts'
+import { runNameOf } from '../schedule.ts'
 
 /** PostgreSQL's indexes take keys of some 2,700 bytes; queue and id are one key. */
 const MAX_LENGTH = 500

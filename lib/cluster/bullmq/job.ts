@@ -1,13 +1,11 @@
 import { ErrorCode, type Job, type JobState } from 'bullmq'
-import type { ClusterWorker } from '../../../types/cluster.ts'
+import type { ClusterWorker, TaskAttempt } from '../../../types/cluster.ts'
 import { FST_ERR_TASK_STALLED } from '../errors.ts'
-import type { StoredError, StoredTask } from '../engine.ts'
-import { runNameOf } from '../run-name.ts'
+import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type StoredError, type StoredTask } from '../engine.ts'
+import { runNameOf } from '../schedule.ts'
 import { toStoredError } from '../stored-error.ts'
 import { nameOf } from './ids.ts'
-
-/** A JSON value on its way through PostgreSQL, whose JSON takes neither NUL nor half a surrogate pair: such a one goes as text. */
-type Packed = { value?: unknown } | { json: string }
+import { pack, unpack, type Packed } from './packed.ts'
 
 /** The data of a job. It is written once, with the job. */
 export type JobData = Packed & {
@@ -19,13 +17,15 @@ export type JobData = Packed & {
    * Of a task that is cancelled while it waits: what is to be told of it. Whoever takes it from now on ends it unrun. Once it
    * is certain that nobody had taken it before this was written, it has settled. `starts`: how often it had been taken by then.
    */
-  cancelled?: Pick<StoredTask, 'attempt' | 'startedAt' | 'worker'> & { error: StoredError, at: number, starts: number, settled: boolean }
+  cancelled?: Pick<StoredTask, 'attempt' | 'startedAt' | 'worker'> & { error: Packed, at: number, starts: number, settled: boolean }
+  /** Of a task that was retried: how often, when last, how often it had stalled by then, and its runs before. */
+  retried?: { times: number, at: number, stalls: number, attempts: Packed }
   /** Of a named task: how those ended that had its name before, the last one first. */
   before?: Packed
 }
 
 /** A task that has ended and lost its name. */
-export type Ended = Omit<StoredTask, 'name' | 'data'>
+export type Ended = Omit<StoredTask, 'name' | 'data' | 'attempts' | 'maxAttempts'>
 
 /** How many are remembered of those that had a name before, and in how many characters. */
 const BEFORE = 10
@@ -43,18 +43,8 @@ export interface Failure extends StoredError {
 /** The result of a job. */
 export type JobResult = Packed & { id: number }
 
-export function pack (value: unknown): Packed {
-  if (value === undefined) return {}
-  const json = JSON.stringify(value)
-  return /\\u(0000|d[89a-f])/.test(json) ? { json } : { value }
-}
-
-export function unpack (packed: Packed): unknown {
-  return 'json' in packed ? JSON.parse(packed.json) : packed.value
-}
-
 /** What the next one to have the name remembers of a task that has ended, and of those before it. */
-export function packBefore ({ name, data, ...ended }: StoredTask, before: Packed | undefined): Packed {
+export function packBefore ({ name, data, attempts, maxAttempts, ...ended }: StoredTask, before: Packed | undefined): Packed {
   const all = [ended, ...readBefore(before)].slice(0, BEFORE)
   while (JSON.stringify(all).length > BEFORE_LENGTH) all.pop()
   return pack(all)
@@ -88,7 +78,7 @@ export function workerName ({ host, pid }: ClusterWorker): string {
   return `${host}:${pid}`
 }
 
-function readWorker (name: string | undefined): ClusterWorker | undefined {
+export function readWorker (name: string | undefined): ClusterWorker | undefined {
   const [, host, pid] = /^(.*):(\d+)$/.exec(name ?? '') ?? []
   return host === undefined ? undefined : { host, pid: Number(pid) }
 }
@@ -117,12 +107,15 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
   const task: StoredTask = {
     name: nameOfJob(job),
     id: data.id ?? time!,
+    retries: data.retried?.times ?? 0,
     status: isRunning ? running : 'deferred',
     data: unpack(data),
     progress: typeof job.progress === 'object' ? unpack(job.progress) : undefined,
     result: undefined,
     error: undefined,
     attempt: isRunning ? attemptsMade + 1 : attemptsMade,
+    maxAttempts: job.opts.attempts ?? 1,
+    attempts: attemptsOf(job),
     createdAt: job.timestamp,
     startsAt: undefined,
     startedAt: job.processedOn,
@@ -132,19 +125,53 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
   if (isRunning) return task
   if (cancelled !== undefined && (cancelled.settled || failure?.unrun === true)) {
     const { at, error, attempt, startedAt, worker } = cancelled
-    return { ...task, status: 'cancelled', error, attempt, startedAt, worker, settledAt: at }
+    return { ...task, status: 'cancelled', error: unpack(error) as StoredError, attempt, startedAt, worker, settledAt: at }
   }
   if (finishedOn !== undefined) {
     if (returnvalue !== null && returnvalue !== undefined) return { ...task, status: 'completed', result: unpack(returnvalue) }
     return { ...task, ...failedAs(failure, task.name) }
   }
-  const begins = attemptsMade > 0 && failure !== undefined ? failure.at : job.timestamp
-  return state === 'delayed' ? { ...task, startsAt: time ?? begins + job.delay } : task
+  const lastRun = attemptsMade > 0 ? failure : undefined
+  return {
+    ...task,
+    error: lastRun === undefined ? undefined : errorOf(lastRun),
+    startsAt: state === 'delayed' ? time ?? (lastRun?.at ?? job.timestamp) + job.delay : undefined
+  }
+}
+
+/**
+ * The runs that have ended. BullMQ keeps what each failed run has left as its stack, which is ours to say; a run that completed is
+ * told by the job itself.
+ */
+function attemptsOf (job: TaskJob): TaskAttempt[] {
+  const { data, attemptsMade, processedOn, finishedOn, returnvalue } = job
+  const attempts = new Map<number, TaskAttempt>() // by their ends: after a retry Redis still has the stacks of the tries before
+  const earlier = data.retried === undefined ? [] : unpack(data.retried.attempts) as TaskAttempt[]
+  const failed = (job.stacktrace ?? []).map(readAttempt).filter(attempt => attempt !== undefined)
+  for (const attempt of [...earlier, ...failed]) attempts.set(attempt.endedAt, attempt)
+  if (finishedOn !== undefined && returnvalue !== null && returnvalue !== undefined) {
+    const outcome: Outcome = { status: 'completed', result: undefined }
+    attempts.set(finishedOn, attemptOf({ attempt: attemptsMade, startedAt: processedOn, endedAt: finishedOn, worker: readWorker(job.processedBy), outcome }))
+  }
+  return [...attempts.values()].sort((a, b) => a.endedAt - b.endedAt).slice(-MAX_ATTEMPTS_KEPT)
+}
+
+/** Undefined for a stack that is not ours. */
+function readAttempt (stack: string): TaskAttempt | undefined {
+  try {
+    const { attempt, startedAt, endedAt, worker, error } = JSON.parse(stack)
+    return { attempt, startedAt, endedAt, worker, error }
+  } catch {
+    return undefined
+  }
+}
+
+function errorOf ({ name, message, code }: Failure): StoredError {
+  return { name, message, code }
 }
 
 /** How a task has failed. Where the reason is BullMQ's own, it has stalled too often. */
 export function failedAs (failure: Failure | undefined, name: string): Pick<StoredTask, 'status' | 'error'> {
   if (failure === undefined) return { status: 'failed', error: toStoredError(new FST_ERR_TASK_STALLED(`task "${name}"`)) }
-  const { status, name: errorName, message, code } = failure
-  return { status, error: { name: errorName, message, code } }
+  return { status: failure.status, error: errorOf(failure) }
 }

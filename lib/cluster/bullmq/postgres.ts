@@ -100,6 +100,13 @@ export class PostgresStore implements Store {
     return await queue.getJobState(jobId)
   }
 
+  /** BullMQ's own answer does not tell of which minutes its counts are. */
+  async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
+    const { rows: [row] } = await this.#pool.query('SELECT count, prev_ts, prev_count, data FROM metrics WHERE queue = $1 AND kind = $2', [queue.name, type])
+    const { count = 0, prev_ts: lastAt = 0, prev_count: countBefore = 0, data = [] } = row ?? {}
+    return { count: Number(count), lastAt: Number(lastAt), countBefore: Number(countBefore), minutes: data.map(Number) }
+  }
+
   reserve (connections: number) {
     this.#pool.options.max += connections
   }

@@ -1,13 +1,16 @@
 import { Queue, type JobState, type JobsOptions } from 'bullmq'
-import type { TaskCounts, When } from '../../../types/cluster.ts'
+import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
 import { assertValid, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
-import { pack, packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { readHistory, readLatency, readWorkers } from './numbers.ts'
+import { pack } from './packed.ts'
 import { readPage } from './pages.ts'
 import { Reader } from './reader.ts'
+import { retryJob } from './retry.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
 import type { Shared } from './shared.ts'
@@ -51,6 +54,7 @@ export class BullQueue implements TaskQueue {
       const jobId = jobIdOf(name)
       const found = await this.#reader.task(jobId) ?? await this.#reader.afterGap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
+      if (found !== undefined && this.#isExpired(found.task)) return undefined
       if (id === undefined || found?.task.id === id) return found?.task
       const howItEnded = () => readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
       // What is gone already may have told how it ended, on a way that is longer.
@@ -61,7 +65,8 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    return await this.#shared.reach.run(() => this.#list(statuses, offset, limit))
+    const tasks = await this.#shared.reach.run(() => this.#list(statuses, offset, limit))
+    return tasks.filter(task => !this.#isExpired(task))
   }
 
   async count (): Promise<TaskCounts> {
@@ -87,9 +92,52 @@ export class BullQueue implements TaskQueue {
       const future = -86_400_000 // the clocks of others may be ahead
       const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
       const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
-      const taken = await Promise.all(cancelled.map(task => this.#takeOut(task)))
+      const taken = await Promise.all(cancelled.map(({ name, id }) => this.#takeOut(name, id)))
       return dropped.flat().length + taken.filter(Boolean).length
     })
+  }
+
+  async drop (name: string, id: number): Promise<boolean> {
+    return await this.#shared.reach.run(() => this.#takeOut(name, id))
+  }
+
+  /** Under the claim of the name: of many that retry a task one does, and no other task can take its name meanwhile. */
+  async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      const wanted = id ?? (await this.#reader.task(jobId))?.task.id
+      return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+        const found = await this.#reader.task(jobId)
+        if (found === undefined) return { value: undefined }
+        if (found.task.settledAt === undefined || found.task.id !== wanted) return { value: { task: found.task, retried: false } }
+        await retryJob(found, () => this.#reader.read(jobId), () => assertValid(claim))
+        await this.#shared.cancellations.forget(this.#name, found.task)
+        const retried = await this.#reader.task(jobId)
+        return { value: retried === undefined ? undefined : { task: retried.task, retried: true } }
+      }, async () => undefined)
+    }).then(({ value }) => value)
+  }
+
+  async promote (name: string): Promise<StoredTask | undefined> {
+    return await this.#shared.reach.run(async () => {
+      const jobId = jobIdOf(name)
+      const found = await this.#reader.task(jobId)
+      if (found === undefined || found.state !== 'delayed' || found.job.repeatJobKey !== undefined) return found?.task
+      await found.job.promote().catch(stay)
+      return (await this.#reader.task(jobId))?.task
+    })
+  }
+
+  async history (): Promise<SettledCounts[]> {
+    return await this.#shared.reach.run(() => readHistory(this.#queue, this.#shared.store))
+  }
+
+  async latency (): Promise<number> {
+    return await this.#shared.reach.run(() => readLatency(this.#queue))
+  }
+
+  async workers (): Promise<KindWorker[]> {
+    return await this.#shared.reach.run(() => readWorkers(this.#queue))
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
@@ -159,7 +207,7 @@ export class BullQueue implements TaskQueue {
   async #addUnique (tasks: readonly NewTask[]): Promise<Added[]> {
     if (tasks.length === 0) return []
     const times = await this.#store(tasks)
-    return tasks.map((task, i) => ({ task: asAdded(task, times[i]!), added: true }))
+    return tasks.map((task, i) => ({ task: this.#asAdded(task, times[i]!), added: true }))
   }
 
   /** Adds a task whose name somebody may have. */
@@ -186,7 +234,7 @@ export class BullQueue implements TaskQueue {
       assertValid(claim)
       const [createdAt] = await this.#store([task], before) as [number]
       assertValid(claim)
-      return { task: asAdded(task, createdAt), added: true }
+      return { task: this.#asAdded(task, createdAt), added: true }
     }, peek)
   }
 
@@ -199,7 +247,7 @@ export class BullQueue implements TaskQueue {
       const found = await this.#reader.task(jobId)
       if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
       const { job, task: { attempt, startedAt, worker } } = found
-      const cancelled = { error: reason, at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
+      const cancelled = { error: pack(reason), at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
       const mark = async (settled: boolean) => {
         assertValid(claim)
         await job.updateData({ ...job.data, cancelled: { ...cancelled, settled } })
@@ -217,21 +265,21 @@ export class BullQueue implements TaskQueue {
   /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
-    const marked = cancellations.mark(this.#name, task.id, reason)
+    const marked = cancellations.mark(this.#name, task, reason)
     if (state === 'active') {
-      await Promise.all([marked, cancellations.tell(this.#name, task.id, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
+      await Promise.all([marked, cancellations.tell(this.#name, task, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
       return { ...task, status: 'cancelling' }
     }
     await marked
     return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
   }
 
-  /** Takes out a task that was cancelled before it started. */
-  async #takeOut (task: StoredTask): Promise<boolean> {
-    const jobId = jobIdOf(task.name)
+  /** Removes a task that has settled; returns whether it did. */
+  async #takeOut (name: string, id: number): Promise<boolean> {
+    const jobId = jobIdOf(name)
     return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
       const found = await this.#reader.task(jobId)
-      return found?.task.id === task.id && await this.#remove(jobId, claim)
+      return found?.task.id === id && found.task.settledAt !== undefined && await this.#remove(jobId, claim)
     }, async () => undefined)
   }
 
@@ -244,6 +292,11 @@ export class BullQueue implements TaskQueue {
       if (/scheduler/.test((error as Error).message)) return false
       throw error
     }
+  }
+
+  /** Whether a task has been kept for long enough: BullMQ drops it when another one settles. */
+  #isExpired ({ settledAt }: StoredTask): boolean {
+    return settledAt !== undefined && settledAt <= Date.now() - this.#settings.maxSettledAge
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
@@ -265,6 +318,11 @@ export class BullQueue implements TaskQueue {
       data: { id, ...(isDigest(jobId) && { name }), ...pack(data), ...(before !== undefined && { before }) } as JobData,
       opts: { ...this.#jobOptions, ...this.#priority(priority), jobId, ...(delay > 0 && { delay }) }
     }
+  }
+
+  /** A task that was just added. */
+  #asAdded ({ name, id, data, delay }: NewTask, createdAt: number): StoredTask {
+    return { ...blank, name, id, data, createdAt, maxAttempts: this.#settings.attempts, startsAt: delay > 0 ? createdAt + delay : undefined }
   }
 
   /** Made when it is needed: by then the server has the tables that it looks for. */
@@ -293,9 +351,11 @@ export class BullQueue implements TaskQueue {
   }
 }
 
-/** What is not delayed, or has been taken, stays where it is. */
+/** The job is not delayed any more, or has started: it stays where it is. */
+function stay () {}
+
+/** Moves a job that waits to the front of the queue. Does nothing to a job that has started. */
 async function moveToFront (job: TaskJob) {
-  const stay = () => {}
   await job.promote().catch(stay)
   await job.changePriority({ priority: 0, lifo: true }).catch(stay)
 }
@@ -303,20 +363,18 @@ async function moveToFront (job: TaskJob) {
 const blank: StoredTask = {
   name: '',
   id: 0,
+  retries: 0,
   status: 'deferred',
   data: undefined,
   progress: undefined,
   result: undefined,
   error: undefined,
   attempt: 0,
+  maxAttempts: 1,
+  attempts: [],
   createdAt: 0,
   startsAt: undefined,
   startedAt: undefined,
   settledAt: undefined,
   worker: undefined
-}
-
-/** A task that was just added. */
-function asAdded ({ name, id, data, delay }: NewTask, createdAt: number): StoredTask {
-  return { ...blank, name, id, data, createdAt, startsAt: delay > 0 ? createdAt + delay : undefined }
 }

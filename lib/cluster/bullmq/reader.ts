@@ -62,7 +62,7 @@ export class Reader {
   async tell (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
     const task = readJob(job, state)
     if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
-    const mark = await this.#shared.cancellations.markOf(this.#name, task.id)
+    const mark = await this.#shared.cancellations.markOf(this.#name, task)
     if (mark === undefined) return task
     if (state === 'active') return { ...task, status: 'cancelling' }
     return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }

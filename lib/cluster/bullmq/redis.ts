@@ -61,6 +61,11 @@ export class RedisStore implements Store {
     return delayed ? 'delayed' : undefined
   }
 
+  async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
+    const { meta: { count, prevTS, prevCount }, data } = await queue.getMetrics(type)
+    return { count, lastAt: prevTS, countBefore: prevCount, minutes: data }
+  }
+
   reserve () {}
 
   async close () {

@@ -2,9 +2,10 @@ import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bu
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
 import { settlesWithin } from '../../core/within.ts'
-import type { Outcome, QueueSettings, Run, Running, StoredError, StoredTask } from '../engine.ts'
-import type { Cancellations } from './cancellations.ts'
-import { failedAs, isGone, pack, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type StoredError, type StoredTask } from '../engine.ts'
+import { tryOf, type Cancellations } from './cancellations.ts'
+import { failedAs, isGone, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { pack, unpack } from './packed.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
 
@@ -33,9 +34,10 @@ export class Runs {
   readonly #settings: QueueSettings
   readonly #cancellations: Cancellations
   readonly #run: Run
-  readonly #active = new Map<number, Active>()
-  /** The ids of those of which it is stored that they are cancelled. */
-  readonly #marked = new WeakMap<TaskJob, number>()
+  /** The runs of this process, by their tries. */
+  readonly #active = new Map<string, Active>()
+  /** The tasks of which it is stored that they are cancelled. */
+  readonly #marked = new WeakMap<TaskJob, StoredTask>()
   readonly #worker: TaskWorker
   readonly #looking: NodeJS.Timeout
   #stopping = false
@@ -57,7 +59,8 @@ export class Runs {
       maxStalledCount: settings.maxStalls,
       runRetryDelay: 1000,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
-      ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled)
+      metrics: { maxDataPoints: 60 },
+      ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled, settings.maxSettledAge)
     }, store.backend)
     this.#worker.on('error', error => reach.report(error))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
@@ -98,28 +101,31 @@ export class Runs {
     const { cancelled } = job.data
     if (cancelled !== undefined) {
       const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
-      throw this.#failure(task, { status: 'cancelled', error: cancelled.error }, { final: true, unrun })
+      throw this.#failure(task, { status: 'cancelled', error: unpack(cancelled.error) as StoredError }, { final: true, unrun })
     }
-    const reason = this.#cancellations.recall(this.#queue, task.id) ?? await this.#storedCancellationOf(job, task)
+    const reason = this.#cancellations.recall(this.#queue, task) ?? await this.#storedCancellationOf(job, task)
     if (reason !== undefined) {
-      this.#marked.set(job, task.id)
+      this.#marked.set(job, task)
       throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true })
     }
     // BullMQ sees to that itself, but not where the job is of a schedule.
-    if (job.stalledCounter > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
+    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
 
     const progress = new ProgressWriter(() => this.#storeProgress(job, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
-    this.#active.set(task.id, active)
+    this.#active.set(tryOf(task), active)
     const outcome = await active.running.outcome
     await progress.end()
-    this.#active.delete(task.id)
-    if (active.stop === 'cancelled') this.#marked.set(job, task.id)
+    this.#active.delete(tryOf(task))
+    if (active.stop === 'cancelled') this.#marked.set(job, task)
 
     if (active.stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
     if (active.stop === 'handed over') return await this.#handOver(job, token)
-    throw this.#failure(task, outcome, { final: active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
+    job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
+    const failure = this.#failure(task, outcome, { final: active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
+    failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
+    throw failure
   }
 
   /** Back to the front of the queue, as if it had not run. */
@@ -137,31 +143,31 @@ export class Runs {
 
   /** The cancellation of a task that may have run before: no other can have a mark. */
   #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> | undefined {
-    return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task.id)
+    return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task)
   }
 
   async #lookForMarks () {
     for (const active of this.#active.values()) {
-      const error = await this.#markOf(active.task.id)
+      const error = await this.#markOf(active.task)
       if (error !== undefined) this.#stop(active, 'cancelled', error)
     }
   }
 
   /** A mark that cannot be read now is looked for again. */
-  async #markOf (id: number): Promise<StoredError | undefined> {
+  async #markOf (task: StoredTask): Promise<StoredError | undefined> {
     try {
-      return (await this.#cancellations.markOf(this.#queue, id))?.error
+      return (await this.#cancellations.markOf(this.#queue, task))?.error
     } catch {
       return undefined
     }
   }
 
   #settled (job: TaskJob | undefined) {
-    const id = job === undefined ? undefined : this.#marked.get(job)
-    if (id !== undefined) this.#cancellations.forget(this.#queue, id)
+    const task = job === undefined ? undefined : this.#marked.get(job)
+    if (task !== undefined) this.#cancellations.forget(this.#queue, task)
   }
 
-  #cancel (id: number, error: StoredError) {
+  #cancel (id: string, error: StoredError) {
     const active = this.#active.get(id)
     if (active !== undefined) this.#stop(active, 'cancelled', error)
   }
@@ -190,7 +196,12 @@ export class Runs {
   }
 }
 
-function keep (maxSettled: number): Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'> {
-  if (maxSettled === Infinity) return {}
-  return { removeOnComplete: { count: maxSettled }, removeOnFail: { count: maxSettled } }
+/** How many settled tasks are kept, and for how long. BullMQ takes seconds. */
+function keep (maxSettled: number, maxSettledAge: number): Pick<WorkerOptions, 'removeOnComplete' | 'removeOnFail'> {
+  if (maxSettled === Infinity && maxSettledAge === Infinity) return {}
+  const kept = {
+    ...maxSettled !== Infinity && { count: maxSettled },
+    ...maxSettledAge !== Infinity && { age: Math.ceil(maxSettledAge / 1000) }
+  } as { count: number }
+  return { removeOnComplete: kept, removeOnFail: kept }
 }

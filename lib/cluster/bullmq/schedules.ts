@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { When } from '../../../types/cluster.ts'
 import type { StoredSchedule } from '../engine.ts'
 import { decodeName, encodeName } from './ids.ts'
-import { pack, unpack, type JobData } from './job.ts'
+import type { JobData } from './job.ts'
+import { pack, unpack } from './packed.ts'
 import type { AnyQueue } from './store.ts'
 
 /** The times of cron expressions, as the engine in the process has them. */

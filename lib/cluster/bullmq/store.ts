@@ -3,6 +3,17 @@ import type { BackendFactory, ConnectionOptions, JobState, Queue, RelayBackendFa
 /** A queue of BullMQ, whatever its jobs hold. */
 export type AnyQueue = Queue<any, any, any, any, any, any, any>
 
+/** The counts of a queue's jobs, as BullMQ keeps them. */
+export interface StoredMetrics {
+  /** Since ever. */
+  readonly count: number
+  /** When the last minute began that has a job, in ms since the epoch, and what `count` was before it; 0 and 0 if there was none. */
+  readonly lastAt: number
+  readonly countBefore: number
+  /** Those of each minute before that one, the latest first. */
+  readonly minutes: readonly number[]
+}
+
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
   /** Host and port, for messages. */
@@ -32,6 +43,8 @@ export interface Store {
   isBack (): Promise<void>
   /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
   stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
+  /** What BullMQ counts of the jobs of a queue that have completed, or failed: since ever, and by the minute. */
+  metricsOf (queue: AnyQueue, type: 'completed' | 'failed'): Promise<StoredMetrics>
   /** Some more connections are needed, for good. */
   reserve (connections: number): void
   /** Ends all connections, at once. */

@@ -2,15 +2,24 @@ import type { LocalTask } from './task.ts'
 
 const MAX_REMEMBERED = 100
 
-/** The settled tasks that had to go last, for a successor or for want of room: whoever holds one still learns how it ended. */
+/**
+ * Settled tasks that were dropped for a successor or for want of room. Whoever holds one still learns how it ended: the last 100
+ * are remembered, and any other for as long as somebody watches its name.
+ */
 export class FormerTasks {
   readonly #tasks = new Set<LocalTask>()
+  readonly #isWatched: (name: string) => boolean
+
+  constructor (isWatched: (name: string) => boolean) {
+    this.#isWatched = isWatched
+  }
 
   add (task: LocalTask): void {
     this.#tasks.add(task)
-    for (const first of this.#tasks) {
-      if (this.#tasks.size <= MAX_REMEMBERED) break
-      this.#tasks.delete(first)
+    let surplus = this.#tasks.size - MAX_REMEMBERED
+    for (const oldest of this.#tasks) {
+      if (surplus-- <= 0) break
+      if (!this.#isWatched(oldest.name)) this.#tasks.delete(oldest)
     }
   }
 

@@ -1,43 +1,39 @@
 import PQueue from 'p-queue'
-import pRetry, { AbortError } from 'p-retry'
-import type { TaskCounts, When } from '../../../types/cluster.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
+import { now } from '../../core/clock.ts'
+import { MAX_DELAY } from '../../core/options.ts'
+import { SettledHistory } from '../../core/settled-history.ts'
 import { settlesWithin } from '../../core/within.ts'
 import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
-import { backoffDelay } from './backoff.ts'
+import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
 import { TaskLists } from './task-lists.ts'
-import { LocalTask } from './task.ts'
-import { until } from './until.ts'
+import { LocalTask, self } from './task.ts'
 import { Watchers } from './watchers.ts'
-
-/** What p-retry is told of a run that has not completed. */
-class RunFailed extends Error {
-  readonly outcome: Outcome
-
-  constructor (outcome: Outcome) {
-    super(outcome.status)
-    this.outcome = outcome
-  }
-}
 
 const closing = { name: 'AbortError', message: 'Cancelled: the app is closing', code: 'ABORT_ERR' }
 
-/** The tasks of one kind, in this process: p-queue decides when one may start, p-retry whether it runs again. */
+/** The tasks of one kind, in this process. p-queue decides when one may start. */
 export class LocalQueue implements Queue {
   readonly #settings: QueueSettings
   readonly #slots: PQueue
   readonly #tasks = new Map<string, LocalTask>()
   readonly #lists = new TaskLists()
-  readonly #former = new FormerTasks()
+  readonly #watchers = new Watchers()
+  readonly #former = new FormerTasks(name => this.#watchers.has(name))
+  readonly #history = new SettledHistory()
   readonly #schedules = new Schedules({
     add: task => this.#add(task),
     withdraw: task => this.#drop(task)
   })
 
-  readonly #watchers = new Watchers()
   #run: Run | undefined
+  #workedSince: number | undefined
+  /** Fires when the first delayed task is due. It holds no process. */
+  #timer: NodeJS.Timeout | undefined
   #paused = false
   #stopped = false
 
@@ -59,11 +55,13 @@ export class LocalQueue implements Queue {
   }
 
   async get (name: string, id?: number): Promise<StoredTask | undefined> {
+    this.#expire()
     const task = this.#tasks.get(name)
     return (id === undefined || task?.id === id ? task : this.#former.get(name, id))?.snapshot()
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+    this.#expire()
     const page: StoredTask[] = []
     let left = offset
     for (const task of this.#lists) {
@@ -74,6 +72,7 @@ export class LocalQueue implements Queue {
   }
 
   async count (): Promise<TaskCounts> {
+    this.#expire()
     return this.#lists.counts
   }
 
@@ -83,9 +82,17 @@ export class LocalQueue implements Queue {
   }
 
   async purge (): Promise<number> {
+    this.#expire()
     const settled = [...this.#lists.failed, ...this.#lists.completed]
     for (const task of settled) this.#drop(task)
     return settled.length
+  }
+
+  async drop (name: string, id: number): Promise<boolean> {
+    const task = this.#tasks.get(name)
+    if (task?.id !== id || !task.settled) return false
+    this.#drop(task)
+    return true
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
@@ -96,9 +103,40 @@ export class LocalQueue implements Queue {
       this.#schedules.passed(task)
     } else if (task.status === 'running') {
       task.cancel(reason)
-      this.#watchers.tell(task.name)
+      this.#watchers.notify(task.name)
     }
     return task.snapshot()
+  }
+
+  async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
+    this.#expire()
+    const task = this.#tasks.get(name)
+    if (task === undefined) return undefined
+    const retried = task.settled && task.id === (id ?? task.id)
+    if (retried) this.#wait(task, () => task.retry())
+    return { task: task.snapshot(), retried }
+  }
+
+  async promote (name: string): Promise<StoredTask | undefined> {
+    const task = this.#tasks.get(name)
+    if (task?.startsAt !== undefined && !this.#schedules.isNext(task)) this.#wait(task, () => task.becomeReady())
+    return task?.snapshot()
+  }
+
+  async history (): Promise<SettledCounts[]> {
+    return this.#history.toArray().map(({ time, completed, failed, cancelled }) => ({ time, completed, failed: failed + cancelled }))
+  }
+
+  async latency (): Promise<number> {
+    const { waiting } = this.#lists
+    if (waiting.size === 0) return 0
+    let oldest = Infinity
+    for (const { readySince } of waiting) oldest = Math.min(oldest, readySince)
+    return Math.max(0, Date.now() - oldest)
+  }
+
+  async workers (): Promise<KindWorker[]> {
+    return this.#run === undefined ? [] : [{ ...self, since: this.#workedSince }]
   }
 
   async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
@@ -133,6 +171,7 @@ export class LocalQueue implements Queue {
 
   async work (run: Run): Promise<void> {
     this.#run = run
+    this.#workedSince = Date.now()
     if (!this.#paused) this.#slots.start()
   }
 
@@ -140,83 +179,100 @@ export class LocalQueue implements Queue {
     this.#stopped = true
     this.#slots.pause()
     this.#schedules.clear()
+    clearTimeout(this.#timer)
     const { waiting, delayed, running } = this.#lists
     for (const task of [...waiting, ...delayed]) this.#settle(task, { status: 'cancelled', error: closing })
     const allEnded = Promise.all(Array.from(running, task => task.ended))
     if (!await settlesWithin(allEnded, drainTimeout)) {
-      for (const task of running) task.running!.abort(closing)
+      for (const task of running) task.abort(closing)
       await settlesWithin(allEnded, cancelTimeout)
     }
-    for (const task of running) task.running!.abandon()
+    for (const task of running) task.abandon()
     return Array.from(running, task => task.snapshot())
   }
 
   /** Adds a task, unless an unsettled one has its name. */
   #add (newTask: NewTask): LocalTask | undefined {
-    const holder = this.#tasks.get(newTask.name)
-    if (holder?.settled === false) return undefined
-    if (holder !== undefined) this.#makeRoom(holder)
-    const task = new LocalTask(newTask)
+    const previous = this.#tasks.get(newTask.name)
+    if (previous?.settled === false) return undefined
+    if (previous !== undefined) this.#makeRoom(previous)
+    const task = new LocalTask(newTask, this.#settings.attempts)
     this.#tasks.set(task.name, task)
-    this.#lists.move(task, task.startsAt === undefined ? this.#lists.waiting : this.#lists.delayed)
-    this.#watchers.tell(task.name)
-    task.ended = this.#live(task)
+    this.#wait(task)
     return task
   }
 
-  /** From its being added to its end. */
-  async #live (task: LocalTask): Promise<void> {
-    await undefined // whoever adds it sees it deferred, as on a server
-    const { signal } = task.withdrawn
+  /** Has a task wait: in p-queue if it may start, else for its time to come. */
+  #wait (task: LocalTask, change?: () => void) {
+    this.#lists.move(task, task => task.startsAt === undefined ? this.#lists.waiting : this.#lists.delayed, change)
+    if (task.startsAt === undefined) this.#enqueue(task)
+    else this.#setTimer()
+    this.#watchers.notify(task.name)
+  }
+
+  #enqueue (task: LocalTask) {
+    const withdrawn = new AbortController()
+    task.leaveQueue = () => withdrawn.abort('withdrawn') // a reason of its own spares the making of an error
+    this.#slots.add(async () => {
+      // The event loop gets its turn between runs, however short they are, and whoever added the task sees it deferred.
+      await nextTurn()
+      if (withdrawn.signal.aborted) return
+      task.leaveQueue = undefined
+      task.ended = this.#runOnce(task)
+      await task.ended
+    }, { priority: -task.priority, signal: withdrawn.signal }).catch(() => {}) // it was withdrawn
+  }
+
+  /** Has the timer fire when the first delayed task is due, or in 24 days, which is the most that a timer takes. */
+  #setTimer () {
+    clearTimeout(this.#timer)
+    const { first } = this.#lists.delayed
+    if (first === undefined || this.#stopped) return
+    const ms = Math.min(Math.max(0, first.startsAt! - Date.now()), MAX_DELAY)
+    this.#timer = setTimeout(() => this.#startDue(), ms).unref()
+  }
+
+  #startDue () {
+    for (let { first } = this.#lists.delayed; first !== undefined && first.startsAt! <= Date.now(); { first } = this.#lists.delayed) {
+      const due = first
+      this.#wait(due, () => due.becomeReady())
+    }
+    this.#setTimer()
+  }
+
+  /** One run of a task, from its start to what follows its end. Never rejects. */
+  async #runOnce (task: LocalTask): Promise<void> {
     try {
-      const result = await pRetry(attempt => this.#attempt(task, attempt), {
-        retries: this.#settings.attempts - 1,
-        minTimeout: 0,
-        signal,
-        onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
-          if (signal.aborted || task.cancellation !== undefined || this.#stopped) throw error
-          if (retriesLeft > 0) this.#defer(task, backoffDelay(this.#settings.backoff, attemptNumber))
-        }
-      })
-      this.#settle(task, { status: 'completed', result })
-    } catch (error) {
-      if (!signal.aborted) this.#settle(task, (error as RunFailed).outcome)
+      this.#lists.move(task, () => this.#lists.running, () => task.start())
+      this.#schedules.passed(task)
+      const running = this.#run!(task.snapshot(), () => this.#watchers.notify(task.name))
+      task.run(running)
+      this.#watchers.notify(task.name)
+      const outcome = await running.outcome
+      task.endRun(outcome)
+      if (task.isLast || this.#stopped) this.#settle(task, outcome)
+      else this.#wait(task, () => task.defer(backoffDelay(this.#settings.backoff, task.attempt)))
+    } catch (error) { // of whoever is notified, or of a schedule: whatever it is, it must leave no task running
+      if (!task.settled) this.#settle(task, { status: 'failed', error: toStoredError(error), final: true })
     }
-  }
-
-  async #attempt (task: LocalTask, attempt: number): Promise<unknown> {
-    const { signal } = task.withdrawn
-    if (task.startsAt !== undefined) {
-      await until(task.startsAt, signal)
-      this.#lists.move(task, this.#lists.waiting, () => { task.startsAt = undefined })
-    }
-    return this.#slots.add(() => this.#runOnce(task, attempt), { priority: -task.priority, signal })
-  }
-
-  async #runOnce (task: LocalTask, attempt: number): Promise<unknown> {
-    this.#lists.move(task, this.#lists.running, () => task.start(attempt))
-    this.#schedules.passed(task)
-    task.running = this.#run!(task.snapshot(), () => this.#watchers.tell(task.name))
-    this.#watchers.tell(task.name)
-    const outcome = await task.running.outcome
-    if (outcome.status === 'completed') return outcome.result
-    const failure = new RunFailed(outcome)
-    throw outcome.status === 'failed' && !outcome.final ? failure : new AbortError(failure)
-  }
-
-  /** It is to be run again, some time. */
-  #defer (task: LocalTask, delay: number) {
-    const list = delay > 0 ? this.#lists.delayed : this.#lists.waiting
-    this.#lists.move(task, list, () => task.defer(delay))
-    this.#watchers.tell(task.name)
   }
 
   #settle (task: LocalTask, outcome: Outcome) {
-    const list = outcome.status === 'completed' ? this.#lists.completed : this.#lists.failed
-    this.#lists.move(task, list, () => task.settle(outcome))
-    this.#watchers.tell(task.name)
-    const { completed, failed } = this.#lists
-    while (completed.size + failed.size > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
+    task.leaveQueue?.()
+    this.#lists.move(task, () => outcome.status === 'completed' ? this.#lists.completed : this.#lists.failed, () => task.settle(outcome))
+    this.#history.add(outcome.status, now())
+    this.#watchers.notify(task.name)
+    this.#expire()
+    while (this.#lists.settledSize > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
+  }
+
+  /** Drops those that were kept for long enough. */
+  #expire () {
+    const { maxSettledAge } = this.#settings
+    if (maxSettledAge === Infinity) return
+    for (let first = this.#lists.settledFirst; first !== undefined && first.settledAt! <= Date.now() - maxSettledAge; first = this.#lists.settledFirst) {
+      this.#makeRoom(first)
+    }
   }
 
   #makeRoom (settled: LocalTask) {
@@ -224,11 +280,17 @@ export class LocalQueue implements Queue {
     this.#drop(settled)
   }
 
-  /** Takes a task out of the kind, and out of the queue if it has not run. */
+  /** Takes a task out of the kind, and out of p-queue if it waits there. */
   #drop (task: LocalTask) {
-    this.#lists.move(task, undefined)
+    this.#lists.move(task, () => undefined)
     this.#tasks.delete(task.name)
-    task.withdrawn.abort('dropped')
-    this.#watchers.tell(task.name)
+    task.leaveQueue?.()
+    this.#watchers.notify(task.name)
   }
+}
+
+/** Milliseconds from the end of an attempt to the start of the next. */
+function backoffDelay ({ type, delay, jitter }: QueueSettings['backoff'], attempt: number): number {
+  const longest = type === 'exponential' ? delay * 2 ** (attempt - 1) : delay
+  return Math.round(longest * (1 - jitter * Math.random()))
 }

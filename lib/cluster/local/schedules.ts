@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { Cron } from 'croner'
 import type { When } from '../../../types/cluster.ts'
 import type { NewTask, StoredSchedule } from '../engine.ts'
-import { runNameOf } from '../run-name.ts'
+import { MAX_TIME, nextCronTime, runNameOf } from '../schedule.ts'
 import type { LocalTask } from './task.ts'
 
 /** A schedule, and the task that is to run next. */
@@ -22,11 +21,11 @@ interface Timetable {
   withdraw (task: LocalTask): void
 }
 
-/** The first time of a schedule after another time. */
-function nextTime (when: When, after: number): number {
-  if (when.every !== undefined) return (Math.floor(after / when.every) + 1) * when.every
-  const { cron, timeZone } = when
-  return new Cron(cron, { paused: true, ...timeZone !== undefined && { timezone: timeZone } }).nextRun(new Date(after))!.getTime()
+/** The first time of a schedule after another time; undefined if there is none. */
+function nextTime (when: When, after: number): number | undefined {
+  if (when.every === undefined) return nextCronTime(when, after)
+  const time = (Math.floor(after / when.every) + 1) * when.every
+  return time <= MAX_TIME ? time : undefined
 }
 
 /** The schedules of a kind. Each has its next task in the queue. */
@@ -48,8 +47,7 @@ export class Schedules {
       return
     }
     this.delete(name)
-    const schedule = { name, when, data, priority }
-    this.#follow({ ...schedule, next: this.#addNext(schedule, Date.now()) })
+    this.#addNext({ name, when, data, priority }, Date.now())
   }
 
   delete (name: string): boolean {
@@ -66,13 +64,17 @@ export class Schedules {
     this.#byTask.clear()
   }
 
-  /** A task has started, or never will: if it is the next one of a schedule, the one after it comes into the queue. */
+  /** A task has started, or was cancelled before: if it is the next task of a schedule, the one after it is added. */
   passed (task: LocalTask): void {
     const schedule = this.#byTask.get(task)
     if (schedule === undefined) return
     this.#byTask.delete(task)
-    schedule.next = this.#addNext(schedule, Math.max(task.id, Date.now()))
-    this.#follow(schedule)
+    this.#addNext(schedule, Math.max(task.id, Date.now()))
+  }
+
+  /** Whether a task is the next one of a schedule. */
+  isNext (task: LocalTask): boolean {
+    return this.#byTask.has(task)
   }
 
   toArray (): StoredSchedule[] {
@@ -80,19 +82,20 @@ export class Schedules {
       .sort((a, b) => a.nextAt - b.nextAt)
   }
 
-  #follow (schedule: LocalSchedule) {
-    this.#schedules.set(schedule.name, schedule)
-    this.#byTask.set(schedule.next, schedule)
-  }
-
-  /** A time whose name someone else's task has taken is left out. */
-  #addNext ({ name, when, data, priority }: Omit<LocalSchedule, 'next'>, after: number): LocalTask {
-    let time = after
-    let task
-    do {
-      time = nextTime(when, time)
-      task = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), priority })
-    } while (task === undefined)
-    return task
+  /**
+   * Adds the next task of a schedule. A time is skipped if another task has the name for it. A schedule that has no next time
+   * ends.
+   */
+  #addNext (schedule: Omit<LocalSchedule, 'next'>, after: number) {
+    const { name, when, data, priority } = schedule
+    for (let time = nextTime(when, after); time !== undefined; time = nextTime(when, time)) {
+      const next = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), priority })
+      if (next === undefined) continue
+      const followed = { ...schedule, next }
+      this.#schedules.set(name, followed)
+      this.#byTask.set(next, followed)
+      return
+    }
+    this.#schedules.delete(name)
   }
 }

@@ -16,13 +16,13 @@ export class TaskLists {
   readonly completed = new Sorted<LocalTask>(byPlace)
   #lastPlace = 0
 
-  /** Moves a task out of the list that it is in, has it changed, and moves it to the end of its likes in another. */
-  move (task: LocalTask, list: Sorted<LocalTask> | undefined, change = () => {}): void {
+  /** Takes a task out of its list, changes it, and adds it to the list that is then right, after its likes there. */
+  move (task: LocalTask, listOf: (task: LocalTask) => Sorted<LocalTask> | undefined, change = () => {}): void {
     task.list?.delete(task)
     change()
     task.place = ++this.#lastPlace
-    task.list = list
-    list?.add(task)
+    task.list = listOf(task)
+    task.list?.add(task)
   }
 
   get counts (): TaskCounts {
@@ -34,6 +34,11 @@ export class TaskLists {
     }
   }
 
+  get settledSize (): number {
+    return this.failed.size + this.completed.size
+  }
+
+  /** The task that settled before all others. */
   get settledFirst (): LocalTask | undefined {
     const [failed, completed] = [this.failed.first, this.completed.first]
     return failed === undefined || (completed !== undefined && completed.place < failed.place) ? completed : failed

@@ -1,78 +1,124 @@
 import { hostname } from 'node:os'
+import type { TaskAttempt } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
-import type { NewTask, Outcome, Running, StoredError, StoredTask } from '../engine.ts'
+import { attemptOf, MAX_ATTEMPTS_KEPT, type NewTask, type Outcome, type Running, type StoredError, type StoredTask } from '../engine.ts'
+import { MAX_TIME } from '../schedule.ts'
 import type { Sorted } from './sorted.ts'
 
-const worker = { host: hostname(), pid: process.pid }
+export const self = Object.freeze({ host: hostname(), pid: process.pid })
 
 /** A task of this process, as it is now. */
 export class LocalTask {
   readonly name: string
   readonly id: number
   readonly priority: number
+  readonly maxAttempts: number
   readonly createdAt = Date.now()
   data: unknown
   status: TaskStatus = 'deferred'
+  /** While it is delayed: when it may start. */
   startsAt: number | undefined
+  /** Since when it may start. */
+  readySince = this.createdAt
+  retries = 0
   attempt = 0
+  attempts: readonly TaskAttempt[] = []
   startedAt: number | undefined
   settledAt: number | undefined
   /** The list that it is in, and its place there among its likes. */
   list: Sorted<LocalTask> | undefined
   place = 0
-  /** Its run, while it runs. */
-  running: Running | undefined
   /** Why it was cancelled, while it runs. */
   cancellation: StoredError | undefined
-  /** Aborted once it is not to run, any more: to take it out of the queue. */
-  readonly withdrawn = new AbortController()
-  /** Resolves when nothing is done for it any more. */
+  /** Takes it out of p-queue, while it waits there. */
+  leaveQueue: (() => void) | undefined
+  /** Resolves when its run has ended. */
   ended: Promise<void> = Promise.resolve()
+  /** Its run. Undefined while it does not run, and until its work has returned for the first time. */
+  #running: Running | undefined
   #progress: unknown
   #outcome: Outcome | undefined
 
-  constructor ({ name, id, data, delay, priority }: NewTask) {
+  constructor ({ name, id, data, delay, priority }: NewTask, maxAttempts: number) {
     this.name = name
     this.id = id
     this.data = data
     this.priority = priority
-    if (delay > 0) this.startsAt = this.createdAt + delay
+    this.maxAttempts = maxAttempts
+    if (delay > 0) this.startsAt = Math.min(this.createdAt + delay, MAX_TIME)
   }
 
   get settled () { return this.settledAt !== undefined }
 
-  start (attempt: number): void {
+  /** Whether it is not to be tried again: it has no attempts left, it was cancelled, or its outcome is final. */
+  get isLast (): boolean {
+    const outcome = this.#outcome!
+    return outcome.status !== 'failed' || outcome.final || this.cancellation !== undefined || this.attempt >= this.maxAttempts
+  }
+
+  start (): void {
     this.status = 'running'
-    this.attempt = attempt
+    this.attempt++
     this.startsAt = undefined
     this.startedAt = Date.now()
+    this.#outcome = undefined
+  }
+
+  /** The work has begun. It may have cancelled its own task meanwhile. */
+  run (running: Running): void {
+    this.#running = running
+    if (this.cancellation !== undefined) running.abort(this.cancellation)
   }
 
   cancel (reason: StoredError): void {
     this.status = 'cancelling'
     this.cancellation = reason
-    this.running!.abort(reason)
+    this.#running?.abort(reason)
   }
 
+  abort (reason: StoredError): void {
+    this.#running?.abort(reason)
+  }
+
+  abandon (): void {
+    this.#running?.abandon()
+  }
+
+  /** The run has ended. Its last progress stays, for the next run too. */
+  endRun (outcome: Outcome): void {
+    this.#progress = this.#running?.progress() ?? this.#progress
+    this.#running = undefined
+    this.#outcome = outcome
+    const { attempt, startedAt } = this
+    this.attempts = [...this.attempts, attemptOf({ attempt, startedAt, endedAt: Date.now(), worker: self, outcome })].slice(-MAX_ATTEMPTS_KEPT)
+  }
+
+  /** It is to run again, after a delay. */
   defer (delay: number): void {
-    this.#endRun()
     this.status = 'deferred'
-    if (delay > 0) this.startsAt = Date.now() + delay
+    if (delay > 0) this.startsAt = Math.min(Date.now() + delay, MAX_TIME)
+  }
+
+  /** Its delay is over. */
+  becomeReady (): void {
+    this.readySince = Date.now()
+    this.startsAt = undefined
   }
 
   settle (outcome: Outcome): void {
-    this.#endRun()
     this.status = outcome.status
     this.startsAt = undefined
     this.settledAt = Date.now()
     this.#outcome = outcome
-    this.withdrawn.abort('settled') // a reason of its own spares the making of an error
   }
 
-  /** What it has told of last stays, for its next run too. */
-  #endRun () {
-    if (this.running !== undefined) this.#progress = this.running.progress()
-    this.running = undefined
+  /** It has settled and is to run again, as if it were new but for its progress. */
+  retry (): void {
+    this.status = 'deferred'
+    this.readySince = Date.now()
+    this.retries++
+    this.attempt = 0
+    this.startedAt = this.settledAt = this.cancellation = this.#outcome = undefined
   }
 
   snapshot (): StoredTask {
@@ -80,17 +126,20 @@ export class LocalTask {
     return {
       name: this.name,
       id: this.id,
+      retries: this.retries,
       status: this.status,
       data: structuredClone(this.data),
-      progress: this.running === undefined ? structuredClone(this.#progress) : this.running.progress(),
+      progress: this.#running === undefined ? structuredClone(this.#progress) : this.#running.progress(),
       result: outcome?.status === 'completed' ? structuredClone(outcome.result) : undefined,
-      error: outcome === undefined || outcome.status === 'completed' ? undefined : outcome.error,
+      error: outcome === undefined || outcome.status === 'completed' ? undefined : { ...outcome.error },
       attempt: this.attempt,
+      maxAttempts: this.maxAttempts,
+      attempts: this.attempts,
       createdAt: this.createdAt,
       startsAt: this.startsAt,
       startedAt: this.startedAt,
       settledAt: this.settledAt,
-      worker: this.startedAt === undefined ? undefined : worker
+      worker: this.startedAt === undefined ? undefined : self
     }
   }
 }

@@ -1,9 +1,10 @@
 type Changed = () => void
 
-/** Who is to be told of changes: of the tasks of one name, or (without one) of all. */
+/** Who is notified of changes: of the tasks of one name, or (without one) of all. */
 export class Watchers {
   readonly #byName = new Map<string | undefined, Set<Changed>>()
 
+  /** Calls back at every change, and once soon. Returns how to leave. */
   add (name: string | undefined, changed: Changed): () => void {
     const watchers = this.#byName.get(name) ?? new Set()
     this.#byName.set(name, watchers.add(changed))
@@ -13,7 +14,12 @@ export class Watchers {
     }
   }
 
-  tell (name: string): void {
+  /** Whether anybody watches this name. */
+  has (name: string): boolean {
+    return this.#byName.has(name)
+  }
+
+  notify (name: string): void {
     for (const watchers of [this.#byName.get(name), this.#byName.get(undefined)]) {
       for (const changed of watchers ?? []) changed()
     }

@@ -1,0 +1,90 @@
+import t from 'tap'
+import { onEveryEngine } from './fixtures/engines.ts'
+import { buildFleet, untilStatus } from './fixtures/fleet.ts'
+
+onEveryEngine(t, (t, engine) => {
+  t.test('all failed tasks are retried, and no other', async t => {
+    let mended = false
+    const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => {
+      if (data === 'bad' && !mended) throw new Error('failed')
+      return 'ran'
+    }, { apps: 1 })
+    await kind.addTasks(Array.from({ length: 230 }, (_, i) => ({ name: `bad ${i}`, data: 'bad' })))
+    await kind.addTasks(Array.from({ length: 5 }, (_, i) => ({ name: `good ${i}`, data: 'good' })))
+    await kind.idle()
+    t.match(await kind.count(), { failed: 230, completed: 5 })
+    mended = true
+    t.equal(await kind.retryTasks({ limit: 10 }), 10)
+    await kind.idle()
+    t.match(await kind.count(), { failed: 220, completed: 15 })
+    t.equal(await kind.retryTasks(), 220)
+    await kind.idle()
+    t.match(await kind.count(), { failed: 0, completed: 235 })
+    t.equal(await kind.retryTasks(), 0)
+    t.equal(await kind.retryTasks({ status: ['completed', 'failed'], limit: 3 }), 3)
+    await kind.idle()
+  })
+
+  t.test('deferred and running tasks are cancelled, and it says how many', async t => {
+    const [{ kind }] = await buildFleet(t, engine, async (_app, { signal }) => {
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }, { concurrency: 2, apps: 1 })
+    await kind.addTasks(Array.from({ length: 30 }, (_, i) => ({ name: `task ${i}`, data: i })))
+    await untilStatus(kind, 'task 1', 'running')
+    t.equal(await kind.cancelTasks({ status: 'deferred', limit: 4, reason: 'too many' }), 4)
+    t.equal((await kind.tasks({ status: 'cancelled' })).filter(({ error }) => error!.message === 'too many').length, 4)
+    t.equal(await kind.cancelTasks(), 26)
+    t.equal(await kind.cancelTasks(), 0)
+    await kind.idle()
+    t.equal((await kind.tasks({ status: 'cancelled' })).length, 30)
+  })
+
+  t.test('one task that does not stop does not keep the others from being cancelled', async t => {
+    const [{ kind }] = await buildFleet(t, engine, async (_app, { name, signal }) => {
+      await new Promise<void>((resolve, reject) => {
+        if (name === 'deaf') process.once('hear', resolve)
+        else signal.addEventListener('abort', () => reject(signal.reason))
+      })
+    }, { apps: 1 })
+    t.teardown(() => process.emit('hear' as never))
+    await kind.addTasks(['deaf', 'hears'].map(name => ({ name, data: 1 })))
+    for (const name of ['deaf', 'hears']) await untilStatus(kind, name, 'running')
+    await t.rejects(kind.cancelTasks({ timeout: 100 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message: /deaf/ })
+    await untilStatus(kind, 'hears', 'cancelled')
+    t.equal((await kind.getTask('deaf')).status, 'cancelling')
+    process.emit('hear' as never)
+    await kind.idle()
+  })
+
+  t.test('settled tasks are purged by status, by age, by name and by what a function says', async t => {
+    const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => {
+      if (data === 'bad') throw new Error('failed')
+    }, { apps: 1 })
+    const add = async (name: string, data: string) => { await (await kind.addTask(data, { name })).finished.catch(() => {}) }
+    for (const name of ['a', 'b', 'c']) await add(name, 'good')
+    for (const name of ['d', 'e']) await add(name, 'bad')
+    t.equal(await kind.purgeTasks({ olderThan: 60_000 }), 0)
+    t.equal(await kind.purgeTasks({ name: 'a', status: 'failed' }), 0)
+    t.equal(await kind.purgeTasks({ name: 'a' }), 1)
+    t.equal(await kind.purgeTasks({ name: 'a' }), 0)
+    t.equal(await kind.purgeTasks({ status: 'failed', olderThan: 0 }), 2)
+    t.equal(await kind.purgeTasks(({ name }) => name === 'b'), 1)
+    t.strictSame((await kind.tasks()).map(({ name }) => name), ['c'])
+    t.equal(await kind.purgeTasks(), 1)
+    t.equal(await kind.purgeTasks(), 0)
+  })
+
+  t.test('options that make no sense are refused', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    const refused = { code: 'FST_ERR_TASK_INVALID_OPTION' }
+    for (const options of [{ status: 'running' }, { status: ['failed', 'deferred'] }, { status: 'x' }, { limit: -1 }, { stauts: 'failed' }, null]) {
+      await t.rejects(kind.retryTasks(options as any), refused, JSON.stringify(options))
+    }
+    for (const options of [{ status: 'failed' }, { status: ['deferred', 'completed'] }, { limit: 1.5 }, { reason: 5 }, { timeout: -1 }]) {
+      await t.rejects(kind.cancelTasks(options as any), refused, JSON.stringify(options))
+    }
+    for (const options of [{ status: 'running' }, { olderThan: -1 }, { olderThan: Infinity }, { name: '' }, { limit: 1 }, 'all']) {
+      await t.rejects(kind.purgeTasks(options as any), refused, JSON.stringify(options))
+    }
+  })
+})
