@@ -72,7 +72,7 @@ onEveryServer(t, (t, engine) => {
     const began = Date.now()
     first.child.kill('SIGTERM')
     t.strictSame(await first.exit, [0, null])
-    t.ok(Date.now() - began < 3000)
+    t.ok(Date.now() - began < 30_000)
     t.equal((await kind.getTask('running')).status, 'deferred')
     const second = await startWorker()
     t.match(await running.finished, { pid: second.child.pid, attempt: 1, progress: 2 })

@@ -37,7 +37,7 @@ const threadedClient = `
 
 /** What the work returned; the status it is stuck in where it would never start. */
 function outcome (task: Task): Promise<unknown> {
-  return Promise.race([task.finished, sleep(2000, undefined, { ref: false }).then(() => task.status)])
+  return Promise.race([task.finished, sleep(30_000, undefined, { ref: false }).then(() => task.status)])
 }
 
 /** How many listeners a source carries, of all events. */
@@ -51,7 +51,7 @@ for (const size of [10, 1_000_000]) {
     const received = new Int32Array(new SharedArrayBuffer(4))
     app.get('/', async (request, reply) => {
       // Waits without letting go of the event loop: nothing that is not sent yet can be sent.
-      app.addTask(() => Atomics.wait(received, 0, 0, 5000), { name: 'after', after: reply })
+      app.addTask(() => Atomics.wait(received, 0, 0, 60_000), { name: 'after', after: reply })
       return 'x'.repeat(size)
     })
     const url = await app.listen()
@@ -466,7 +466,7 @@ for (const size of [10, 1_000_000]) {
     const app = await buildHttp2App(t)
     const received = new Int32Array(new SharedArrayBuffer(4))
     app.get('/', async (request, reply) => {
-      const task = app.addTask(() => Atomics.wait(received, 0, 0, 5000), { name: 'after', after: reply })
+      const task = app.addTask(() => Atomics.wait(received, 0, 0, 60_000), { name: 'after', after: reply })
       t.equal(task.status, 'deferred')
       return 'x'.repeat(size)
     })

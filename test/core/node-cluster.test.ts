@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-t.test('a deferred task runs once on every worker of a cluster', { timeout: 60_000 }, async t => {
+t.test('a deferred task runs once on every worker of a cluster', async t => {
   cluster.setupPrimary({ exec: fileURLToPath(new URL('fixtures/cluster-worker.ts', import.meta.url)) })
   const workers = Array.from({ length: 3 }, () => cluster.fork())
   t.teardown(() => { for (const worker of workers) worker.process.kill('SIGKILL') })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { runFixture } from './fixtures/run-fixture.ts'
 
-t.test('on SIGTERM a server with deaf tasks warns of them, runs the other onClose hooks and exits', { timeout: 40_000 }, async t => {
+t.test('on SIGTERM a server with deaf tasks warns of them, runs the other onClose hooks and exits', async t => {
   const { child, ended } = runFixture(t, 'deaf-server.ts')
   await once(child, 'message')
 
@@ -19,10 +19,9 @@ t.test('on SIGTERM a server with deaf tasks warns of them, runs the other onClos
   t.match(warning, { level: 40, tasks: ['deaf', 'deaf and draining'] })
   t.strictSame(others.map(line => line.msg), ['what tasks use is closed', 'closed'])
   t.ok(duration >= 390, `${duration} ms, drainTimeout and cancelTimeout`)
-  t.ok(duration < 5000, `${duration} ms`)
 })
 
-t.test('on SIGTERM a server whose tasks stop exits at once, whatever its timeouts', { timeout: 40_000 }, async t => {
+t.test('on SIGTERM a server whose tasks stop exits at once, whatever its timeouts', async t => {
   const { child, ended } = runFixture(t, 'patient-server.ts')
   await once(child, 'message')
 
@@ -35,7 +34,7 @@ t.test('on SIGTERM a server whose tasks stop exits at once, whatever its timeout
   t.equal(stdout, 'closed\n')
 })
 
-t.test('a server that waits without a limit is kept until its tasks have ended', { timeout: 40_000 }, async t => {
+t.test('a server that waits without a limit is kept until its tasks have ended', async t => {
   const { code, stdout, stderr } = await runFixture(t, 'endless-wait-server.ts').ended
 
   t.equal(stderr, '')
@@ -43,7 +42,7 @@ t.test('a server that waits without a limit is kept until its tasks have ended',
   t.equal(stdout, 'task ended\ndraining task ended\nclosed\n')
 })
 
-t.test('tasks with a timeout do not keep a process that is done', { timeout: 40_000 }, async t => {
+t.test('tasks with a timeout do not keep a process that is done', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'timed-task.ts').ended
 
   t.equal(stderr, '')
@@ -52,7 +51,7 @@ t.test('tasks with a timeout do not keep a process that is done', { timeout: 40_
   t.equal(stdout, 'running,running,completed\n')
 })
 
-t.test('tasks that were cancelled and have stopped do not keep it either', { timeout: 40_000 }, async t => {
+t.test('tasks that were cancelled and have stopped do not keep it either', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'cancelled-task.ts').ended
 
   t.equal(stderr, '')
@@ -61,7 +60,7 @@ t.test('tasks that were cancelled and have stopped do not keep it either', { tim
   t.equal(stdout, 'cancelled,cancelled\n')
 })
 
-t.test('a cancellation that nobody awaits ends no process, though it rejects', { timeout: 40_000 }, async t => {
+t.test('a cancellation that nobody awaits ends no process, though it rejects', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'unawaited-cancel.ts').ended
 
   t.equal(stderr, '')

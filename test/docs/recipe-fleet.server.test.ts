@@ -62,7 +62,7 @@ async function startFleet (t: Test, { url, seconds }: Options) {
 onEveryServer(t, (t, { connection }) => {
   const url = connection!
 
-  t.test('a worker process runs and cancels what the web process is asked to', { timeout: 60_000 }, async t => {
+  t.test('a worker process runs and cancels what the web process is asked to', async t => {
     const { child, request, states, stop } = await startFleet(t, { url, seconds: 1 })
 
     const { status, body } = await request('PUT', '/reports/2001')
@@ -85,7 +85,7 @@ onEveryServer(t, (t, { connection }) => {
     await stop()
   })
 
-  t.test('a fleet that stops hands over, and the next one goes on', { timeout: 60_000 }, async t => {
+  t.test('a fleet that stops hands over, and the next one goes on', async t => {
     const first = await startFleet(t, { url, seconds: 10 })
     await first.request('PUT', '/reports/2002')
     for await (const { progress } of first.states(2002)) if (progress?.done === 2) break

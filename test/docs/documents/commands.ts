@@ -75,9 +75,9 @@ export async function problemOfCurl ({ text, shows }: Command, url: string): Pro
   const address = new URL(url)
   const command = text.replace(/\blocalhost:/g, '127.0.0.1:').replace(local, address.port)
   const isRead = !/\s(-X|--request|-d|--data|--json)\b/.test(text)
-  const deadline = Date.now() + 5000
+  const deadline = Date.now() + 30_000
   for (;;) {
-    const { stdout } = await promisify(execFile)('sh', ['-c', command.replace(/^curl\b/, 'curl --silent --show-error --max-time 10')])
+    const { stdout } = await promisify(execFile)('sh', ['-c', command.replace(/^curl\b/, 'curl --silent --show-error --max-time 60')])
     if (shows === undefined || matches(stdout, shows)) return
     if (!isRead || Date.now() > deadline) return `${text}\nanswers ${stdout}\nand not ${shows}`
     await sleep(50) // what is read again may be as shown

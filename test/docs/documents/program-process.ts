@@ -39,7 +39,7 @@ export class ProgramProcess {
 
   async #ask (question: object): Promise<Answer> {
     const child = this.#child ??= this.#fork()
-    const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    const late = setTimeout(() => child.kill('SIGKILL'), 120_000)
     const answer = new Promise<Answer>(resolve => {
       child.once('message', (answer: Answer) => {
         child.removeAllListeners('close')

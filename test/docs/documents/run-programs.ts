@@ -110,7 +110,7 @@ async function request (method: string, url: string) {
   const withBody = method !== 'GET' && method !== 'DELETE'
   const response = await fetch(url, {
     method,
-    signal: AbortSignal.timeout(5000),
+    signal: AbortSignal.timeout(60_000),
     ...withBody && { headers: { 'content-type': 'application/json' }, body: '{}' }
   })
   await response.body?.cancel() // it may be endless
