@@ -64,6 +64,12 @@ export const recipes: readonly Recipe[] = [
     load: () => import('./otel-metrics.ts')
   },
   {
+    name: 'per-user',
+    what: 'at most two tasks per user, else a 429, in a process and in a fleet; reads TASKS_URL',
+    toTry: 'for i in 1 2 3; do curl -X POST URL/fleet/users/ada/imports; done',
+    load: () => import('./per-user.ts')
+  },
+  {
     name: 'progress',
     what: 'progress in the browser, with server-sent events',
     toTry: 'open URL in a browser',

@@ -1,0 +1,55 @@
+// At most two tasks of a user at a time, else a 429: in one process, and in a fleet.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import tasks, { errors } from 'fastify-tasks'
+import cluster from 'fastify-tasks/cluster'
+
+export interface PerUserOptions {
+  work: (app: FastifyInstance, task: { signal: AbortSignal }) => Promise<unknown>
+  /** Tasks that a user may have at a time. Default: 2 */
+  most?: number
+}
+
+interface ByUser { Params: { user: string } }
+
+const tooMany = { statusCode: 429, error: 'Too Many Requests', message: 'Wait until one of your imports has ended' }
+
+/** In one process. There is no `await` between the count and `addTask`, so two requests cannot both get the last place. */
+export async function perUser (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
+  const isOf = (user: string) => ({ kind, settled, data }: { kind: string | undefined, settled: boolean, data: unknown }) =>
+    kind === 'import' && !settled && (data as { user: string }).user === user
+
+  app.post<ByUser>('/users/:user/imports', async (request, reply) => {
+    const { user } = request.params // Yours comes from your authentication.
+    if ([...app.tasks].filter(isOf(user)).length >= most) return reply.code(429).send(tooMany)
+    return reply.code(202).send(app.addTask(work, { kind: 'import', data: { user } }))
+  })
+}
+
+/**
+ * In a fleet. A user has two names, and a name has one task that has not settled, in all processes together: the server sees to
+ * that. A new task takes the place of a settled one.
+ */
+export async function perUserInFleet (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
+  const imports = app.cluster.defineTask('import', work)
+
+  app.post<ByUser>('/users/:user/imports', async (request, reply) => {
+    const { user } = request.params
+    for (let place = 1; place <= most; place++) {
+      try {
+        return reply.code(202).send(await imports.addTask({ user }, { name: `${user}:${place}` }))
+      } catch (error) {
+        if (!(error instanceof errors.FST_ERR_TASK_DUPLICATE_NAME)) throw error
+      }
+    }
+    return reply.code(429).send(tooMany)
+  })
+}
+
+export async function program (app: FastifyInstance) {
+  await app.register(tasks)
+  await app.register(cluster, { connection: process.env.TASKS_URL })
+  const work: PerUserOptions['work'] = (_app, { signal }) => sleep(10_000, 'imported', { signal })
+  await app.register(perUser, { work, prefix: '/process' })
+  await app.register(perUserInFleet, { work, prefix: '/fleet' })
+}
