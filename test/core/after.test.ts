@@ -109,7 +109,7 @@ t.test('a client need not wait for the work, nor for the connection to close', a
   t.equal((await started.promise).status, 'running')
 })
 
-t.test('a response that tells an error is a response', async t => {
+t.test('a task starts after an error response, too', async t => {
   const { app } = await buildApp(t)
   app.get('/', async (request, reply) => {
     app.addTask(() => 'ran', { name: 'after', after: reply })
@@ -121,7 +121,7 @@ t.test('a response that tells an error is a response', async t => {
   t.equal(await outcome(app.getTask('after')), 'ran')
 })
 
-t.test('a hijacked reply starts it too', async t => {
+t.test('a task after a hijacked reply starts when that is over', async t => {
   const { app } = await buildApp(t)
   app.get('/', (request, reply) => {
     app.addTask(() => 'ran', { name: 'after', after: reply })
@@ -176,7 +176,7 @@ t.test('the task starts once the client has gone in the middle of the response',
   t.equal(await outcome(task), 'ran')
 })
 
-t.test('after a reply that was sent already the task starts all the same', async t => {
+t.test('a task added after its reply was sent starts at once', async t => {
   const { app } = await buildApp(t)
   let sent: FastifyReply | undefined
   app.get('/', async (request, reply) => {
@@ -191,7 +191,7 @@ t.test('after a reply that was sent already the task starts all the same', async
   t.equal(await outcome(app.addTask(() => 'later', { after: sent! })), 'later')
 })
 
-t.test('after a reply whose client had gone already the task starts all the same', async t => {
+t.test('a task added after its client has gone starts at once', async t => {
   const { app } = await buildApp(t)
   const received = withResolvers()
   let gone: FastifyReply | undefined
@@ -303,7 +303,7 @@ t.test('fifty tasks after one reply raise no MaxListenersExceededWarning, and al
   t.strictSame(warnings, [])
 })
 
-t.test('cancelled before the response ends it never runs and leaves no listener on the response', async t => {
+t.test('a task that is cancelled before the response ends never runs and leaves no listener on the response', async t => {
   const { app } = await buildApp(t)
   let runs = 0
   const counts: number[] = []
@@ -346,7 +346,7 @@ t.test('a task that is cancelled leaves the reply to the others', async t => {
   t.equal(await outcome(app.getTask('other')), 'ran')
 })
 
-t.test('with a signal that is aborted already it is born cancelled', async t => {
+t.test('a task with an aborted signal never runs', async t => {
   const { app } = await buildApp(t)
   let runs = 0
   app.get('/', async (request, reply) => {
@@ -430,7 +430,7 @@ t.test('a task of a reply that comes before the app is ready waits for the reply
   t.equal(await outcome(first!), 'ran')
 })
 
-t.test('closing the app cancels it before it starts', async t => {
+t.test('closing the app cancels a task that waits for its reply', async t => {
   const { app } = await buildApp(t)
   let runs = 0
   const added = withResolvers<Task>()
@@ -665,7 +665,7 @@ t.test('a draining task runs when a closing app cuts its connection off', async 
   t.equal(task.result, 'ran')
 })
 
-t.test('a task that runs keeps neither its response nor a listener on it', async t => {
+t.test('a running task keeps neither its response alive nor a listener on it', async t => {
   const { app } = await buildApp(t)
   const work = withResolvers()
   const responses: WeakRef<TaskReply['raw']>[] = []
@@ -687,7 +687,7 @@ t.test('a task that runs keeps neither its response nor a listener on it', async
   work.resolve()
 })
 
-t.test('a request, for a slip, is no reply', async t => {
+t.test('a request as after is refused', async t => {
   const { app } = await buildApp(t)
   let runs = 0
   app.get('/', async (request, reply) => {

@@ -172,7 +172,7 @@ t.test('cancelling a promise settles its task at once', async t => {
   t.match(task.error, { message: 'no use' })
 })
 
-t.test('how a promise ends after its cancellation is ignored', async t => {
+t.test('what a promise settles with after its cancellation is ignored', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
@@ -195,7 +195,7 @@ t.test('how a promise ends after its cancellation is ignored', async t => {
   t.notOk(lines.some(line => line.level >= 40))
 })
 
-t.test('of work that ignores its signal cancel stops waiting after its timeout, and the task stays cancelling', async t => {
+t.test('cancel stops waiting for work that ignores its signal after its timeout, and the task stays cancelling', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const end of ['completed', 'failed', 'cancelled'] as const) {
@@ -331,7 +331,7 @@ t.test('work whose clean-up throws has failed with that, is logged, and cancel r
   t.match(lines.filter(line => line.level === 50), [{ msg: 'task failed', task: 'messy', err: { message: 'disk full' } }])
 })
 
-t.test('an error after the abort counts as the cancellation if it comes of it', async t => {
+t.test('an error that the abort has caused counts as the cancellation', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const abortError = () => Object.assign(new Error('The operation was aborted'), { name: 'AbortError' })
@@ -419,7 +419,7 @@ t.test('optional does not hide that the work has not stopped', async t => {
   await t.rejects(app.cancelTask('deaf', { optional: true, timeout: 1 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
 })
 
-t.test('a signal first looked at after the cancel is aborted with the reason', async t => {
+t.test('a signal that is first read after the cancellation is aborted with the reason', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const reason = new Error('stop')
@@ -441,7 +441,7 @@ t.test('a signal first looked at after the cancel is aborted with the reason', a
   t.equal(task.status, 'cancelled')
 })
 
-t.test('cancelled inside its synchronous part a task ends as its work does', async t => {
+t.test('a task that is cancelled in its synchronous part settles as its work ends', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const statuses: string[] = []

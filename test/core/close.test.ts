@@ -10,7 +10,7 @@ import { withResolvers } from './fixtures/with-resolvers.ts'
 const warningsOf = (lines: LogLine[]) => lines.filter(line => line.level === 40)
 const errorsOf = (lines: LogLine[]) => lines.filter(line => line.level >= 50)
 
-t.test('close cancels what runs and waits until it has unwound', async t => {
+t.test('close cancels running tasks and waits until they have ended', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const steps: string[] = []
@@ -48,7 +48,7 @@ t.test('close without tasks resolves', async t => {
   t.strictSame(warningsOf(lines), [])
 })
 
-t.test('work that ignores its signal holds close for no longer than cancelTimeout', async t => {
+t.test('close waits for work that ignores its signal for cancelTimeout only', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 50 })
   await app.ready()
   const task = app.addTask(deaf)
@@ -82,7 +82,7 @@ t.test('one warning names the tasks that have not stopped, and no others', async
   t.equal((warnings[0]!.tasks as unknown[]).length, 5)
 })
 
-t.test('close goes on without them: the onClose hooks of other plugins run', async t => {
+t.test('the onClose hooks of other plugins run though tasks have not stopped', async t => {
   const app = Fastify()
   const hooks: string[] = []
   await app.register(async app => { app.addHook('onClose', async () => { hooks.push('registered before') }) })
@@ -293,7 +293,7 @@ t.test('work that closes its own app without waiting is cancelled like any other
   t.strictSame(warningsOf(lines), [])
 })
 
-t.test('with a cancelTimeout of 0 close waits for nothing that does not stop at once', async t => {
+t.test('with a cancelTimeout of 0 close does not wait', async t => {
   const { app, lines } = await buildApp(t, { cancelTimeout: 0 })
   await app.ready()
   const polite = app.addTask(untilAborted, { name: 'polite' })
@@ -325,7 +325,7 @@ t.test('with a cancelTimeout of Infinity close waits for as long as it takes', a
   t.strictSame(warnings, [])
 })
 
-t.test('a clean-up that throws is a logged failure and no matter to close', async t => {
+t.test('close resolves though a clean-up throws, which is logged', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const task = app.addTask(async (app, task) => {
@@ -353,7 +353,7 @@ t.test('tasks of encapsulated plugins are closed with the app', async t => {
   t.equal(task?.status, 'cancelled')
 })
 
-t.test('closing one app leaves the tasks of another alone', async t => {
+t.test('closing an app does not affect the tasks of another', async t => {
   const { app } = await buildApp(t)
   const { app: other } = await buildApp(t)
   await Promise.all([app.ready(), other.ready()])

@@ -33,7 +33,7 @@ t.test('a draining task finishes before close resolves, and is not aborted', asy
   t.strictSame(warningsOf(lines), [])
 })
 
-t.test('the others are cancelled at once meanwhile', async t => {
+t.test('tasks that do not drain are cancelled at once', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -69,7 +69,7 @@ t.test('a draining task that takes longer than drainTimeout is cancelled', async
   t.equal(warningsOf(lines).length, 1)
 })
 
-t.test('one that ignores that too is left after cancelTimeout, with a warning that names it', async t => {
+t.test('a draining task that ignores its cancellation is named in a warning after cancelTimeout', async t => {
   const { app, lines } = await buildApp(t, { drainTimeout: 10, cancelTimeout: 10 })
   await app.ready()
   const task = app.addTask(deaf, { name: 'deaf', drain: true })
@@ -164,7 +164,7 @@ t.test('a draining promise that was added before ready is waited for by an app t
   t.equal(task.result, 'done')
 })
 
-t.test('draining tasks out of app.tasks are waited for too', async t => {
+t.test('close waits for draining tasks that are not in app.tasks', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -180,7 +180,7 @@ t.test('draining tasks out of app.tasks are waited for too', async t => {
   t.equal(task.status, 'completed')
 })
 
-t.test('a draining task that fails is logged and no matter to close', async t => {
+t.test('close resolves though a draining task fails, which is logged', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -214,7 +214,7 @@ t.test('a draining task can be cancelled by others while the app closes', async 
   t.match(timed, { status: 'failed', error: { code: 'FST_ERR_TASK_TIMEOUT' } })
 })
 
-t.test('a draining task adds no more tasks', async t => {
+t.test('a draining task cannot add tasks', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -231,7 +231,7 @@ t.test('a draining task adds no more tasks', async t => {
   t.match(task, { status: 'failed', error: { code: 'FST_ERR_TASK_CLOSED' } })
 })
 
-t.test('what a request that is in flight leaves to do after its reply is drained', async t => {
+t.test('a draining task added after the reply of a request in flight finishes', async t => {
   const { app } = await buildApp(t)
   const [received, replied, delivered] = [withResolvers(), withResolvers(), withResolvers<string>()]
   app.post('/signup', async (request, reply) => {

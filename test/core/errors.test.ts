@@ -129,7 +129,7 @@ for (const [code, { statusCode, named }] of Object.entries(cases) as [keyof type
   })
 }
 
-t.test('the name in a message is taken as it is', async t => {
+t.test('a message contains the name as it is', async t => {
   const { app } = await buildApp(t)
   t.throws(() => app.getTask('100 %s %d %o'), { message: /"100 %s %d %o"/ })
 })

@@ -34,7 +34,7 @@ t.test('SIGTERM under load: what was accepted is finished or cancelled, and the 
   t.strictSame(lines.filter(({ level }) => level > 30), [], 'no warning, no error')
 })
 
-t.test('a plugin that fails to load: deferred tasks never run, and close ends the rest', async t => {
+t.test('when a plugin fails to load, deferred tasks never run and close ends the others', async t => {
   const app = fork(new URL('./fixtures/failing-plugin.ts', import.meta.url), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const exit = once(app, 'close')
   const lines: LogLine[] = []
@@ -47,7 +47,7 @@ t.test('a plugin that fails to load: deferred tasks never run, and close ends th
   ])
 })
 
-t.test('a worker of a cluster that dies takes its own tasks along, and the one in its place starts them again', async t => {
+t.test('tasks of a cluster worker that dies end with it, and its successor starts its own', async t => {
   const primary = fork(new URL('./fixtures/cluster-of-servers.ts', import.meta.url), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   t.teardown(() => primary.kill('SIGKILL'))
   const exit = once(primary, 'exit')

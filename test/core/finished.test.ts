@@ -128,7 +128,7 @@ t.test('finished of a task whose app closes rejects', async t => {
   await t.rejects(finished, { name: 'AbortError' })
 })
 
-t.test('finished may be looked at long after the task has settled', async t => {
+t.test('finished can be read long after the task has settled', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const error = new Error('boom')
@@ -142,7 +142,7 @@ t.test('finished may be looked at long after the task has settled', async t => {
   t.equal(await failed.finished.catch((error: unknown) => error), error, 'and again')
 })
 
-t.test('all who look at finished are told', async t => {
+t.test('finished settles for all who wait for it', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers<string>()
@@ -152,7 +152,7 @@ t.test('all who look at finished are told', async t => {
   t.same(await Promise.all(lookers), ['done', 'done', 'done'])
 })
 
-t.test('the state tells the end when finished does', async t => {
+t.test('the task has settled when finished settles', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers<string>()
@@ -162,7 +162,7 @@ t.test('the state tells the end when finished does', async t => {
   t.same(await seen, ['done', 'completed', 'done', 1])
 })
 
-t.test('work may not wait for itself, but for another', async t => {
+t.test('work that waits for itself never ends, and work that waits for another does', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const first = app.addTask(() => setImmediate('first'))

@@ -116,7 +116,7 @@ t.test('an async generator that yields a promise yields what that resolves to', 
 })
 
 for (const [what, work] of endless) {
-  t.test(`a cancellation lands in ${what} at its next yield, though it never looks at its signal`, async t => {
+  t.test(`a cancellation is thrown into ${what} at its next yield, though it does not read its signal`, async t => {
     const { app } = await buildReadyApp(t)
     const reason = new Error('not needed')
     const task = app.addTask(work, { name: 'endless' })
@@ -128,14 +128,14 @@ for (const [what, work] of endless) {
     t.match(task, { status: 'cancelled', error: reason })
   })
 
-  t.test(`a timeout lands in ${what}, which then has failed with it`, async t => {
+  t.test(`a timeout is thrown into ${what}, which has then failed with it`, async t => {
     const { app } = await buildReadyApp(t)
     const task = app.addTask(work, { timeout: 20 })
     await t.rejects(task.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
     t.equal(task.status, 'failed')
   })
 
-  t.test(`the abort of an outer signal lands in ${what}`, async t => {
+  t.test(`the abort of an outer signal is thrown into ${what}`, async t => {
     const { app } = await buildReadyApp(t)
     const outer = new AbortController()
     const task = app.addTask(work, { signal: outer.signal })
@@ -234,7 +234,7 @@ t.test('the reason is what the generator catches, and its finally blocks may awa
   t.strictSame(order, [reason, 'cleaned', 'settled'])
 })
 
-t.test('without a reason of one\'s own an AbortError is thrown in', async t => {
+t.test('without a reason an AbortError is thrown in', async t => {
   const { app } = await buildReadyApp(t)
   let caught: unknown
   const task = app.addTask(async function * () {
@@ -322,7 +322,7 @@ t.test('a generator that throws has failed, in its first step or later', async t
   t.strictSame(rejections, [])
 })
 
-t.test('cancelled inside its first step a generator hears of it at its first yield', async t => {
+t.test('a generator that is cancelled in its first step ends at its first yield', async t => {
   const { app } = await buildReadyApp(t)
   let after = false
   const task = app.addTask(function * (_app, task) {
@@ -335,7 +335,7 @@ t.test('cancelled inside its first step a generator hears of it at its first yie
   t.equal(after, false)
 })
 
-t.test('cancelled before it has taken a step a generator runs nothing', async t => {
+t.test('a generator that is cancelled before its first step never runs', async t => {
   const { app } = await buildReadyApp(t)
   for (const work of [function * (): Generator<void, void> { t.fail('ran') }, async function * (): AsyncGenerator<void, void> { t.fail('ran') }]) {
     const task = app.addTask<unknown>((_app, task) => {
@@ -347,7 +347,7 @@ t.test('cancelled before it has taken a step a generator runs nothing', async t 
   }
 })
 
-t.test('an async generator that does not come to a yield is deaf, unless it looks at its signal', async t => {
+t.test('an async generator that comes to no yield is not stopped, unless it reads its signal', async t => {
   const { app } = await buildReadyApp(t)
   const gate = withResolvers()
   const deaf = app.addTask(async function * () {
@@ -496,7 +496,7 @@ t.test('each step of a generator runs in the async context of the addTask call',
   t.strictSame(seen, { a: new Set(['a']), b: new Set(['b']), c: new Set(['c']) })
 })
 
-t.test('a computing generator lets go of the event loop after some 5 ms', async t => {
+t.test('a computing generator gives the event loop a turn after some 5 ms', async t => {
   const { app } = await buildReadyApp(t)
   let steps = 0
   const task = app.addTask(function * () { for (;;) yield steps++ })
@@ -508,13 +508,13 @@ t.test('a computing generator lets go of the event loop after some 5 ms', async 
   await task.cancel()
 })
 
-t.test('a generator that yields now and then, and not for long, holds on to no turn and waits for none', async t => {
+t.test('a short generator waits for no turn of the event loop', async t => {
   const { app } = await buildReadyApp(t)
   const task = app.addTask(function * () { for (let i = 0; i < 10; i++) yield i })
   t.equal(await isPending(task.finished), false)
 })
 
-t.test('computing work, several of it, holds up no request', async t => {
+t.test('several computing tasks hold up no request', async t => {
   const { app } = await buildApp(t)
   app.get('/', async () => 'here')
   const url = await app.listen()
@@ -584,7 +584,7 @@ t.test('a thousand computing tasks cancelled at once unwind within cancelTimeout
   t.ok(tasks.every(({ status }) => status === 'cancelled'))
 })
 
-t.test('those that are told to stop need few turns, however many there are', async t => {
+t.test('a thousand cancelled computing tasks end within few turns of the event loop', async t => {
   const { app } = await buildReadyApp(t)
   const tasks: Task[] = Array.from({ length: 1000 }, () => app.addTask(computeForever))
   await immediate()
@@ -596,7 +596,7 @@ t.test('those that are told to stop need few turns, however many there are', asy
   t.ok(turns < 200, `${turns} turns`)
 })
 
-t.test('cancelled while it waits for its turn a computing task is told at that', async t => {
+t.test('a computing task that is cancelled while it waits ends at the yield where it is', async t => {
   const { app } = await buildReadyApp(t)
   app.addTask(computeForever)
   const waiting = app.addTask(computeForever)

@@ -91,7 +91,7 @@ t.test('data is in no state, log line or reply', async t => {
   for (const text of [...replies, JSON.stringify(task), JSON.stringify(app.tasks), JSON.stringify(lines)]) t.notMatch(text, /hunter2/)
 })
 
-t.test('data stays with the task when it has settled, and after a purge', async t => {
+t.test('a task keeps its data when it has settled and was purged', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const data = { owner: 'ada' }
@@ -108,7 +108,7 @@ t.test('kind and data are read-only at run time', async t => {
   t.match(task, { kind: 'buildReport', data: 1 })
 })
 
-t.test('with keep the holder keeps its kind and data', async t => {
+t.test('with keep the existing task keeps its kind and data', async t => {
   const { app } = await buildApp(t)
   const holder = app.addTask(buildReport, { name: 'report', data: 1 })
   t.equal(app.addTask(arrow, { name: 'report', data: 2, onDuplicate: 'keep' }), holder)

@@ -45,7 +45,7 @@ for (const [what, server] of Object.entries<FastifyServerOptions>({
   })
 }
 
-t.test('who looks at finished hears of the failure, and nobody else does', async t => {
+t.test('a failure raises no warning if finished was read', async t => {
   const { app, warnings } = await buildApp(t)
   app.addTask(() => { throw new Error('sync') }).finished.catch(() => {})
   await t.rejects(app.addTask(async () => { throw new Error('async') }).finished)
@@ -55,7 +55,7 @@ t.test('who looks at finished hears of the failure, and nobody else does', async
   t.strictSame(warnings, [])
 })
 
-t.test('with onError it is told there, and nowhere else', async t => {
+t.test('a failure raises no warning where there is onError', async t => {
   const reported: unknown[] = []
   const { app, warnings } = await buildApp(t, { onError: error => { reported.push(error) } })
   app.addTask(() => { throw new Error('sync') })
@@ -65,7 +65,7 @@ t.test('with onError it is told there, and nowhere else', async t => {
   t.strictSame(warnings, [])
 })
 
-t.test('with a logger it is logged, and nowhere else', async t => {
+t.test('a failure raises no warning where there is a logger', async t => {
   const lines: string[] = []
   const { app, warnings } = await buildApp(t, {}, { logger: { level: 'error', stream: { write: line => { lines.push(line) } } } })
   app.addTask(() => { throw new Error('sync') })
@@ -74,7 +74,7 @@ t.test('with a logger it is logged, and nowhere else', async t => {
   t.strictSame(warnings, [])
 })
 
-t.test('a task with a logger of its own logs there', async t => {
+t.test('a failure raises no warning if the task has a logger of its own', async t => {
   const { app, warnings } = await buildApp(t)
   const lines: string[] = []
   const { log } = Fastify({ logger: { stream: { write: line => { lines.push(line) } } } })
@@ -100,7 +100,7 @@ t.test('a timeout is a failure', async t => {
   t.match(warnings, [{ code: 'FST_TASK_FAILED', message: /timed out after 1 ms/ }])
 })
 
-t.test('whatever was thrown is told, as far as it can be read', async t => {
+t.test('the warning describes whatever was thrown', async t => {
   const { app, warnings } = await buildApp(t)
   const thrown: [unknown, RegExp][] = [
     ['text', /Error: text/],

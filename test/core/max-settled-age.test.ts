@@ -32,7 +32,7 @@ for (const [how, look] of Object.entries<(app: Awaited<ReturnType<typeof buildRe
     return found
   }
 })) {
-  t.test(`${how} finds nothing any more of what settled longer ago`, async t => {
+  t.test(`${how} does not find a task that has expired`, async t => {
     const app = await buildReadyApp(t, { maxSettledAge: AGE })
     const task = app.addTask(() => 'done', { name: 'old' })
     t.equal(app.getTask('old'), task)
@@ -57,7 +57,7 @@ t.test('the age counts from when a task settled, not from when it was added', as
   t.equal(app.getTask('long', { optional: true }), undefined)
 })
 
-t.test('those that are younger stay', async t => {
+t.test('tasks that have not expired stay', async t => {
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
   const old = app.addTask(() => {}, { name: 'old' })
   const running = app.addTask(untilAborted, { name: 'running' })
@@ -78,7 +78,7 @@ t.test('the name of an expired task is free', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('what has expired is dropped as others settle, though nobody looks', async t => {
+t.test('expired tasks are dropped as others settle, though nobody reads app.tasks', async t => {
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
   const refs: WeakRef<object>[] = []
   let last = 0
@@ -93,7 +93,7 @@ t.test('what has expired is dropped as others settle, though nobody looks', asyn
   t.ok(kept <= 1, `${kept} of 10 kept, of which the last may still be in a register`)
 })
 
-t.test('with 0 a task is gone once it has settled', async t => {
+t.test('with a maxSettledAge of 0 a task is gone once it has settled', async t => {
   const app = await buildReadyApp(t, { maxSettledAge: 0 })
   const work = withResolvers<string>()
   const task = app.addTask(() => work.promise, { name: 'brief' })
@@ -107,7 +107,7 @@ t.test('with 0 a task is gone once it has settled', async t => {
   t.equal(app.purgeTasks(), 0)
 })
 
-t.test('with Infinity, the default, it is kept', async t => {
+t.test('with a maxSettledAge of Infinity, the default, a task is kept', async t => {
   for (const options of [{}, { maxSettledAge: Infinity }]) {
     const app = await buildReadyApp(t, options)
     const task = app.addTask(() => {}, { name: 'old' })
@@ -116,7 +116,7 @@ t.test('with Infinity, the default, it is kept', async t => {
   }
 })
 
-t.test('maxSettled and maxSettledAge go together', async t => {
+t.test('maxSettled and maxSettledAge both limit what is kept', async t => {
   const app = await buildReadyApp(t, { maxSettled: 2, maxSettledAge: AGE })
   for (const name of ['a', 'b', 'c']) app.addTask(() => {}, { name })
   t.strictSame([...app.tasks].map(({ name }) => name), ['b', 'c'])
@@ -131,7 +131,7 @@ t.test('a failed task is gone from tasks before onError is called with 0, and is
   t.strictSame(reported, ['broken', 'failed', 0])
 })
 
-t.test('it takes no timer: nothing keeps the process', async t => {
+t.test('maxSettledAge keeps no process alive', async t => {
   const app = await buildReadyApp(t, { maxSettledAge: 60_000 })
   const before = process.getActiveResourcesInfo().filter(type => type === 'Timeout').length
   app.addTask(() => {}, { name: 'old' })

@@ -82,7 +82,7 @@ t.test('a replaced task counts while it unwinds', async t => {
   t.doesNotThrow(() => app.addTask(() => {}))
 })
 
-t.test('a replace that is refused leaves the holder untouched', async t => {
+t.test('a replace that is refused does not affect the existing task', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -94,14 +94,14 @@ t.test('a replace that is refused leaves the holder untouched', async t => {
   t.equal(app.getTask('report'), holder)
 })
 
-t.test('keep answers the holder even when the app is full', async t => {
+t.test('keep returns the existing task even when the app is full', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
   t.equal(app.addTask(untilAborted, { name: 'report', onDuplicate: 'keep' }), holder)
 })
 
-t.test('a taken name is told before a full app', async t => {
+t.test('a taken name is refused as such even when the app is full', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   app.addTask(untilAborted, { name: 'report' })

@@ -230,7 +230,7 @@ t.test('the signal of a settled task is aborted if the task was, whoever asks, a
   t.equal(completed.signal.aborted, false)
 })
 
-t.test('what formats an error reads it once more, and minds no error that cannot be read', async t => {
+t.test('stacks are read once, and an error with a getter that throws is left alone', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unreadable = new Proxy(new Error('proxied'), { get () { throw new Error('no') } })
@@ -245,7 +245,7 @@ t.test('what formats an error reads it once more, and minds no error that cannot
   }
 })
 
-t.test('a thousand waits that were given up cost nothing once they are over', async t => {
+t.test('waits that have timed out leave nothing behind', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(deaf)

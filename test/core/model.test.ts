@@ -434,7 +434,7 @@ const commands = fc.commands([
   fc.constant(close())
 ], { maxCommands: 25, size: 'max' })
 
-t.test(`${RUNS} random sequences do as the model does`, async t => {
+t.test(`${RUNS} random sequences have the results of the model`, async t => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
   t.comment(`seed ${seed} (SEED=${seed} repeats it)`)
   timeouts.install()

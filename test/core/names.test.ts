@@ -46,7 +46,7 @@ t.test('an undefined name is none', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('getTask with what is no name finds nothing, even if it looks like the id of a task', async t => {
+t.test('getTask of something that is no name finds nothing, even if it equals the id of a task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unnamed = app.addTask(untilAborted)
@@ -60,7 +60,7 @@ t.test('getTask with what is no name finds nothing, even if it looks like the id
   t.equal(named.status, 'running')
 })
 
-t.test('a name that looks like the id of another task finds the task that has it', async t => {
+t.test('a name that equals the id of another task finds the task of that name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const first = app.addTask(untilAborted)
@@ -68,7 +68,7 @@ t.test('a name that looks like the id of another task finds the task that has it
   t.equal(app.getTask(String(first.id)), named)
 })
 
-t.test('names tell upper from lower case, and are not trimmed', async t => {
+t.test('names are case-sensitive and not trimmed', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const names = ['report', 'Report', 'report ']
@@ -76,7 +76,7 @@ t.test('names tell upper from lower case, and are not trimmed', async t => {
   t.same(names.map(name => app.getTask(name).id), added.map(({ id }) => id))
 })
 
-t.test('a taken name is refused, its holder runs on and the work does not run', async t => {
+t.test('a taken name is refused: the existing task goes on and the work does not run', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -144,7 +144,7 @@ t.test('a name is free again once its task has completed, failed or been cancell
   t.equal(app.tasks.size, 1)
 })
 
-t.test('a task that was replaced while it unwinds has no claim on the name when it settles', async t => {
+t.test('a replaced task does not get its name back when it settles', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()
@@ -163,7 +163,7 @@ t.test('a task that was replaced while it unwinds has no claim on the name when 
   t.equal(app.getTask('report'), successor)
 })
 
-t.test('cancelTask cancels the successor of a name, not a holder that still unwinds', async t => {
+t.test('cancelTask cancels the task that has the name now, not the one that was replaced', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()

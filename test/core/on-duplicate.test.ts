@@ -4,7 +4,7 @@ import type { Task } from '../../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
-t.test('reject, said or not, refuses a taken name', async t => {
+t.test('reject, the default, refuses a taken name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -21,7 +21,7 @@ t.test('reject refuses a promise, too', async t => {
   t.equal(app.getTask('report'), holder)
 })
 
-t.test('replace cancels a running holder and starts the new task at once', async t => {
+t.test('replace cancels a running task and starts the new one at once', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const order: string[] = []
@@ -47,7 +47,7 @@ t.test('replace cancels a running holder and starts the new task at once', async
   t.same(lines.filter(({ level }) => level >= 40), [], 'which is nothing to warn of')
 })
 
-t.test('replace does not wait for the holder to unwind', async t => {
+t.test('replace does not wait for the replaced task to end', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()
@@ -60,7 +60,7 @@ t.test('replace does not wait for the holder to unwind', async t => {
   t.equal(holder.status, 'completed')
 })
 
-t.test('replace cancels a deferred holder, which never runs', async t => {
+t.test('replace cancels a deferred task, which never runs', async t => {
   const { app } = await buildApp(t)
   const ran: string[] = []
   const holder = app.addTask(() => { ran.push('holder') }, { name: 'report' })
@@ -72,7 +72,7 @@ t.test('replace cancels a deferred holder, which never runs', async t => {
   t.same(ran, ['new'])
 })
 
-t.test('replace leaves a cancelling holder to its cancellation, whose reason stays', async t => {
+t.test('replace of a cancelling task keeps the reason of its cancellation', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()
@@ -92,7 +92,7 @@ t.test('replace leaves a cancelling holder to its cancellation, whose reason sta
   t.equal(holder.error, reason)
 })
 
-t.test('replace settles a promise that holds the name at once', async t => {
+t.test('replace settles the task of a promise at once', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(deaf(), { name: 'report' })
@@ -101,7 +101,7 @@ t.test('replace settles a promise that holds the name at once', async t => {
   t.equal(app.getTask('report'), task)
 })
 
-t.test('replace with a promise cancels the holder and tracks the promise', async t => {
+t.test('replace with a promise cancels the existing task and tracks the promise', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -111,14 +111,14 @@ t.test('replace with a promise cancels the holder and tracks the promise', async
   t.equal(holder.status, 'cancelled')
 })
 
-t.test('replace of a name that nobody holds just adds', async t => {
+t.test('replace of a free name adds the task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: 'report', onDuplicate: 'replace' })
   t.equal(app.getTask('report'), task)
 })
 
-t.test('replaced again and again, all but the last are cancelled', async t => {
+t.test('of tasks that replace each other all but the last are cancelled', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const added = Array.from({ length: 100 }, () => app.addTask(untilAborted, { name: 'report', onDuplicate: 'replace' }))
@@ -145,7 +145,7 @@ t.test('a task may replace itself', async t => {
   t.equal(app.getTask('report'), successor)
 })
 
-t.test('when the abort listener of a replaced holder replaces, the last to be added has the name', async t => {
+t.test('when the abort listener of a replaced task replaces, the task that was added last has the name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let fromListener: Task | undefined
@@ -165,7 +165,7 @@ t.test('when the abort listener of a replaced holder replaces, the last to be ad
   t.same([...app.tasks].map(({ id }) => id), [fromListener?.id])
 })
 
-t.test('when the abort listener of a replaced holder adds with reject, it is refused', async t => {
+t.test('when the abort listener of a replaced task adds with reject, it is refused', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let code
@@ -185,7 +185,7 @@ t.test('when the abort listener of a replaced holder adds with reject, it is ref
   t.equal(task.status, 'running')
 })
 
-t.test('when the abort listener of a replaced holder adds with keep, it gets the new task', async t => {
+t.test('when the abort listener of a replaced task adds with keep, it gets the new task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let kept: Task | undefined
@@ -200,7 +200,7 @@ t.test('when the abort listener of a replaced holder adds with keep, it gets the
   t.equal(task.status, 'running')
 })
 
-t.test('keep returns a running holder and never runs the work', async t => {
+t.test('keep returns a running task and never runs the work', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -213,7 +213,7 @@ t.test('keep returns a running holder and never runs the work', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('keep returns a deferred holder and never runs the work', async t => {
+t.test('keep returns a deferred task and never runs the work', async t => {
   const { app } = await buildApp(t)
   const ran: string[] = []
   const holder = app.addTask(() => { ran.push('holder') }, { name: 'report' })
@@ -222,7 +222,7 @@ t.test('keep returns a deferred holder and never runs the work', async t => {
   t.same(ran, ['holder'])
 })
 
-t.test('keep returns a cancelling holder, which has not settled', async t => {
+t.test('keep returns a cancelling task, which has not settled', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()
@@ -235,7 +235,7 @@ t.test('keep returns a cancelling holder, which has not settled', async t => {
   t.equal(ran, false)
 })
 
-t.test('keep returns the holder instead of a promise', async t => {
+t.test('keep returns the existing task instead of a promise', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const holder = app.addTask(untilAborted, { name: 'report' })
@@ -243,7 +243,7 @@ t.test('keep returns the holder instead of a promise', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('keep of a name that nobody holds just adds', async t => {
+t.test('keep of a free name adds the task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   t.equal(app.addTask(() => 'ran', { name: 'report', onDuplicate: 'keep' }).result, 'ran')
@@ -254,20 +254,20 @@ for (const onDuplicate of ['reject', 'replace', 'keep'] as const) {
     completed: () => {},
     failed: () => { throw new Error('boom') }
   })) {
-    t.test(`a ${how} holder is replaced with ${onDuplicate}`, async t => {
+    t.test(`a ${how} task is replaced with ${onDuplicate}`, async t => {
       const { app } = await buildApp(t)
       await app.ready()
       const holder = app.addTask(work, { name: 'report' })
       const task = app.addTask(() => 'new', { name: 'report', onDuplicate })
       t.not(task, holder)
       t.equal(task.result, 'new')
-      t.equal(holder.status, how, 'what has settled stays as it is')
+      t.equal(holder.status, how, 'a settled task does not change')
       t.equal(app.getTask('report'), task)
       t.same([...app.tasks].map(({ id }) => id), [task.id])
     })
   }
 
-  t.test(`a cancelled holder is replaced with ${onDuplicate}`, async t => {
+  t.test(`a cancelled task is replaced with ${onDuplicate}`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const reason = new Error('not needed')
@@ -282,7 +282,7 @@ for (const onDuplicate of ['reject', 'replace', 'keep'] as const) {
 }
 
 for (const onDuplicate of ['reject', 'replace', 'keep'] as const) {
-  t.test(`an unregistered task with a taken name and ${onDuplicate} runs beside the holder`, async t => {
+  t.test(`an unregistered task with a taken name and ${onDuplicate} runs beside the other`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const holder = app.addTask(untilAborted, { name: 'report' })

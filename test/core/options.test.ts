@@ -147,7 +147,7 @@ t.test('the message tells what was received', async t => {
   t.throws(() => app.addTask(() => {}, { timeout: null as any }), { message: /received null/ })
 })
 
-t.test('options that are Fastify\'s own are left alone', async t => {
+t.test('options that are Fastify\'s own are accepted', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(tasks, { prefix: '/tasks', logLevel: 'warn', logSerializers: {} } as FastifyTasksOptions)
@@ -301,7 +301,7 @@ t.test('options without a prototype are taken', async t => {
   t.equal(app.addTask(untilAborted, options).name, 'report')
 })
 
-t.test('options stay as they were handed over', async t => {
+t.test('options are not changed', async t => {
   const { app } = await buildApp(t)
   const options = Object.freeze({ name: 'report', timeout: 1000 })
   t.equal(app.addTask(untilAborted, options).name, 'report')
@@ -389,7 +389,7 @@ t.test('a name that is very long, or odd, is refused as quickly', async t => {
   t.ok(performance.now() - began < 30_000)
 })
 
-t.test('inherited options are checked like one\'s own', async t => {
+t.test('inherited options are checked, too', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   t.equal(app.addTask(untilAborted, Object.create({ name: 'inherited' })).name, 'inherited')

@@ -42,7 +42,7 @@ t.test('a server that waits without a limit is kept until its tasks have ended',
   t.equal(stdout, 'task ended\ndraining task ended\nclosed\n')
 })
 
-t.test('tasks with a timeout do not keep a process that is done', async t => {
+t.test('a timeout does not keep the process alive', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'timed-task.ts').ended
 
   t.equal(stderr, '')
@@ -51,7 +51,7 @@ t.test('tasks with a timeout do not keep a process that is done', async t => {
   t.equal(stdout, 'running,running,completed\n')
 })
 
-t.test('tasks that were cancelled and have stopped do not keep it either', async t => {
+t.test('a cancellation that has ended does not keep the process alive', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'cancelled-task.ts').ended
 
   t.equal(stderr, '')
@@ -60,7 +60,7 @@ t.test('tasks that were cancelled and have stopped do not keep it either', async
   t.equal(stdout, 'cancelled,cancelled\n')
 })
 
-t.test('a cancellation that nobody awaits ends no process, though it rejects', async t => {
+t.test('a cancellation that rejects and that nobody awaits does not end the process', async t => {
   const { code, signal, stdout, stderr } = await runFixture(t, 'unawaited-cancel.ts').ended
 
   t.equal(stderr, '')

@@ -48,7 +48,7 @@ t.test('unnamed tasks are not counted, as they are gone already', async t => {
   t.equal(app.purgeTasks(), 1)
 })
 
-t.test('a purged task tells on how it ended', async t => {
+t.test('a purged task keeps its result', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(() => 'done', { name: 'report' })
@@ -174,7 +174,7 @@ t.test('purgeTasks(which) drops the settled tasks for which that is true, and sa
   t.same(names(app.tasks), ['c', 'e'])
 })
 
-t.test('which is asked about each settled task once, with nothing but the task, and not about others', async t => {
+t.test('which is called once for each settled task, with the task alone', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const settled = ['a', 'b'].map(name => app.addTask(() => {}, { name }))
@@ -185,7 +185,7 @@ t.test('which is asked about each settled task once, with nothing but the task, 
   t.strictSame(calls, settled.map(task => [task]))
 })
 
-t.test('what counts of which is whether it is truthy', async t => {
+t.test('which may return any truthy value', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const name of ['a', 'b']) app.addTask(() => {}, { name })
@@ -193,7 +193,7 @@ t.test('what counts of which is whether it is truthy', async t => {
   t.same(names(app.tasks), ['b'])
 })
 
-t.test('a which that throws throws out of purgeTasks, and nothing is purged', async t => {
+t.test('purgeTasks throws what which throws, and purges nothing', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const name of ['a', 'b']) app.addTask(() => {}, { name })

@@ -80,7 +80,7 @@ t.test('a task whose name is taken is 409', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('a task too many is 503', async t => {
+t.test('a task beyond maxTasks is 503', async t => {
   const { request } = await listen(t, { maxTasks: 1 })
   await request('POST', '/reports/a')
   const response = await request('POST', '/reports/b')
@@ -149,7 +149,7 @@ t.test('the cancellation of a task is 204 once it has settled', async t => {
   t.match(state, { status: 'cancelled', error: { name: 'AbortError' } })
 })
 
-t.test('all tasks are replied with as the array of their states', async t => {
+t.test('the reply of app.tasks is the array of the states', async t => {
   const { app, request } = await listen(t, {}, app => {
     app.get('/spread', async () => [...app.tasks])
     app.get('/tasks', async () => app.tasks)

@@ -33,7 +33,7 @@ t.test('a failed task is logged at error, with its error and its name or id', as
   t.equal(failures.length, 3)
 })
 
-t.test('starting, completing and cancelling are logged at debug', async t => {
+t.test('starts, completions and cancellations are logged at debug', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   lines.length = 0
@@ -63,7 +63,7 @@ t.test('a task that never ran is not logged as started', async t => {
   t.strictSame(lines.filter(line => line.task === 'early').map(line => line.msg), ['task cancelled'])
 })
 
-t.test('task.log carries the task, and is made once', async t => {
+t.test('task.log has the name of the task and is made once', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const named = app.addTask((app, { log }) => { log.info('named') }, { name: 'report' })
@@ -156,7 +156,7 @@ t.test('a task makes one child logger, and none before it is asked for', async t
   t.equal(counts.children, before.children + 1)
 })
 
-t.test('a logger that is not pino is told everything', async t => {
+t.test('a logger that is not pino gets all lines', async t => {
   const { logger, calls } = plainLogger()
   const app = await buildPlainApp(t, logger)
   calls.length = 0
@@ -308,7 +308,7 @@ function addFailing (app: FastifyInstance, error: unknown) {
   return [app.addTask(() => { throw error }), app.addTask(async () => { throw error })]
 }
 
-t.test('a failure that the logger throws for raises no unhandledRejection', async t => {
+t.test('a failure that the logger throws at raises no unhandledRejection', async t => {
   const rejections = processEvents(t, 'unhandledRejection')
   const app = await buildCarelessApp(t, {})
 
@@ -321,7 +321,7 @@ t.test('a failure that the logger throws for raises no unhandledRejection', asyn
   t.equal(app.addTask(() => 'still here').result, 'still here')
 })
 
-t.test('onError hears of a failure that the logger throws for', async t => {
+t.test('onError is called for a failure that the logger throws at', async t => {
   const reported: [unknown, Task][] = []
   const app = await buildCarelessApp(t, { onError: (error, task) => { reported.push([error, task]) } })
 
@@ -333,7 +333,7 @@ t.test('onError hears of a failure that the logger throws for', async t => {
   for (const task of failing) t.ok(reported.some(([error, reportedTask]) => error === null && reportedTask === task))
 })
 
-t.test('an onError that throws what the logger throws for raises no unhandledRejection', async t => {
+t.test('an onError that throws what the logger throws at raises no unhandledRejection', async t => {
   const rejections = processEvents(t, 'unhandledRejection')
   let calls = 0
   const app = await buildCarelessApp(t, {
@@ -351,7 +351,7 @@ t.test('an onError that throws what the logger throws for raises no unhandledRej
   t.strictSame(rejections, [])
 })
 
-t.test('a logger that throws whatever it is told harms no task', async t => {
+t.test('a logger that always throws does not affect tasks', async t => {
   const rejections = processEvents(t, 'unhandledRejection')
   const reported: unknown[] = []
   const app = Fastify({ logger: { level: 'debug', stream: { write () { throw new Error('disk full') } } } })
@@ -445,7 +445,7 @@ t.test('idle and close wait for a promise of onError', async t => {
   t.equal(ended, 2)
 })
 
-t.test('an onError that hangs holds close for no longer than cancelTimeout, and its task is named in the warning', async t => {
+t.test('close waits for an onError that hangs for cancelTimeout, and names its task in the warning', async t => {
   const { app, lines } = await buildApp(t, { cancelTimeout: 30, onError: deaf })
   await app.ready()
   app.addTask(() => { throw new Error('broken') }, { name: 'reported' })
@@ -465,7 +465,7 @@ t.test('a thenable of onError is waited for, and one that cannot be read is logg
   t.match(lines.filter(({ msg }) => /onError/.test(msg)), [{ level: ERROR, task: 2, err: { message: 'bad pager' } }])
 })
 
-t.test('an onError that closes the app and waits for that is bounded by cancelTimeout', async t => {
+t.test('an onError that awaits app.close() holds it for cancelTimeout', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 30, onError: async () => app.close() })
   await app.ready()
   app.addTask(() => { throw new Error('broken') })

@@ -174,7 +174,7 @@ t.test('the end of a scope joins a cancellation under way, whose reason stays', 
   t.equal(seen.error, reason)
 })
 
-t.test('the end of a scope rejects for a task that hears nothing, and drops it', async t => {
+t.test('the end of a scope rejects for a task that ignores its signal, and drops it', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 5 })
   await app.ready()
   let seen: Task | undefined
@@ -189,7 +189,7 @@ t.test('the end of a scope rejects for a task that hears nothing, and drops it',
   t.doesNotThrow(() => app.addTask(untilAborted, { name: 'receiver' }), 'its name is free')
 })
 
-t.test('a task that its scope has dropped is still in the care of the app', async t => {
+t.test('close cancels a task that its scope has dropped', async t => {
   const { app, lines } = await buildApp(t, { cancelTimeout: 5, maxTasks: 1 })
   await app.ready()
   await t.rejects(app.addTask(deaf, { name: 'receiver' })[Symbol.asyncDispose](), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })

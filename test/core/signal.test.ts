@@ -46,7 +46,7 @@ t.test('an outer signal cancels a task that has not started', async t => {
   t.equal(task.startedAt, undefined)
 })
 
-t.test('with a signal that is aborted already the task is born cancelled and never runs', async t => {
+t.test('with an aborted signal the task is cancelled at once and never runs', async t => {
   const { app } = await buildApp(t)
   const signal = AbortSignal.abort(new Error('over'))
   let runs = 0
@@ -71,7 +71,7 @@ t.test('with a signal that is aborted already the task is born cancelled and nev
   t.strictSame([...app.tasks], [late], 'the unnamed one has gone, the named one stays until it is purged')
 })
 
-t.test('with a signal that is aborted already a promise is born cancelled, however it ends', async t => {
+t.test('with an aborted signal the task of a promise is cancelled at once', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
@@ -133,7 +133,7 @@ class BareSignal extends EventTarget {
   }
 }
 
-t.test('a signal that knows no reason cancels like any other', async t => {
+t.test('a signal without a reason cancels like any other', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new BareSignal()
@@ -182,7 +182,7 @@ t.test('a task that has its outer signal\'s abort before another reason keeps it
   t.match(second.error, { message: 'cancel' })
 })
 
-t.test('fifty tasks on one signal raise no MaxListenersExceededWarning, and all hear it', async t => {
+t.test('fifty tasks on one signal raise no MaxListenersExceededWarning, and all are cancelled', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const warnings = processEvents(t, 'warning')
@@ -216,7 +216,7 @@ t.test('ten thousand settled tasks leave no listener on a signal that lives on',
   t.equal(listeners(signal), 0)
 })
 
-t.test('a task that has settled leaves the signal to those that live', async t => {
+t.test('a task that settles does not affect the others on its signal', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new AbortController()
@@ -304,7 +304,7 @@ t.test('another task\'s signal cancels along with it, and with the same reason',
   t.equal(second.error, parent.error)
 })
 
-t.test('a task that completes aborts none that follows its signal', async t => {
+t.test('a task that completes does not abort those on its signal', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const parent = app.addTask(async () => {})

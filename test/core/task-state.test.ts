@@ -184,7 +184,7 @@ t.test('a promise is running, and cancelled at once', async t => {
   t.equal(task.result, undefined)
 })
 
-t.test('what has settled stays as it is', async t => {
+t.test('a settled task does not change', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(() => 'done', { name: 'report' })
@@ -215,7 +215,7 @@ t.test('times are milliseconds since the epoch, in order', async t => {
   t.ok(task.startedAt! > task.createdAt, 'a deferred task starts later than it was added')
 })
 
-t.test('times do not move', async t => {
+t.test('times do not change', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(() => setImmediate())

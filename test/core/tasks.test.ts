@@ -143,7 +143,7 @@ t.test('tasks may be added and cancelled while they are iterated', async t => {
   t.equal(app.tasks.size, 5)
 })
 
-t.test('tasks can be iterated more than once, and each time tells how it is then', async t => {
+t.test('each iteration of tasks has those that there are then', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const first = app.addTask(untilAborted)

@@ -10,7 +10,7 @@ import { withResolvers } from './fixtures/with-resolvers.ts'
 
 t.beforeEach(holdProcess)
 
-t.test('work that takes longer than its timeout is aborted and, once unwound, has failed', async t => {
+t.test('work that takes longer than its timeout is aborted, and has failed when it has ended', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const cleanUp = withResolvers()
@@ -214,7 +214,7 @@ t.test('the timer is cleared when the task settles', async t => {
   t.equal(timers.size, 0)
 })
 
-t.test('of a timeout and a cancel the first counts', async t => {
+t.test('if a task is cancelled and times out, the first counts', async t => {
   const { app } = await buildApp(t)
   await app.ready()
 
@@ -240,7 +240,7 @@ t.test('of a timeout and a cancel the first counts', async t => {
   t.match(failed.error, { code: 'FST_ERR_TASK_TIMEOUT' })
 })
 
-t.test('of a timeout and an outer signal the first counts', async t => {
+t.test('if an outer signal aborts and the task times out, the first counts', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new AbortController()

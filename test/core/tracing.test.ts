@@ -227,7 +227,7 @@ t.test('a store that is bound to start is the context of a deferred task too', a
   t.strictSame(seen, ['span', 'caller'])
 })
 
-t.test('nothing is published to who has unsubscribed, and tasks run all the same', async t => {
+t.test('tasks run when all subscribers have left', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { unsubscribe, told } = subscribe(t)
@@ -244,7 +244,7 @@ t.test('nothing is published to who has unsubscribed, and tasks run all the same
   t.strictSame(told(), ['start running', 'end running'])
 })
 
-t.test('who subscribes while a task runs hears of its end', async t => {
+t.test('a subscriber that comes while a task runs gets its end', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -295,7 +295,7 @@ t.test('a subscriber may cancel the task of a promise at its start', async t => 
 })
 
 for (const name of ['start', 'end', 'error', 'asyncStart', 'asyncEnd'] as const) {
-  t.test(`who subscribes to ${name} alone hears of it`, async t => {
+  t.test(`a subscriber of ${name} alone gets it`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const told: unknown[] = []
@@ -410,7 +410,7 @@ for (const [what, end] of Object.entries<(task: Task) => unknown>({
   }
 }
 
-t.test('a task costs no message while nobody listens', async t => {
+t.test('no message is made while nobody subscribes', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   t.equal(channel.hasSubscribers, false)

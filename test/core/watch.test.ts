@@ -57,7 +57,7 @@ t.test('an assignment to progress is a change, an equal value too', async t => {
   }
 })
 
-t.test('every status is told: deferred, running, cancelling, cancelled', async t => {
+t.test('a watch has every status: deferred, running, cancelling, cancelled', async t => {
   const { app } = await buildApp(t)
   const task = app.addTask(async (app, task) => { await untilAborted(app, task).finally(immediate) })
   const told: string[] = []
@@ -88,7 +88,7 @@ t.test('changes that come faster than they are read become one, the last', async
   t.match(await watch.next(), { value: { progress: 200 } })
 })
 
-t.test('the settled state is told to who reads late, and only that', async t => {
+t.test('a late reader gets the settled state alone', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(async function * () { yield 1; await immediate(); yield 2 })
@@ -98,7 +98,7 @@ t.test('the settled state is told to who reads late, and only that', async t => 
   t.strictSame(await tell(watch), ['completed 2'])
 })
 
-t.test('of a settled task there is its one state', async t => {
+t.test('a watch of a settled task has its one state', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const task of [
@@ -120,7 +120,7 @@ t.test('the states are those of JSON, the error of a failed task included', asyn
   t.match(states, [{ status: 'running', error: undefined }, { status: 'failed', error: { name: 'Error', message: 'broken', code: 'E_BROKEN' } }])
 })
 
-t.test('any number of watches tell the same, each at its own pace', async t => {
+t.test('any number of watches have the same states, each at its own pace', async t => {
   const { app } = await buildApp(t)
   const warnings = processEvents(t, 'warning')
   const task = app.addTask(async function * () {
@@ -173,7 +173,7 @@ t.test('return ends the reads that wait', async t => {
   t.strictSame(await watch.return!(), { done: true, value: undefined })
 })
 
-t.test('return before the first read ends the watch, which then has told nothing', async t => {
+t.test('return before the first read ends the watch without a state', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const watch = app.addTask(untilAborted).watch()
@@ -203,7 +203,7 @@ t.test('a watch ends by its signal as events.on does', async t => {
   t.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
-t.test('nobody reading as its signal aborts, the next read rejects', async t => {
+t.test('if nobody reads when the signal aborts, the next read rejects', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
@@ -220,7 +220,7 @@ t.test('nobody reading as its signal aborts, the next read rejects', async t => 
   t.strictSame(rejections, [])
 })
 
-t.test('with a signal that is aborted already watch throws, as events.on does', async t => {
+t.test('watch throws for an aborted signal, as events.on does', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const signal = AbortSignal.abort('gone')
@@ -283,7 +283,7 @@ t.test('watches end when the app begins to close', async t => {
   await closing
 })
 
-t.test('a settled state that was not read yet is told though the app begins to close', async t => {
+t.test('a settled state that was not read can be read after the app began to close', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted)
@@ -294,7 +294,7 @@ t.test('a settled state that was not read yet is told though the app begins to c
   t.strictSame(await tell(watch), ['cancelled'])
 })
 
-t.test('an open stream of states holds up no close', async t => {
+t.test('an open stream of states does not hold up close', async t => {
   const { app } = await buildApp(t)
   app.post('/tasks', async () => app.addTask(untilAborted, { name: 'long' }))
   app.get('/tasks', async (_request, reply) => {
@@ -331,7 +331,7 @@ t.test('Readable.from of a watch lets go of it when the client leaves', async t 
   t.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
-t.test('a watch that was left, or that was dropped before its task settled, is held by nothing', async t => {
+t.test('a watch that was ended, or dropped before its task settled, is not kept alive', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const running = app.addTask(untilAborted)
@@ -355,7 +355,7 @@ t.test('a watch that was left, or that was dropped before its task settled, is h
   t.equal(running.status, 'running')
 })
 
-t.test('a task that is purged while it is watched goes when it has settled', async t => {
+t.test('a task that is purged while it is watched is not kept alive', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const refs: WeakRef<Task>[] = []
@@ -369,7 +369,7 @@ t.test('a task that is purged while it is watched goes when it has settled', asy
   t.equal(await countKept(refs), 0)
 })
 
-t.test('what is read of a state does not change with the task', async t => {
+t.test('a state that was read does not change with the task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted)

@@ -60,6 +60,7 @@ const requests: Record<string, InjectOptions> = {
   'at-most-n': { method: 'PUT', url: '/videos/1' },
   fleet: { method: 'PUT', url: '/reports/2026' },
   metrics: { method: 'POST', url: '/reports' },
+  'per-user': { method: 'POST', url: '/process/users/ada/imports' },
   'otel-metrics': { method: 'POST', url: '/reports' },
   progress: { method: 'POST', url: '/reports' },
   readiness: { method: 'POST', url: '/reports' },
