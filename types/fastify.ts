@@ -5,13 +5,13 @@ declare module 'fastify' {
     /**
      * Adds a background task. After Sanic's `app.add_task`.
      *
-     * Before ready, a callable is deferred and starts at `onReady`; after ready it starts before `addTask` returns.
-     * A promise is tracked as it is. A generator is driven to its end: what it yields is the task's `progress`, and a
-     * cancellation is thrown into it at its next `yield`.
+     * `work` is a function, a generator function, a generator object or a promise. Before ready it is deferred and starts at
+     * `onReady`. After ready it starts before `addTask` returns. What a generator yields is the task's `progress`, and a
+     * cancellation is thrown at its next `yield`. A promise runs already, and nothing can stop it.
      *
      * @throws `FST_ERR_TASK_INVALID_WORK` and `FST_ERR_TASK_INVALID_OPTION` for bad arguments, `FST_ERR_TASK_CLOSED` once
-     * the app closes, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled task holds, `FST_ERR_TASK_LIMIT` beyond
-     * `maxTasks`. Never what the work throws: that is the task's `error`.
+     * the app closes, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled task has, `FST_ERR_TASK_LIMIT` beyond
+     * `maxTasks`. What the work throws is not thrown here: it is the task's `error`.
      *
      * @example
      * app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(buildReport)))
@@ -35,13 +35,13 @@ declare module 'fastify' {
      * Cancels a task by its name and waits until it has settled: `task.cancel()`, found by name. After Sanic's
      * `app.cancel_task`.
      *
-     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does. Where
-     * nobody awaits it, its rejection is no `unhandledRejection`.
+     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does. A rejection
+     * that nobody handles is no `unhandledRejection`.
      */
     cancelTask (name: string, options?: CancelTaskOptions): Promise<void>
 
     /**
-     * Drops every settled task, or those for which `which(task)` is true; returns how many. After Sanic's
+     * Drops all settled tasks, or those for which `which(task)` is true. Returns how many. After Sanic's
      * `app.purge_tasks`.
      *
      * @throws `FST_ERR_TASK_INVALID_OPTION` for a `which` that is no function.

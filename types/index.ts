@@ -3,11 +3,11 @@ import type { Http2ServerResponse } from 'node:http2'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 
 /**
- * Where a task is in its life.
+ * The status of a task.
  *
- * - `deferred`: not started yet; it waits for the app to be ready, or for its `after` reply
+ * - `deferred`: not started yet. It waits for the app to be ready, or for its `after` reply
  * - `running`: started
- * - `cancelling`: its signal is aborted, its work has not ended yet
+ * - `cancelling`: its signal is aborted and its work has not ended yet
  * - `completed`: its work returned
  * - `failed`: its work threw, or timed out
  * - `cancelled`: its work ended with the abort, or never ran
@@ -42,7 +42,7 @@ export type TaskWork<T, Instance = FastifyInstance, Data = unknown> =
   | TaskGeneratorObject<T>
   | PromiseLike<T>
 
-/** What a task needs of the reply that it comes after. */
+/** The part of a reply that the option `after` needs. */
 export interface TaskReply {
   readonly raw: ServerResponse | Http2ServerResponse
   readonly log: FastifyBaseLogger
@@ -50,30 +50,30 @@ export interface TaskReply {
 
 /** Options of `addTask`. */
 export interface TaskOptions<Data = unknown> {
-  /** Non-empty. A named task stays in `tasks` until it is purged, an unnamed one until it has settled. */
+  /** A non-empty string. A task with a name stays in `tasks` until it is purged, one without until it has settled. */
   name?: string | undefined
-  /** What kind of work it is, non-empty, for lists and metrics. Default: the callable's own name, if it has one */
+  /** What kind of work it is, for lists and metrics: a non-empty string. Default: the name of the function, if it has one */
   kind?: string | undefined
-  /** What the task is about: its input, its owner. Any value; `task.data`, and never in the task's state. */
+  /** What the task is about, such as its input or its owner. Any value. It is `task.data`, and never part of the state. */
   data?: Data
   /**
-   * What happens when an unsettled task holds the name (a settled one is always replaced):
+   * What happens when an unsettled task has the name. A settled one is always replaced.
    *
    * - `reject` (default): `addTask` throws `FST_ERR_TASK_DUPLICATE_NAME`
-   * - `replace`: the holder is cancelled and loses its name; the new task starts at once
-   * - `keep`: `addTask` returns the holder; the new work never runs
+   * - `replace`: that task is cancelled and loses its name, and the new one starts at once
+   * - `keep`: `addTask` returns that task, and the new work never runs
    */
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
-  /** `false` keeps the task out of `tasks` and `getTask`; closing the app still takes care of it. Default: true */
+  /** `false` keeps the task out of `tasks` and `getTask`. `app.close()` still cancels it. Default: true */
   register?: boolean | undefined
   /**
-   * Cancels the task with its reason. Aborted already, the task is born cancelled and its work never runs. Not
-   * `request.signal`: Fastify aborts it for healthy clients too, once the body of their request was read.
+   * Its abort cancels the task with its reason. If it is aborted already, the task is cancelled at once and the work never
+   * runs. Do not pass `request.signal`: Fastify aborts that for healthy clients too, once the body of their request was read.
    */
   signal?: AbortSignal | undefined
-  /** Milliseconds that the work may run, above 0; then it is aborted and fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
+  /** Milliseconds that the work may run, above 0. Then it is aborted, and the task fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
   timeout?: number | undefined
-  /** A reply: the task starts once its response has been sent or its client has gone, and logs with its logger. */
+  /** A reply. The task starts when its response has been sent or its client has gone, and logs with its logger. */
   after?: TaskReply | undefined
   /** `true` lets the task finish when the app closes, for at most `drainTimeout`, before it is cancelled. Default: false */
   drain?: boolean | undefined
@@ -83,7 +83,7 @@ export interface TaskOptions<Data = unknown> {
 
 /** Options of `task.cancel`. */
 export interface CancelOptions {
-  /** Why: an error, or the message of an `AbortError`. Becomes `signal.reason` and `task.error`. */
+  /** Why: an error, or the message of an `AbortError`. It is `signal.reason` and `task.error`. */
   reason?: Error | string | undefined
   /** Milliseconds to wait for the work to end. Default: the plugin's `cancelTimeout` */
   timeout?: number | undefined
@@ -95,8 +95,9 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined
 }
 
-/** The states of a task as they change. `return()` ends it. */
+/** The states of a task as they change. */
 export interface TaskWatch<State = TaskState> extends AsyncIterableIterator<State, undefined> {
+  /** Ends it. */
   return (): Promise<IteratorResult<State, undefined>>
   /** Ends it and rejects with `error`. */
   throw (error?: unknown): Promise<never>
@@ -104,14 +105,14 @@ export interface TaskWatch<State = TaskState> extends AsyncIterableIterator<Stat
 
 /** Options of `getTask`. */
 export interface GetTaskOptions {
-  /** `true` answers an unknown name with `undefined` instead of an error. Default: false */
+  /** `true`: an unknown name is no error, and `getTask` returns `undefined`. Default: false */
   optional?: boolean | undefined
 }
 
 /** Options of `cancelTask`. */
 export interface CancelTaskOptions extends CancelOptions, GetTaskOptions {}
 
-/** A task's state as it is replied with: JSON, without the data, the result and stacks. */
+/** The state of a task, as a reply sends it. It is JSON and contains neither the data nor the result nor a stack. */
 export interface TaskState<Progress = unknown> {
   id: number
   name: string | undefined
@@ -127,7 +128,7 @@ export interface TaskState<Progress = unknown> {
 }
 
 /**
- * One piece of background work, from `addTask` until it has settled.
+ * One piece of background work.
  *
  * It follows asyncio's Task (which Sanic's `add_task` returns), with an `AbortSignal` where Python throws into the work.
  * It is not a thenable, so that `async () => app.getTask(name)` replies with its state instead of waiting for it.
@@ -136,12 +137,12 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   /** Counts up from 1 in each app. */
   readonly id: number
   readonly name: string | undefined
-  /** What kind of work it is: the option `kind`, or the callable's own name. */
+  /** What kind of work it is: the option `kind`, or the name of the function. */
   readonly kind: string | undefined
   /** What `addTask` was given as `data`. */
   readonly data: Data
   readonly status: TaskStatus
-  /** Whether it is `completed`, `failed` or `cancelled`, which is for good. */
+  /** Whether it is `completed`, `failed` or `cancelled`. Such a task does not change any more. */
   readonly settled: boolean
   /** What the work returned, once `completed`. */
   readonly result: T | undefined
@@ -159,23 +160,23 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   /** A child logger that carries the task's name, or its id if it has none, as `task`. */
   readonly log: FastifyBaseLogger
   /**
-   * Aborted when the task is cancelled or times out. Made when first looked at, let go of once the task has settled.
+   * Aborted when the task is cancelled or times out. It is made when it is first read.
    * See https://nodejs.org/api/globals.html#class-abortsignal
    */
   readonly signal: AbortSignal
   /**
    * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for.
-   * A rejection that nobody looks at is no `unhandledRejection`.
+   * A rejection that nobody handles is no `unhandledRejection`.
    */
   readonly finished: Promise<T>
   /**
    * Aborts `signal` and waits until the task has settled, the work's `finally` blocks included. Resolves however it
-   * settles, and at once if it has. Called again it waits for the same cancellation; the first reason counts.
+   * settles, and at once if it has. A second call waits for the same cancellation: the first reason counts.
    * After asyncio's `Task.cancel()`.
    *
-   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`; the task then stays
-   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take. Where nobody awaits it, its
-   * rejection is no `unhandledRejection`.
+   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`. The task then stays
+   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options that it does not take. A rejection that nobody
+   * handles is no `unhandledRejection`.
    */
   readonly cancel: (options?: CancelOptions) => Promise<void>
   /**
@@ -215,11 +216,11 @@ export interface FastifyTasksOptions {
   cancelTimeout?: number | undefined
   /** Milliseconds that tasks with `drain: true` get to finish when the app closes. Default: 5000 */
   drainTimeout?: number | undefined
-  /** Unsettled tasks at most; one more is refused with `FST_ERR_TASK_LIMIT`. Default: Infinity */
+  /** How many tasks may be unsettled. One more is refused with `FST_ERR_TASK_LIMIT`. Default: Infinity */
   maxTasks?: number | undefined
-  /** Settled, named tasks that are kept for `getTask`; beyond it the one that settled first is purged. Default: 1000 */
+  /** How many settled tasks with a name are kept for `getTask`. With one more, the one that settled first is purged. Default: 1000 */
   maxSettled?: number | undefined
-  /** Milliseconds that a settled, named task is kept. Default: Infinity */
+  /** Milliseconds that a settled task with a name is kept. Default: Infinity */
   maxSettledAge?: number | undefined
   /**
    * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and

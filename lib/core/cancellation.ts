@@ -1,9 +1,9 @@
-/** How a task is told to stop: made when its signal is first looked at, or when it is to stop. */
+/** The abort of a task's work. It is made when the task's signal is first read, or when the work is aborted. */
 export class Cancellation {
-  /** What its task then ends as; undefined while it may go on. */
+  /** The status that the task then settles with; undefined while the work is not aborted. */
   status: 'cancelled' | 'failed' | undefined = undefined
   reason: unknown = undefined
-  /** A controller is the dearest part of a task, and most never look at their signal. */
+  /** A controller takes more memory than all else of a task, and most tasks never read their signal. */
   #signal: AbortController | WeakRef<AbortSignal> | undefined = undefined
 
   get signal (): AbortSignal {
@@ -15,12 +15,12 @@ export class Cancellation {
     return controller.signal
   }
 
-  /** Aborts the signal, unless nobody has looked at it. */
+  /** Aborts the signal, if it was read. */
   abort (): void {
     if (this.#signal instanceof AbortController) this.#signal.abort(this.reason)
   }
 
-  /** Leaves the signal, aborted if it is to be, to those who have it: what listens to it may hold a request. */
+  /** The task has settled. Keeps the signal weakly from now on, since a listener of the signal may hold a request. */
   end (): void {
     if (this.status !== undefined) this.abort()
     if (this.#signal instanceof AbortController) this.#signal = new WeakRef(this.#signal.signal)

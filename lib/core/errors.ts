@@ -1,13 +1,13 @@
 import { createError } from '@fastify/error'
 
-/** No task of that name: it was never added, or it has settled and was purged. 404 */
+/** There is no task of that name: it was never added, or it has settled and was purged. 404 */
 export const FST_ERR_TASK_NOT_FOUND = createError<'FST_ERR_TASK_NOT_FOUND', 404, [name: string]>(
   'FST_ERR_TASK_NOT_FOUND',
   'There is no task "%s"',
   404
 )
 
-/** An unsettled task holds the name. 409 */
+/** An unsettled task has the name. 409 */
 export const FST_ERR_TASK_DUPLICATE_NAME = createError<'FST_ERR_TASK_DUPLICATE_NAME', 409, [name: string]>(
   'FST_ERR_TASK_DUPLICATE_NAME',
   'There is a task "%s" already',
@@ -28,14 +28,14 @@ export const FST_ERR_TASK_CLOSED = createError<'FST_ERR_TASK_CLOSED', 503, [task
   503
 )
 
-/** The task ran for longer than its `timeout`; what it then fails with. 504 */
+/** The task ran for longer than its `timeout` and fails with this. 504 */
 export const FST_ERR_TASK_TIMEOUT = createError<'FST_ERR_TASK_TIMEOUT', 504, [task: string, timeout: number]>(
   'FST_ERR_TASK_TIMEOUT',
   'The work of %s timed out after %d ms',
   504
 )
 
-/** The work of a cancelled task has not stopped in time; the task stays `cancelling`. 504 */
+/** The work of a cancelled task has not ended in time. The task stays `cancelling`. 504 */
 export const FST_ERR_TASK_CANCEL_TIMEOUT = createError<'FST_ERR_TASK_CANCEL_TIMEOUT', 504, [task: string, timeout: number]>(
   'FST_ERR_TASK_CANCEL_TIMEOUT',
   'The work of %s has not stopped %d ms after its cancellation',

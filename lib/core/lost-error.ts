@@ -3,8 +3,8 @@ import { taskLabel } from './task-label.ts'
 import { errorState } from './task-state.ts'
 
 /**
- * Warns of the error of a failed task that was not logged, unless somebody looks at its `finished` in this turn of the
- * event loop. See https://nodejs.org/api/process.html#processemitwarningwarning-options
+ * Emits a process warning with the error of a failed task that was not logged. Does nothing if `finished` is read in this turn
+ * of the event loop. See https://nodejs.org/api/process.html#processemitwarningwarning-options
  */
 export function warnOfLostError (task: Task): void {
   setImmediate(() => {
@@ -22,6 +22,6 @@ function stackOf (error: unknown): string {
   try {
     return String((error as Error).stack ?? '')
   } catch {
-    return '' // an error that cannot be read, or nothing at all
+    return '' // It is null, undefined, or has a getter that throws.
   }
 }

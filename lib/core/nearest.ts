@@ -1,4 +1,4 @@
-/** How many letters must be added, dropped, changed or swapped with their neighbour to make one word of another. */
+/** How many letters must be added, dropped, changed or swapped with their neighbour to turn one word into another. */
 function distance (a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
@@ -14,9 +14,9 @@ function distance (a: string, b: string): number {
   return rows[a.length]![b.length]!
 }
 
-/** The word that is most like one that does not exist. */
+/** The word that is most like `word`. */
 export function nearest (word: string, words: readonly string[]): string {
-  const start = word.slice(0, 64).toLowerCase() // whatever its length, the comparison is short
+  const start = word.slice(0, 64).toLowerCase() // The comparison takes time with the square of the length.
   const distances = words.map(other => distance(start, other.toLowerCase()))
   return words[distances.indexOf(Math.min(...distances))]!
 }

@@ -5,11 +5,11 @@ import { nearest } from './nearest.ts'
 import { taskLabel } from './task-label.ts'
 import { isGenerator, isThenable } from './work.ts'
 
-/** What an option takes: how that is told, and how it is found out. */
+/** What an option takes: in words, for error messages, and as a test. */
 export interface Rule { expected: string, test: (value: any) => boolean }
 export type Rules<Options> = { readonly [Option in keyof Options]-?: Rule }
 
-/** The longest delay of a Node timer; it takes a longer one for 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+/** The longest delay of a Node timer. A longer one is taken for 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 export const MAX_DELAY = 2_147_483_647
 
 const isDelay = (value: unknown) => typeof value === 'number' && ((value >= 0 && value <= MAX_DELAY) || value === Infinity)
@@ -31,7 +31,7 @@ export const duplicatePolicy: Rule = {
   test: value => value === 'reject' || value === 'replace' || value === 'keep'
 }
 
-/** What Fastify takes of a plugin's options itself. See https://fastify.dev/docs/latest/Reference/Plugins/#plugin-options */
+/** Options of every plugin that Fastify itself takes. See https://fastify.dev/docs/latest/Reference/Plugins/#plugin-options */
 const fastifyOptions = ['prefix', 'logLevel', 'logSerializers']
 
 const pluginRules: Rules<FastifyTasksOptions> = {
@@ -75,7 +75,7 @@ const watchRules: Rules<WatchOptions> = { signal: taskRules.signal }
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
-/** Refuses options that do not exist, and values that an option does not take. Throws `FST_ERR_TASK_INVALID_OPTION`. */
+/** Throws `FST_ERR_TASK_INVALID_OPTION` for an option that does not exist, and for a value that an option does not take. */
 export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {
   if (typeof options !== 'object' || options === null) {
     throw new FST_ERR_TASK_INVALID_OPTION('options', label({}), `must be an object, received ${inspect(options, { depth: 0 })}`)
@@ -91,7 +91,7 @@ export function check<Options extends object> (options: Options, rules: Rules<Op
   }
 }
 
-/** As `check`, for the options of a plugin, among which are Fastify's own. */
+/** As `check`, for the options of a plugin, which may have Fastify's own among them. */
 export function checkPlugin<Options extends object> (options: Options, rules: Rules<Options>, plugin: string): void {
   const own = Object.fromEntries(Object.entries(options).filter(([option]) => !fastifyOptions.includes(option)))
   check(own as Options, rules, () => plugin)
@@ -99,7 +99,7 @@ export function checkPlugin<Options extends object> (options: Options, rules: Ru
 
 export type PluginSettings = ReturnType<typeof checkPluginOptions>
 
-/** The plugin's options, checked and complete. */
+/** Checks the plugin's options and adds the defaults. */
 export function checkPluginOptions (options: FastifyTasksOptions) {
   checkPlugin(options, pluginRules, 'fastify-tasks')
   const { cancelTimeout = 3000, drainTimeout = 5000, maxTasks = Infinity, maxSettled = 1000, maxSettledAge = Infinity, onError } = options

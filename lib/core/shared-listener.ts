@@ -1,7 +1,8 @@
 /**
- * Makes a function by which any number of tasks wait for the one event of a source while the source carries one
- * listener: with a listener each, the eleventh task on a signal or a response would raise a MaxListenersExceededWarning.
- * What it returns takes a callback back; the last to leave takes the listener along.
+ * Makes a function with which any number of tasks wait for one event of a source, such as the abort of a signal. The source gets
+ * one listener for all of them. With a listener for each, Node would warn of the eleventh (MaxListenersExceededWarning).
+ *
+ * The function returns what removes the callback. With the last callback the listener is removed.
  */
 export function sharedListener<Source extends object> (
   listen: (source: Source, fire: () => void) => () => void

@@ -1,6 +1,6 @@
 /**
- * Formats the stack traces of an error and of what it was caused by. V8 does so when a trace is first read, and until then
- * keeps alive what its frames hold: the receivers, and through them the request that the work was for.
+ * Reads the stacks of an error, of its causes and of its errors. V8 formats a stack when it is first read. Until then it keeps
+ * alive the objects that the frames refer to, such as the request that the work was for.
  */
 export function letGoOfFrames (error: unknown): void {
   const seen = new Set<unknown>()
@@ -15,6 +15,6 @@ export function letGoOfFrames (error: unknown): void {
       if (Array.isArray(errors)) pending.push(...errors)
     }
   } catch {
-    // What cannot be read is left as it is.
+    // An error with a getter that throws keeps its frames.
   }
 }

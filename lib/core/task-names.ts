@@ -1,12 +1,12 @@
 import type { Task } from './task.ts'
 
 /**
- * Tasks by name: a Map that is copied after four times as many deletions as it has entries, and 64 more so that a small
- * one is not copied all the time.
+ * Tasks by name. The Map is copied when it has had four times as many deletions as it has entries. 64 more are allowed, so that
+ * a small Map is not copied all the time.
  *
- * When a Map runs full of holes it moves to a new table and leaves the old one pointing to it. Once the garbage
- * collector has taken one such table for old, the tables after it and all tasks in them are kept until a full
- * collection, and survive every small one on the way, which costs twice what a named task costs else.
+ * A Map that is full of deleted entries moves to a new table, and its old table refers to the new one. Once V8 has moved an old
+ * table to the old generation, the later tables and all tasks in them stay alive until a full collection, and every minor
+ * collection copies them. That doubles what a named task costs.
  */
 export class TaskNames {
   #tasks = new Map<string, Task>()

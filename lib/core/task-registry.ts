@@ -162,28 +162,28 @@ export class TaskRegistry implements TaskOwner {
 
   idle (): Promise<void> {
     if (this.#isIdle()) return Promise.resolve()
-    // One promise for all: whoever stops waiting leaves nothing behind.
+    // There is one promise for all callers, so that those who stop waiting for it leave nothing behind.
     return (this.#idle ??= new Promise(resolve => this.#onceIdle(() => {
       this.#idle = undefined
       resolve()
     })))
   }
 
-  /** Starts what was deferred; from now on callables start as they are added. */
+  /** The app is ready. Starts the deferred tasks. From now on tasks start when they are added. */
   start () {
     this.#ready = true
     for (const start of this.#deferred) start()
     this.#deferred.clear()
   }
 
-  /** The app begins to close: an open stream of states must not hold up what comes before `close`. */
+  /** The app begins to close. Ends all watches, since an open stream of states would hold up the server's close. */
   beginClose () {
     this.#closing = true
     for (const watch of this.#watches) watch.end()
   }
 
   async close () {
-    const hold = setInterval(() => {}, MAX_DELAY) // the process, for the onClose hooks that come after ours
+    const hold = setInterval(() => {}, MAX_DELAY) // keeps the process alive for the onClose hooks after ours
     try {
       await this.#stop()
     } finally {
@@ -225,7 +225,7 @@ export class TaskRegistry implements TaskOwner {
 
   #isIdle () { return this.#lists.unsettledSize === 0 && this.#reporting.size === 0 }
 
-  /** Calls back when nothing is unsettled and every error is reported. Answers how to take that back. */
+  /** Calls back when no task is unsettled and no `onError` is pending. Returns what takes that back. */
   #onceIdle (callback: () => void): () => void {
     if (this.#isIdle()) callback()
     else this.#whenIdle.add(callback)
@@ -258,7 +258,7 @@ export class TaskRegistry implements TaskOwner {
     const { name, data, after, drain } = options
     const log = options.log ?? after?.log ?? app.log
     const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), data, now(), log, this)
-    if (drain === true) this.#drain(task)
+    if (drain === true) this.#addDraining(task)
     return task
   }
 
@@ -266,7 +266,7 @@ export class TaskRegistry implements TaskOwner {
   #begin (task: Task, app: FastifyInstance, work: TaskWork<unknown>, { signal, after, timeout }: TaskOptions, previous?: Task) {
     if (isPromise(work)) Task.start(task, work, app, timeout)
     if (previous?.settled === false) Task.abort(previous, new AbortError(`Cancelled ${taskLabel(previous)}: another task took its name`))
-    if (signal !== undefined) this.#follow(task, signal)
+    if (signal !== undefined) this.#abortWith(signal, task)
     const response = after === undefined || isOver(after.raw) ? undefined : after.raw
     if (response !== undefined || !this.#ready) this.#defer(task, work, app, timeout, response)
     else Task.start(task, work, app, timeout)
@@ -277,10 +277,10 @@ export class TaskRegistry implements TaskOwner {
     if (typeof work === 'function' || !isThenable(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
       this.#app.log.error({ err }, 'a promise that was not taken as a task rejected')
-    }).catch(() => {}) // what the logger throws
+    }).catch(() => {}) // The logger may throw.
   }
 
-  /** Ends all tasks, or names those that do not end in one warning. */
+  /** Ends all tasks. Names those that do not end in time in one warning. */
   async #stop () {
     this.#closed = true
     if (this.#lists.unsettled().some(task => task.status === 'deferred')) await cutResponsesOver()
@@ -295,7 +295,7 @@ export class TaskRegistry implements TaskOwner {
     this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
   }
 
-  /** Lets those finish that are to, or names those that do not in a warning. */
+  /** Waits for the draining tasks that run. Names those that do not finish in time in a warning. */
   async #drainRunning () {
     const running = () => [...this.#draining].filter(task => task.status === 'running')
     const drained = Promise.all(running().map(task => new Promise<void>(resolve => Task.onceSettled(task, resolve))))
@@ -307,7 +307,7 @@ export class TaskRegistry implements TaskOwner {
   #warn (tasks: Task[], message: string) {
     try {
       this.#app.log.warn({ tasks: tasks.map(task => task.name ?? task.id) }, message)
-    } catch {} // a logger that throws loses the line, not the close
+    } catch {} // If the logger throws, only the line is lost.
   }
 
   /** Starts a task later, when its response is over or the app is ready, in the async context of now. */
@@ -320,18 +320,19 @@ export class TaskRegistry implements TaskOwner {
       return
     }
     let leave: (() => void) | undefined = onceOver(response, () => {
-      leave = undefined // and with it the response, while the task runs
+      leave = undefined // The task must not keep the response while it runs.
       start()
     })
     Task.onceSettled(task, () => leave?.())
   }
 
-  #drain (task: Task) {
+  #addDraining (task: Task) {
     this.#draining.add(task)
     Task.onceSettled(task, () => this.#draining.delete(task))
   }
 
-  #follow (task: Task, signal: AbortSignal) {
+  /** Cancels the task when the signal is aborted. */
+  #abortWith (signal: AbortSignal, task: Task) {
     const abort = () => {
       const { reason = new AbortError(`Cancelled ${taskLabel(task)}: its signal was aborted`) } = signal
       Task.abort(task, reason)
@@ -340,7 +341,7 @@ export class TaskRegistry implements TaskOwner {
     else Task.onceSettled(task, onceAborted(signal, abort))
   }
 
-  /** Tells how a task has ended. */
+  /** Logs how a task has ended, and calls `onError` for a failed one. */
   readonly #report = (task: Task) => {
     if (task.status !== 'failed') {
       Task.debug(task, task.status === 'completed' ? 'task completed' : 'task cancelled')

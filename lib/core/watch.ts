@@ -7,18 +7,18 @@ interface Waiting<State> {
 }
 
 export interface WatchOptions {
-  /** Ends the watch with an AbortError, as that of `events.on` does. */
+  /** Ends the watch with an AbortError, as the signal of `events.on` does. */
   signal?: AbortSignal | undefined
   /** False: the first state comes with the first call of `changed()`. Default: true, it is there at once */
   ready?: boolean
-  /** Called at the first `next()`. Takes the watch in, so that it is told of changes; answers how it leaves. */
+  /** Called at the first `next()`. From then on `changed` is to be called. Returns what ends that. */
   join?: (watch: Watch<any>) => () => void
 }
 
 /**
- * The states of something that changes: the present one at once, then one whenever it has changed since the last one was
- * read, until it has had its last. Written by hand, not as an async generator: whoever leaves while it waits must not wait
- * for the next change. After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
+ * An async iterator of the states of something: the present one at once, then one whenever it has changed since the last read,
+ * the last one at the end. It is no async generator, since the `return()` of one waits for a pending `next()`.
+ * After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
  */
 export class Watch<State> implements TaskWatch<State> {
   readonly #read: () => State
@@ -26,7 +26,7 @@ export class Watch<State> implements TaskWatch<State> {
   readonly #signal: AbortSignal | undefined
   readonly #join: WatchOptions['join']
   readonly #waiting: Waiting<State>[] = []
-  /** What takes the watch out of where it is told of changes; undefined before the first `next()`. */
+  /** Ends the calls of `changed`; undefined before the first `next()`. */
   #leave: (() => void) | undefined = undefined
   #changed: boolean
   #failure: AbortError | undefined = undefined
@@ -62,14 +62,14 @@ export class Watch<State> implements TaskWatch<State> {
     throw error
   }
 
-  /** There is a new state. After the last one there are no others: whoever does not read it must not be kept for it. */
+  /** There is a new state. If it is the last one, `changed` need not be called any more, also if nobody reads it. */
   changed (): void {
     this.#changed = true
     if (this.#isLast()) this.#leave?.()
     this.#serve()
   }
 
-  /** No more states, the unread one included. */
+  /** Ends the iteration. A state that was not read is dropped. */
   end (): void {
     if (this.#ended) return
     this.#ended = true
@@ -93,7 +93,7 @@ export class Watch<State> implements TaskWatch<State> {
     this.end()
   }
 
-  /** Answers those who wait, as far as there is something to say. */
+  /** Settles the pending `next()` calls, as far as there are states for them. */
   #serve () {
     while (this.#waiting.length > 0 && (this.#changed || this.#ended)) {
       const { resolve, reject } = this.#waiting.shift()!

@@ -1,7 +1,7 @@
 /**
- * Whether something happens within `ms`. `wait` is given what to call when it has, and answers how to stop waiting: who
- * gives up leaves nothing behind. The timer holds the process, so that an exit cannot cut off whoever waits, and is
- * cleared with the wait; a wait without a limit has none.
+ * Resolves to whether something happens within `ms`. `wait` gets a callback to call when it has happened, and returns what
+ * stops waiting, which is called when the time is up. The timer keeps the process alive meanwhile, so that the code after the
+ * wait runs. Infinity needs no timer.
  */
 export function within (wait: (happened: () => void) => () => void, ms: number): Promise<boolean> {
   return new Promise(resolve => {
@@ -17,7 +17,7 @@ export function within (wait: (happened: () => void) => () => void, ms: number):
   })
 }
 
-/** Whether a promise settles within `ms`, however it does. */
+/** Resolves to whether a promise settles within `ms`, fulfilled or rejected. */
 export function settlesWithin (promise: Promise<unknown>, ms: number): Promise<boolean> {
   return within(happened => {
     promise.then(happened, happened)
