@@ -9,17 +9,18 @@ onEveryEngine(t, (t, engine) => {
       if (data === 'bad' && !mended) throw new Error('failed')
       return 'ran'
     }, { apps: 1 })
-    await kind.addTasks(Array.from({ length: 230 }, (_, i) => ({ name: `bad ${i}`, data: 'bad' })))
+    const all = engine.name === 'local' ? 230 : 25 // more than a page, where that takes no time
+    await kind.addTasks(Array.from({ length: all }, (_, i) => ({ name: `bad ${i}`, data: 'bad' })))
     await kind.addTasks(Array.from({ length: 5 }, (_, i) => ({ name: `good ${i}`, data: 'good' })))
     await kind.idle()
-    t.match(await kind.count(), { failed: 230, completed: 5 })
+    t.match(await kind.count(), { failed: all, completed: 5 })
     mended = true
     t.equal(await kind.retryTasks({ limit: 10 }), 10)
     await kind.idle()
-    t.match(await kind.count(), { failed: 220, completed: 15 })
-    t.equal(await kind.retryTasks(), 220)
+    t.match(await kind.count(), { failed: all - 10, completed: 15 })
+    t.equal(await kind.retryTasks(), all - 10)
     await kind.idle()
-    t.match(await kind.count(), { failed: 0, completed: 235 })
+    t.match(await kind.count(), { failed: 0, completed: all + 5 })
     t.equal(await kind.retryTasks(), 0)
     t.equal(await kind.retryTasks({ status: ['completed', 'failed'], limit: 3 }), 3)
     await kind.idle()
