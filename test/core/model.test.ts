@@ -357,12 +357,13 @@ const fail = (i: number) => command(`fail(${i})`, (model, real) => {
 const cancel = (i: number, byName: boolean) => command(`cancel(${i}, ${byName ? 'by name' : 'by task'})`, async (model, real) => {
   const task = model.tasks[i]!
   const target = byName ? model.find(task.name) : task
-  const cancelled = byName ? real.app.cancelTask(task.name!, { timeout: 0 }) : real.tasks[i]!.cancel({ timeout: 0 })
   if (target !== undefined) {
     model.abort(target, 'ABORT_ERR')
     model.unwind()
   }
   const deaf = target?.status === 'cancelling' ? 'FST_ERR_TASK_CANCEL_TIMEOUT' : undefined
+  const timeout = deaf === undefined ? 60_000 : 0
+  const cancelled = byName ? real.app.cancelTask(task.name!, { timeout }) : real.tasks[i]!.cancel({ timeout })
   equal(await cancelled.then(() => undefined, error => error.code), target === undefined ? 'FST_ERR_TASK_NOT_FOUND' : deaf, 'cancel')
 }, model => model.tasks[i] !== undefined && (!byName || model.tasks[i].name !== undefined))
 

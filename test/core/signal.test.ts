@@ -98,7 +98,7 @@ t.test('a reason of any kind is the reason', async t => {
     ['an Error', error, { name: 'Error', message: 'stop', code: undefined }],
     ['a number', 42, { name: 'Error', message: '42', code: undefined }],
     ['null', null, { name: 'Error', message: 'null', code: undefined }],
-    ['an object', { code: 'STOP' }, { name: 'Error', message: '', code: 'STOP' }]
+    ['an object', { code: 'STOP' }, { name: 'Error', message: "{ code: 'STOP' }", code: 'STOP' }]
   ]
   for (const [what, reason, state] of reasons) {
     const outer = new AbortController()

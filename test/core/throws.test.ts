@@ -19,11 +19,11 @@ const kinds: Record<string, Thrown> = {
   undefined: { value: undefined, state: { name: 'Error', message: 'undefined' }, logged: undefined },
   null: { value: null, state: { name: 'Error', message: 'null' }, logged: null },
   'a string': { value: 'out of paper', state: { name: 'Error', message: 'out of paper' }, logged: 'out of paper' },
-  'an empty string': { value: '', state: { name: 'Error', message: '' }, logged: '' },
+  'an empty string': { value: '', state: { name: 'Error', message: "''" }, logged: '' },
   'a number': { value: 5, state: { name: 'Error', message: '5' }, logged: 5 },
   'a symbol': { value: Symbol('sign'), state: { name: 'Error', message: 'Symbol(sign)' }, logged: undefined },
-  'an object that is no error': { value: { reason: 'full' }, state: { name: 'Error', message: '' }, logged: { reason: 'full' } },
-  'an object without a prototype': { value: Object.create(null), state: { name: 'Error', message: '' }, logged: {} }
+  'an object that is no error': { value: { reason: 'full' }, state: { name: 'Error', message: "{ reason: 'full' }" }, logged: { reason: 'full' } },
+  'an object without a prototype': { value: Object.create(null), state: { name: 'Error', message: '[Object: null prototype] {}' }, logged: {} }
 }
 
 /** What is left of work that ended in `value`, from every side it can be seen from. */
