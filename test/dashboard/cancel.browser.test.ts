@@ -71,9 +71,12 @@ t.test('work that does not stop stays cancelling', inBrowser, async t => {
 })
 
 t.test('a cancellation that is refused says why, and the task runs on', inBrowser, async t => {
-  const { app, url } = await serveDashboard(t, { authorize: (request, action) => action === 'view' })
+  const { app, url } = await serveDashboard(t)
   const task = app.addTask(untilAborted, { name: 'one' })
   const { page } = await openPage(t, url)
+  await page.route(/tasks\/[^/]+$/, async (route, request) => {
+    await (request.method() === 'DELETE' ? route.fulfill({ status: 403, json: { message: 'Not any more' } }) : route.continue())
+  })
   await page.getByRole('button', { name: 'Cancel one' }).click()
   await page.getByRole('button', { name: 'Cancel the task' }).click()
   await page.getByText(/^one was not cancelled\./).first().waitFor()
@@ -99,7 +102,7 @@ t.test('settled tasks are purged once that is confirmed', inBrowser, async t => 
   app.addTask(untilAborted, { name: 'runs' })
   const { page, problems } = await openPage(t, url)
   await page.getByRole('button', { name: 'Purge settled' }).click()
-  await page.getByRole('button', { name: 'Purge', exact: true }).click()
+  await page.getByRole('dialog', { name: 'Purge 1 settled task?' }).getByRole('button', { name: 'Purge 1' }).click()
   await page.getByText('1 task purged.').first().waitFor()
   await page.getByRole('row', { name: 'done' }).waitFor({ state: 'detached' })
   t.equal(await page.getByRole('row', { name: 'runs' }).count(), 1)
@@ -114,5 +117,47 @@ t.test('a read-only page has no button that changes anything', inBrowser, async 
   await page.getByRole('button', { name: 'one', exact: true }).click()
   await page.getByRole('dialog').getByText('running').waitFor()
   t.equal(await page.getByRole('button', { name: /cancel|purge/i }).and(page.locator(':not(#statuses *)')).count(), 0)
+  t.strictSame(problems, [])
+})
+
+t.test('who may not cancel a task sees no button for it', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t, { authorize: (request, action, task) => action !== 'cancel' || task.name === 'mine' })
+  app.addTask(untilAborted, { name: 'mine' })
+  app.addTask(untilAborted, { name: 'theirs' })
+  const { page } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Cancel mine' }).waitFor()
+  t.equal(await page.getByRole('button', { name: 'Cancel theirs' }).count(), 0)
+})
+
+t.test('a purge and a cancellation of many follow the filters', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  for (const kind of ['mail', 'report']) {
+    app.addTask(() => { throw new Error('no') }, { name: `${kind}:failed`, kind })
+    app.addTask(() => {}, { name: `${kind}:done`, kind })
+    app.addTask(untilAborted, { name: `${kind}:runs`, kind })
+  }
+  const { page, problems } = await openPage(t, `${url}?status=failed&kind=mail`)
+  await page.getByRole('button', { name: 'Purge failed' }).click()
+  await page.getByRole('dialog', { name: 'Purge 1 failed task of mail?' }).getByRole('button', { name: 'Purge 1' }).click()
+  await page.locator('#notice', { hasText: '1 task purged.' }).waitFor()
+  t.strictSame([...app.tasks].map(({ name }) => name).sort(), ['mail:done', 'mail:runs', 'report:done', 'report:failed', 'report:runs'])
+  await page.goto(`${url}?status=running&search=REPORT`)
+  await page.getByRole('button', { name: 'Cancel all running' }).click()
+  await page.getByRole('dialog', { name: 'Cancel 1 running task with “REPORT” in the name?' }).getByRole('button', { name: 'Cancel 1' }).click()
+  await page.locator('#notice', { hasText: '1 task cancelled.' }).waitFor()
+  t.equal(app.getTask('mail:runs').status, 'running')
+  t.strictSame(problems, [])
+})
+
+t.test('one settled task is dropped', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(() => {}, { name: 'done' })
+  app.addTask(() => {}, { name: 'other' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'done', exact: true }).click()
+  await page.getByRole('button', { name: 'Drop from the list' }).click()
+  await page.getByRole('button', { name: 'Drop it' }).click()
+  await page.locator('#notice', { hasText: 'done is dropped.' }).waitFor()
+  t.strictSame([...app.tasks].map(({ name }) => name), ['other'])
   t.strictSame(problems, [])
 })

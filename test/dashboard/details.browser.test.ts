@@ -12,14 +12,13 @@ t.test('the details tell all of a task, whatever serialize adds', inBrowser, asy
   await page.getByRole('row', { name: 'backup' }).getByRole('button', { name: 'backup', exact: true }).click()
   const details = page.getByRole('dialog', { name: 'backup' })
   await details.getByText(/^Error \(ENOSPC\): The disk is full: x+ end$/).waitFor()
-  await details.getByText('data', { exact: true }).click()
   for (const text of ['failed', 'nightly', /-1$/, /anna@example\.com/, 'Added', 'Started', 'Failed', 'Duration']) {
     await details.getByText(text).first().waitFor()
   }
   t.equal(await page.title(), 'backup · Tasks')
   await page.keyboard.press('Escape')
   await page.waitForURL(url)
-  t.equal(await page.title(), 'Tasks')
+  t.equal(await page.title(), '(1 failed) Tasks')
   t.strictSame(problems, [])
 })
 
@@ -111,15 +110,29 @@ t.test('an open task is read again only when it has changed', inBrowser, async t
 })
 
 t.test('the focus and an open part of the details survive a change', inBrowser, async t => {
-  const { app, url } = await serveDashboard(t, { serialize: task => ({ ...task.toJSON(), data: task.data }) })
+  const { app, url } = await serveDashboard(t)
   const task = app.addTask(untilAborted, { name: 'one', data: { to: 'anna@example.com' } })
   const { page } = await openPage(t, url)
   await page.getByRole('button', { name: 'one', exact: true }).click()
   const details = page.getByRole('dialog', { name: 'one' })
-  await details.getByText('data', { exact: true }).click()
+  await details.getByRole('button', { name: 'Show data and result' }).click()
   await details.getByText('anna@example.com').waitFor()
+  await details.getByText('data', { exact: true }).focus()
   task.progress = { done: 1, total: 2 }
   await details.getByText('1 of 2').waitFor()
   t.ok(await details.getByText('anna@example.com').isVisible())
   t.equal(await page.evaluate('document.activeElement.tagName'), 'SUMMARY')
+})
+
+t.test('the details of a failed task tell its causes, and its stack one click away', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(() => { throw new Error('The report failed', { cause: new TypeError('cell C9 is empty') }) }, { name: 'report', data: { month: 11 } })
+  const { page, problems } = await openPage(t, url)
+  await page.locator('#tasks').getByRole('button', { name: 'report', exact: true }).click()
+  const details = page.getByRole('dialog', { name: 'report' })
+  await details.locator('.cause', { hasText: 'Caused by TypeError: cell C9 is empty' }).waitFor()
+  await details.getByText('Stack', { exact: true }).click()
+  await details.getByText(/at .*details\.browser\.test/).first().waitFor()
+  t.ok(await details.getByText('"month": 11').isVisible())
+  t.strictSame(problems, [])
 })

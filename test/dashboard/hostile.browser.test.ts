@@ -28,10 +28,10 @@ t.test('hostile names, kinds, progress and errors are text', inBrowser, async t 
   }
   const { page, problems } = await openPage(t, url)
   page.on('dialog', () => problems.push('a script ran'))
-  await page.locator('tbody tr').nth(2 * hostile.length - 1).waitFor()
+  await page.locator('#tasks tbody tr').nth(2 * hostile.length - 1).waitFor()
   t.equal(await page.locator(':is(img, svg, script:not([src]), iframe)').count(), 0)
-  const names = await page.locator('tbody .open').allTextContents()
-  const reasons = await page.locator('tbody .why').allTextContents()
+  const names = await page.locator('#tasks tbody .open').allTextContents()
+  const reasons = await page.locator('#tasks tbody .why').allTextContents()
   for (const text of hostile.slice(0, -1).map(shown)) {
     t.ok(names.includes(text), `the name ${JSON.stringify(text)}`)
     t.ok(reasons.includes(text), `the error ${JSON.stringify(text)}`)
@@ -71,7 +71,7 @@ t.test('a very long name leaves room for the rest of the details', inBrowser, as
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'x'.repeat(100_000) })
   const { page } = await openPage(t, url)
-  await page.locator('tbody .open').click()
+  await page.locator('#tasks tbody .open').click()
   const dialog = page.getByRole('dialog')
   await dialog.getByText('running').waitFor()
   const heading = (await dialog.getByRole('heading').first().boundingBox())!

@@ -6,7 +6,7 @@ t.test('everything is done by the keyboard alone', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const first = app.addTask(untilAborted, { name: 'first' })
   app.addTask(untilAborted, { name: 'second' })
-  const { page, problems } = await openPage(t, url)
+  const { page, problems } = await openPage(t, `${url}?sort=newest`)
   await page.getByRole('row', { name: 'second' }).waitFor()
   const focused = () => page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent")
 

@@ -16,17 +16,17 @@ async function serveBusy (t: Test) {
     if (turn < 100) tasks[turn]!.cancel()
   }
   t.teardown(() => clearInterval(timer))
-  return { url: `${url}?limit=200`, start: () => { timer = setInterval(change, 100) } }
+  return { url: `${url}?limit=200&sort=newest`, start: () => { timer = setInterval(change, 100) } }
 }
 
 /** Where the name of a task has been, and whether it had the focus, while the table changed two thousand times. */
 async function watch (page: Page, name: string) {
   return await page.evaluate(`(async () => {
-    const button = [...document.querySelectorAll('tbody .open')].find(button => button.textContent === '${name}')
+    const button = [...document.querySelectorAll('#tasks tbody .open')].find(button => button.textContent === '${name}')
     const seen = new Set()
     let changes = 0
     const observer = new MutationObserver(records => { changes += records.length })
-    observer.observe(document.querySelector('tbody'), { subtree: true, childList: true, characterData: true, attributes: true })
+    observer.observe(document.querySelector('#tasks tbody'), { subtree: true, childList: true, characterData: true, attributes: true })
     while (changes < 2000) {
       const { x, y } = button.getBoundingClientRect()
       seen.add([x, y, document.activeElement === button].join())
@@ -69,8 +69,26 @@ t.test('what failed last does not push the table away from the pointer', inBrows
   const before = await cancel.boundingBox()
   app.addTask(() => { throw new Error('no') }, { name: 'fails' })
   await page.getByRole('button', { name: '1 failed' }).waitFor()
+  await page.locator('#failures').getByRole('button', { name: 'fails', exact: true }).waitFor()
   t.strictSame(await cancel.boundingBox(), before)
-  t.equal(await page.getByText('Failed last').count(), 0)
-  await page.mouse.move(0, 0)
-  await page.getByText('Failed last').waitFor()
+})
+
+t.test('what failed last is by when it settled, and stands still under the pointer', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  let fail!: (error: Error) => void
+  app.addTask(() => new Promise((resolve, reject) => { fail = reject }), { name: 'long' })
+  for (const name of ['a', 'b', 'c', 'd']) app.addTask(() => { throw new Error(`${name} is broken`) }, { name })
+  const { page, problems } = await openPage(t, url)
+  const names = page.locator('#failures .open')
+  await names.nth(3).waitFor()
+  await names.first().hover()
+  const before = await names.allTextContents()
+  fail(new Error('The long one failed last'))
+  const more = page.getByRole('button', { name: 'Show 1 new failure' })
+  await more.waitFor()
+  t.strictSame(await names.allTextContents(), before)
+  await more.click()
+  await page.locator('#failures li:first-child', { hasText: 'The long one failed last' }).waitFor()
+  t.equal(await names.first().innerText(), 'long')
+  t.strictSame(problems, [])
 })

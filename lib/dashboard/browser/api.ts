@@ -27,6 +27,11 @@ export class ReplyError extends Error {
 /** Milliseconds that a reply may take. */
 const timeout = 15_000
 
+/** Replies that are remembered. */
+const mostReplies = 20
+/** Replies that the server need not send again while they have not changed. */
+const replies = new Map<string, { etag: string, body: unknown }>()
+
 export interface RequestOptions {
   signal?: AbortSignal | undefined
   timeout?: number
@@ -35,17 +40,29 @@ export interface RequestOptions {
 /** Sends a request and returns the JSON of its reply. URLs are relative to the page, so that it works under any prefix and behind any proxy. */
 export async function request<Reply> (method: 'GET' | 'PUT' | 'DELETE', path: string, options: RequestOptions = {}): Promise<Reply> {
   const limit = AbortSignal.timeout(options.timeout ?? timeout)
+  const known = method === 'GET' ? replies.get(path) : undefined
   const response = await fetch(path, {
     method,
-    headers: { accept: 'application/json' },
+    headers: { accept: 'application/json', ...known === undefined ? {} : { 'if-none-match': known.etag } },
     redirect: 'manual', // a redirect leads to a login, which is no answer
     signal: options.signal === undefined ? limit : AbortSignal.any([options.signal, limit])
   })
   if (response.type === 'opaqueredirect') throw signedOut(response, 'The server sends you to another page.')
+  if (response.status === 304 && known !== undefined) return known.body as Reply
   const text = await response.text()
   const body = parse(text)
-  if (response.ok && body !== undefined) return body as Reply
+  if (response.ok && body !== undefined) {
+    if (method === 'GET') remember(path, response.headers.get('etag'), body)
+    return body as Reply
+  }
   throw toError(response, body)
+}
+
+function remember (path: string, etag: string | null, body: unknown): void {
+  replies.delete(path)
+  if (etag === null) return
+  replies.set(path, { etag, body })
+  if (replies.size > mostReplies) replies.delete(replies.keys().next().value!)
 }
 
 function toError (response: Response, body: unknown): ReplyError {

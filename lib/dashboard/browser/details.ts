@@ -1,27 +1,21 @@
+import type { Inspection, Worker } from '../wire.ts'
+import type { TaskAction } from './actions.ts'
 import { describe, ReplyError, request } from './api.ts'
 import { copyButton } from './copy.ts'
 import { button, byId, element, setAttribute, setHidden, setText } from './element.ts'
 import { block, elapsed, moment } from './format.ts'
 import { inWords, visible, visibleLines } from './name.ts'
+import { notify } from './notice.ts'
 import { barOf, Progress } from './progress.ts'
-import { ageOf, type AnyTask, durationOf, errorOf, isSettled, key, label, startOf, statusOf, type Worker } from './task.ts'
+import { ageOf, type AnyTask, can, durationOf, errorOf, isSettled, key, label, path, startOf, statusOf } from './task.ts'
 import { timeline } from './timeline.ts'
 import { why } from './why.ts'
 
 /** What has a place of its own. The rest, which `serialize` adds, is shown below. */
-const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'attempts', 'maxAttempts', 'worker', 'may'])
-/** What is one click away, for it may be long. */
-const folded = ['data', 'result']
+const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'attempts', 'maxAttempts', 'worker', 'can'])
 /** Milliseconds after which an open task that is not in the list is read again. */
 const readEvery = 5000
 const longestTitle = 60
-
-/** Something that can be done to the task that is open. */
-export interface TaskAction {
-  label: string
-  isPossible: (task: AnyTask) => boolean
-  run: (task: AnyTask) => void
-}
 
 export interface DetailsListener {
   now: () => number
@@ -54,13 +48,15 @@ export class Details {
   #path = ''
   #task: AnyTask | undefined
   #listed: string | undefined
+  /** Data, result and stack, once they have been asked for, and the state they are of. */
+  #inspection: { of: string, told: Inspection } | undefined
 
   constructor (listener: DetailsListener) {
     this.#listener = listener
     this.#close = button('Close', () => this.#dialog.close(), { class: 'primary', autofocus: true })
     this.#actions = listener.actions.map(action => ({
       action,
-      button: button(action.label, () => this.#task !== undefined && action.run(this.#task))
+      button: button(action.long, () => this.#task !== undefined && action.run(this.#task), { class: action.isDanger && 'danger' })
     }))
     this.#dialog.append(
       element('div', { class: 'inside head' }, this.#name, element('div', { class: 'copies' },
@@ -88,7 +84,7 @@ export class Details {
   open (key: string, path: string, known?: AnyTask): void {
     this.#key = key
     this.#path = path
-    this.#task = undefined
+    this.#task = this.#inspection = undefined
     this.#listed = known && JSON.stringify(known)
     this.#note.hidden = true
     this.#sections.clear()
@@ -125,6 +121,9 @@ export class Details {
     this.#listener.onTitle(inWords(label(task).slice(0, longestTitle)))
     this.#showSections(task)
     this.tick()
+    // Why a task failed is told at once, its data and result when they are asked for.
+    const isOf = `${task.status} ${task.settledAt}`
+    if (can('inspect', task) && (task.status === 'failed' || this.#inspection !== undefined) && this.#inspection?.of !== isOf) this.#inspect(task, isOf)
   }
 
   /** Updates what changes with time alone. */
@@ -159,6 +158,17 @@ export class Details {
     if (this.#isOutdated && this.#key !== undefined) this.#read()
   }
 
+  async #inspect (task: AnyTask, of = `${task.status} ${task.settledAt}`): Promise<void> {
+    this.#inspection = { of, told: this.#inspection?.told ?? {} }
+    const told = await request<Inspection>('GET', path(task, 'inspect')).catch((error: unknown) => {
+      if (task.status !== 'failed') notify(`They cannot be read. ${describe(error)}`, 'bad')
+      return {}
+    })
+    if (key(task) !== this.#key || this.#inspection?.of !== of) return
+    this.#inspection = { of, told }
+    if (this.#task !== undefined) this.#showSections(this.#task)
+  }
+
   /** A task that is gone is shown as it was last, and says so. */
   #failed (error: unknown): void {
     const isGone = error instanceof ReplyError && error.status === 404
@@ -174,21 +184,25 @@ export class Details {
   /** Makes the sections that have changed. The others stay as they are, with the focus and the selection in them. */
   #showSections (task: AnyTask): void {
     const { error: _, attempts, ...rest } = task
-    const error = errorOf(task)
+    const inspection = this.#inspection?.told ?? {}
+    const error = inspection.error ?? errorOf(task)
     const wanted = new Map<string, [shows: unknown, make: () => HTMLElement]>()
     if (error !== undefined) wanted.set('error', [[error, task.status], () => why(error, task.status)])
     wanted.set('facts', [[task.status, task.kind, task.id, task.progress, task.worker, task.attempt, task.maxAttempts, task.startsAt], () => this.#facts(task)])
     wanted.set('timeline', [[task.createdAt, task.startsAt, task.startedAt, task.settledAt, task.status, attempts, task.attempt], () => timeline(task)])
-    for (const name of folded) {
-      if (rest[name] !== undefined) wanted.set(name, [rest[name], () => foldedField(name, rest[name])])
-    }
-    for (const [name, value] of Object.entries(rest)) {
-      if (!shownApart.has(name) && !folded.includes(name) && value !== null) wanted.set(name, [value, () => field(name, value)])
-    }
     if (typeof task.progress === 'object' && task.progress !== null) wanted.set('progress', [task.progress, () => field('progress', task.progress)])
+    for (const [name, value] of Object.entries(rest)) {
+      if (!shownApart.has(name) && value !== null) wanted.set(name, [value, () => field(name, value)])
+    }
+    for (const name of ['data', 'result'] as const) {
+      if (inspection[name] !== undefined) wanted.set(name, [inspection[name], () => field(name, inspection[name])])
+    }
+    if (can('inspect', task) && this.#inspection === undefined) {
+      wanted.set('inspect', ['', () => element('div', {}, button('Show data and result', () => { this.#inspect(task) }))])
+    }
     const hadFocus = this.#content.contains(document.activeElement)
     this.#replaceSections(wanted)
-    if (hadFocus && !this.#dialog.contains(document.activeElement)) this.#close.focus()
+    if (hadFocus && !this.#dialog.contains(document.activeElement)) this.#name.focus()
   }
 
   #replaceSections (wanted: Map<string, [shows: unknown, make: () => HTMLElement]>): void {
@@ -208,7 +222,7 @@ export class Details {
       const element = known?.shown === shown ? known.element : make()
       if (known !== undefined && known.element !== element) {
         if (known.element === next) next = next.nextElementSibling
-        if (known.element instanceof HTMLDetailsElement && known.element.open) setAttribute(element, 'open', true)
+        if (known.element instanceof HTMLDetailsElement) setAttribute(element, 'open', known.element.open)
         known.element.remove()
       }
       this.#content.insertBefore(element, next)
@@ -234,17 +248,13 @@ export class Details {
       add('Added', this.#added)
     }
     if (typeof attempt === 'number' && attempt > 0) add('Attempt', typeof maxAttempts === 'number' ? `${attempt} of ${maxAttempts}` : String(attempt))
-    add(isSettled(task) || status === 'deferred' ? 'Ran on' : 'Runs on', workerOf(worker))
+    add(isSettled(task) || status === 'deferred' ? 'Ran on' : 'Runs on', worker === undefined || worker === null ? undefined : workerOf(worker as Worker))
     return list
   }
 }
 
 function field (name: string, value: unknown): HTMLElement {
-  return element('section', { class: 'field' }, element('h3', {}, name), valueOf(name, value), copyButton(`Copy ${name}`, () => block(value)))
-}
-
-function foldedField (name: string, value: unknown): HTMLElement {
-  return element('details', { class: 'field' }, element('summary', {}, name), valueOf(name, value), copyButton(`Copy ${name}`, () => block(value)))
+  return element('details', { class: 'field', open: true }, element('summary', {}, name), valueOf(name, value), copyButton(`Copy ${name}`, () => block(value)))
 }
 
 function valueOf (name: string, value: unknown): HTMLElement {
@@ -260,8 +270,6 @@ function progressOf (task: AnyTask): Node | string | undefined {
   return shown.element
 }
 
-function workerOf (worker: unknown): string | undefined {
-  if (worker === undefined || worker === null) return undefined
-  const { host, pid } = worker as Worker
+function workerOf ({ host, pid }: Worker): string {
   return `${visible(String(host))}, process ${pid}`
 }

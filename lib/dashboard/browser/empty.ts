@@ -1,22 +1,30 @@
 import { button, byId, element } from './element.ts'
+import { count } from './format.ts'
 import { isFiltered, type View } from './view.ts'
 
 const panel = byId('empty')
 let shown = ''
 
 /** Says why there is nothing in the table, and what to do about it. */
-export function showEmpty (view: View, isEmpty: boolean, change: (change: Partial<View>) => void): void {
-  panel.hidden = !isEmpty
-  const text = isEmpty ? JSON.stringify(view) : ''
+export function showEmpty (view: View, isEmpty: boolean, pending: number, change: (change: Partial<View>) => void): void {
+  const text = isEmpty ? JSON.stringify([view, pending]) : 'no'
   if (text === shown) return
   shown = text
+  panel.hidden = !isEmpty
   if (!isEmpty) return
-  if (view.cursor !== undefined) {
-    tell('Nothing on this page', 'Its tasks are gone.', button('First page', () => change({ cursor: undefined })))
+  // The focus goes to the box for names, as the button goes.
+  const go = (to: Partial<View>) => () => {
+    change(to)
+    byId('search').focus()
+  }
+  if (pending > 0) {
+    tell('Waiting for the app', `It has not said yet whether you may see ${count(pending)} ${pending === 1 ? 'task' : 'tasks'} (authorize).`)
+  } else if (view.cursor !== undefined) {
+    tell('Nothing on this page', 'Its tasks are gone, or the search goes on.', button('First page', go({ cursor: undefined })))
   } else if (isFiltered(view)) {
-    const { status, kind, name } = view
-    tell(kind === undefined && name === '' ? `No ${status} tasks` : 'No task fits all filters', 'There may be others.',
-      button('Show all tasks', () => change({ status: undefined, kind: undefined, name: '' })))
+    const { status, kind, search } = view
+    tell(status !== undefined && kind === undefined && search === '' ? `No ${status} tasks` : 'No task fits all filters', 'There may be others.',
+      button('Show all tasks', go({ status: undefined, kind: undefined, search: '' })))
   } else {
     tell('No tasks', 'None runs. A task appears here as soon as it is added.')
   }
@@ -24,9 +32,16 @@ export function showEmpty (view: View, isEmpty: boolean, change: (change: Partia
 
 /** Says why it is not known what would be in the table. */
 export function showOutage (reason: string): void {
-  shown = ''
+  shown = 'outage'
   panel.hidden = false
   tell('The tasks cannot be read', reason)
+}
+
+/** Says that the server takes long to list what was asked for. */
+export function showWaiting (seconds: number): void {
+  shown = 'waiting'
+  panel.hidden = false
+  tell('Waiting for the server to list the tasks …', seconds < 5 ? '' : `${seconds} seconds so far.`)
 }
 
 function tell (title: string, text: string, ...more: Node[]): void {

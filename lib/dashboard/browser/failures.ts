@@ -1,75 +1,149 @@
-import type { TaskList, TaskRow } from '../wire.ts'
+import type { Failures as Reply, FleetList } from '../wire.ts'
 import { request } from './api.ts'
-import { button, byId, element } from './element.ts'
-import { elapsed } from './format.ts'
-import { label, reasonOf } from './task.ts'
-import { isFiltered, type View } from './view.ts'
+import type { TaskAction } from './actions.ts'
+import { button, byId, element, setAttribute, setHidden, setText } from './element.ts'
+import { age, count, plural } from './format.ts'
+import { inWords, showName, visible } from './name.ts'
+import { type AnyTask, isOfFleet, key, label, reasonOf } from './task.ts'
+import { queryOf, type View } from './view.ts'
 
-const shown = 3
-const restMs = 2000
+const shown = 4
+/** Milliseconds between two readings, at least. */
+const rest = 2000
+const longestRest = 15_000
 
 export interface FailuresListener {
   now: () => number
-  onOpen: (task: TaskRow) => void
+  onOpen: (task: AnyTask) => void
+  onAll: () => void
+  retry: TaskAction
+  /** How many have failed, once that is known. */
+  onTotal: (total: number) => void
 }
 
-/** The latest failures, above the table: what failed last, and why, though newer tasks fill the page. */
+/** What failed last, above the table: what has failed, why, and a button that runs it again, whatever fills the table. */
 export class Failures {
-  readonly #panel = byId('failures')
+  readonly #panel = byId<HTMLDetailsElement>('failures')
+  readonly #list = element('ul')
+  readonly #none = element('p', { class: 'idle' }, 'Nothing has failed')
+  readonly #all: HTMLButtonElement
+  readonly #new: HTMLButtonElement
   readonly #listener: FailuresListener
-  #view: View | undefined
-  /** How many tasks have failed; how many had when the latest were read. */
-  #count = 0
-  #countRead = 0
+  #path = ''
+  #hasFleet = false
+  /** What is shown, and what is to be shown once the pointer and the focus have left. */
+  #tasks: AnyTask[] = []
+  #waiting: AnyTask[] | undefined
+  #signs = ''
+  #signsRead = ''
   #readAt = -Infinity
-  #isNew = true
 
-  constructor (listener: FailuresListener) {
+  constructor (hasFleet: boolean, listener: FailuresListener) {
+    this.#hasFleet = hasFleet
     this.#listener = listener
+    this.#all = button('', listener.onAll, { class: 'small all', hidden: true })
+    this.#new = button('', () => {
+      this.#release()
+      this.#list.querySelector<HTMLElement>('.open')?.focus()
+    }, { class: 'small new', hidden: true })
+    byId('failures-content').append(this.#none, this.#list)
+    byId('failures-head').append(this.#new, this.#all)
+    // The focus has not arrived yet when it leaves.
+    const left = () => setTimeout(() => { if (!this.#isHeld) this.#release() })
+    this.#panel.addEventListener('pointerleave', left)
+    this.#panel.addEventListener('focusout', left)
   }
 
-  /** A filter shows what was asked for, and nothing beside it. */
-  show (view: View): void {
-    const isWhole = view.fleet === undefined && view.cursor === undefined && !isFiltered(view)
-    this.#view = isWhole ? view : undefined
-    this.#count = this.#countRead = 0
+  show ({ fleet }: View): void {
+    const path = fleet ? `kinds/tasks?${queryOf({ kind: fleet, status: 'failed', limit: String(shown) })}` : `failures?scope=${fleet === '' ? 'fleet' : this.#hasFleet ? 'all' : 'process'}&limit=${shown}`
+    if (path === this.#path) return
+    this.#path = path
+    this.#signsRead = ''
     this.#readAt = -Infinity
-    this.#isNew = true
-    this.#panel.hidden = true
-  }
-
-  count (failed: number): void {
-    this.#count = failed
     this.tick()
-    this.#isNew = false
   }
 
-  /** Reads the latest when there are others, unless someone may be about to click on what they would move. */
-  async tick (): Promise<void> {
-    const view = this.#view
-    if (view === undefined || this.#count === this.#countRead || performance.now() - this.#readAt < restMs) return
-    if (!this.#isNew && document.querySelector('main:is(:hover, :focus-within)') !== null) return
-    this.#countRead = this.#count
+  /** Reads the failures again if these signs have changed: the time of the latest, the counts of the fleet. */
+  changed (signs: string): void {
+    this.#signs = signs
+    this.tick()
+  }
+
+  /** Reads the failures again, whatever has changed. */
+  reload (): void {
+    this.#signsRead = ''
+    this.#readAt = -Infinity
+    this.tick()
+  }
+
+  /** Reads the failures again if the last reading is old: a kind that keeps so many failed tasks counts the same after another. */
+  expire (): void {
+    if (performance.now() - this.#readAt >= longestRest) this.reload()
+  }
+
+  tick (): void {
+    const now = this.#listener.now()
+    for (const [i, task] of this.#tasks.entries()) {
+      const time = this.#list.children[i]?.querySelector('.ago')
+      if (time && task.settledAt !== undefined) setText(time, `${age(now - Date.parse(task.settledAt))} ago`)
+    }
+    if (this.#signs !== this.#signsRead && performance.now() - this.#readAt >= rest) this.#read()
+  }
+
+  async #read (): Promise<void> {
+    const path = this.#path
+    this.#signsRead = this.#signs
     this.#readAt = performance.now()
-    const failures = await latest()
-    if (view === this.#view) this.#render(failures)
+    const reply = await request<Reply | FleetList>('GET', path).catch(() => undefined)
+    if (path !== this.#path || reply === undefined) return // the table tells as well, or why it does not
+    const tasks = 'tasks' in reply ? reply.tasks : reply.failures.map(({ task }) => task)
+    const total = reply.total ?? tasks.length
+    setText(this.#all, `All ${count(total)}`)
+    setHidden(this.#all, total === 0, () => this.#panel.querySelector('summary')!)
+    setText(byId('failures-summary'), total === 0 ? 'nothing' : `${count(total)}: ${inWords(label(tasks[0]!))}`)
+    this.#listener.onTotal(total)
+    this.#offer(tasks)
   }
 
-  #render (failures: TaskRow[]): void {
-    const { now, onOpen } = this.#listener
-    this.#panel.hidden = failures.length === 0
-    this.#panel.replaceChildren(element('h2', {}, 'Failed last'), element('ul', {}, ...failures.map(task =>
-      element('li', {},
-        button(label(task), () => onOpen(task), { class: 'open', 'aria-haspopup': 'dialog' }),
-        element('span', { class: 'why' }, reasonOf(task)),
-        element('span', { class: 'muted' }, task.settledAt === undefined ? '' : `${elapsed(now() - Date.parse(task.settledAt))} ago`)
-      )
-    )))
+  get #isHeld () { return this.#panel.matches(':focus-within') || (matchMedia('(hover: hover)').matches && this.#panel.matches(':hover')) }
+
+  /** Nothing moves under the pointer or the focus: what is new waits, and a button says how much that is. */
+  #offer (tasks: AnyTask[]): void {
+    const known = new Set(this.#tasks.map(identity))
+    const added = tasks.filter(task => !known.has(identity(task))).length
+    this.#waiting = tasks
+    if (!this.#isHeld || this.#tasks.length === 0) return this.#release()
+    this.#new.hidden = added === 0
+    setText(this.#new, `Show ${count(added)} new`)
+    setAttribute(this.#new, 'aria-label', `Show ${plural(added, 'new failure')}`)
+  }
+
+  #release (): void {
+    if (this.#waiting === undefined) return
+    this.#tasks = this.#waiting
+    this.#waiting = undefined
+    this.#new.hidden = true
+    this.#none.hidden = this.#tasks.length > 0
+    this.#panel.classList.toggle('some', this.#tasks.length > 0)
+    this.#list.replaceChildren(...this.#tasks.map(task => this.#item(task)))
+    this.tick()
+  }
+
+  #item (task: AnyTask): HTMLElement {
+    const { onOpen, retry } = this.#listener
+    const name = button('', () => onOpen(task), { class: 'open', 'aria-haspopup': 'dialog' })
+    showName(name, label(task))
+    const why = visible(reasonOf(task).slice(0, 500))
+    return element('li', {},
+      name,
+      element('span', { class: 'why', title: why }, isOfFleet(task) && this.#path.startsWith('failures') && element('span', { class: 'muted' }, `${visible(task.kind)} `), why),
+      element('span', { class: 'ago muted' }),
+      retry.isPossible(task) && button(retry.short, () => retry.run(task), { class: 'small', 'aria-label': `${retry.short} ${inWords(label(task))}` })
+    )
   }
 }
 
-/** Without them the table still tells. */
-async function latest (): Promise<TaskRow[]> {
-  const list = request<TaskList>('GET', `tasks?status=failed&limit=${shown}`)
-  return await list.then(({ tasks }) => tasks, () => [])
+/** What tells one failure from another. A task that is retried may fail again. */
+function identity (task: AnyTask): string {
+  return `${key(task)} ${task.settledAt}`
 }

@@ -1,19 +1,20 @@
-import type { Counts, FleetCounts, KindCount, Status } from '../wire.ts'
+import type { Counts, FleetCounts, KindCount, Sort, Status } from '../wire.ts'
 import { button, byId, element, setAttribute, setText } from './element.ts'
 import { count } from './format.ts'
+import { showName } from './name.ts'
 import { statuses } from './task.ts'
-import { isFiltered, type View } from './view.ts'
+import { isFiltered, sorts, type View } from './view.ts'
 
 const typingPause = 250
 
-/** The counts of the statuses and kinds, which are the filters, and the box for the start of a name. */
+/** The counts of the statuses and kinds, which are the filters, the box for a part of a name, and the order. */
 export class Filters {
   readonly #change: (change: Partial<View>) => void
   readonly #tiles = new Map<Status, HTMLButtonElement>()
   readonly #chips = new Map<string, HTMLButtonElement>()
-  readonly #statuses = byId('statuses')
   readonly #kinds = byId('kinds')
-  readonly #name = byId<HTMLInputElement>('name')
+  readonly #search = byId<HTMLInputElement>('search')
+  readonly #sort = byId<HTMLSelectElement>('sort')
   readonly #clear = byId('clear')
   #typing: ReturnType<typeof setTimeout> | undefined
   #view: View
@@ -22,35 +23,40 @@ export class Filters {
     this.#view = view
     this.#change = change
     for (const status of statuses) this.#tiles.set(status, this.#makeTile(status))
-    this.#statuses.append(...this.#tiles.values())
-    this.#name.addEventListener('input', () => {
+    byId('statuses').append(...this.#tiles.values())
+    for (const [sort, words] of Object.entries(sorts)) this.#sort.append(element('option', { value: sort }, words))
+    this.#sort.addEventListener('change', () => change({ sort: this.#sort.value as Sort }))
+    this.#search.addEventListener('input', () => {
       clearTimeout(this.#typing)
       this.#typing = setTimeout(() => {
         this.#typing = undefined
-        change({ name: this.#name.value })
+        change({ search: this.#search.value.trim() })
       }, typingPause)
     })
     this.#clear.addEventListener('click', () => {
-      change({ status: undefined, kind: undefined, name: '' })
-      this.#name.focus()
+      change({ status: undefined, kind: undefined, search: '' })
+      this.#search.focus()
     })
   }
 
   /** Shows what is filtered by. A name that is being typed is left alone. */
   show (view: View): void {
     this.#view = view
-    const ofFleet = view.fleet !== undefined
-    document.body.classList.toggle('of-fleet', ofFleet)
+    const isOfFleet = view.fleet !== undefined
+    document.body.classList.toggle('of-fleet', isOfFleet)
+    document.body.classList.toggle('of-kind-only', isOfFleet && view.fleet !== '')
     for (const [status, tile] of this.#tiles) {
       setAttribute(tile, 'aria-pressed', String(view.status === status))
-      tile.hidden = ofFleet && (status === 'cancelling' || status === 'cancelled')
-      setText(tile.querySelector('.state')!, ofFleet ? ofFleetLabel(status) : status)
+      tile.hidden = isOfFleet && (status === 'cancelling' || status === 'cancelled')
+      setText(tile.querySelector('.state')!, isOfFleet ? fleetLabel(status) : status)
     }
     this.#markKinds()
-    this.#kinds.hidden = ofFleet
-    this.#name.closest('label')!.hidden = ofFleet
-    if (this.#typing === undefined) this.#name.value = view.name
-    this.#clear.hidden = !isFiltered(view)
+    this.#kinds.hidden = isOfFleet
+    this.#sort.closest('label')!.hidden = isOfFleet
+    this.#sort.value = view.sort
+    if (this.#typing === undefined && this.#search.value.trim() !== view.search) this.#search.value = view.search
+    // It keeps its place, so that nothing moves when it comes and goes.
+    this.#clear.classList.toggle('away', !isFiltered(view))
   }
 
   count (counts: Counts | FleetCounts | null): void {
@@ -63,11 +69,11 @@ export class Filters {
 
   countKinds (kinds: KindCount[]): void {
     const known = new Set(kinds.map(({ kind }) => kind))
-    const held = this.#kinds.matches(':hover, :focus-within')
+    const isHeld = this.#kinds.matches(':hover, :focus-within')
     for (const [kind, chip] of this.#chips) {
       if (known.has(kind)) continue
-      // What is filtered by stays though no task has it any more, and nothing moves under the pointer or the focus.
-      if (held || kind === this.#view.kind) setText(chip.querySelector('.count')!, '0')
+      // The kind that is filtered by stays though no task has it any more. Nothing moves under the pointer or the focus.
+      if (isHeld || kind === this.#view.kind) setText(chip.querySelector('.count')!, '0')
       else this.#dropChip(kind, chip)
     }
     for (const { kind, count: n } of kinds) setText(this.#chipOf(kind).querySelector('.count')!, count(n))
@@ -86,8 +92,10 @@ export class Filters {
   #chipOf (kind: string): HTMLButtonElement {
     const known = this.#chips.get(kind)
     if (known !== undefined) return known
-    const chip = button('', () => this.#toggle('kind', kind), { class: 'chip', title: kind })
-    chip.append(element('span', { class: 'label' }, kind), element('span', { class: 'count' }, '0'))
+    const chip = button('', () => this.#toggle('kind', kind), { class: 'chip' })
+    const label = element('span', { class: 'label' })
+    showName(label, kind)
+    chip.append(label, element('span', { class: 'count' }, '0'))
     this.#chips.set(kind, chip)
     this.#kinds.append(chip)
     return chip
@@ -109,7 +117,7 @@ export class Filters {
 }
 
 /** The cluster counts what is being cancelled as running, and what was cancelled as failed. */
-function ofFleetLabel (status: Status): string {
+function fleetLabel (status: Status): string {
   if (status === 'running') return 'running, cancelling'
   if (status === 'failed') return 'failed, cancelled'
   return status

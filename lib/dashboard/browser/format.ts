@@ -34,7 +34,8 @@ export function until (ms: number): string {
 }
 
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+const minuteTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' })
 
 export function date (time: string | number): string {
   return dateTime.format(new Date(time))
@@ -56,7 +57,12 @@ export function moment (time: number): string {
 }
 
 export function clock (time: Date): string {
-  return timeOfDay.format(time)
+  return clockTime.format(time)
+}
+
+/** The hour and minute of a time. */
+export function timeOfDay (time: number): string {
+  return minuteTime.format(time)
 }
 
 const number = new Intl.NumberFormat()

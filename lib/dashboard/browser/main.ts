@@ -1,95 +1,117 @@
-import type { FleetList, Health, TaskList } from '../wire.ts'
+import type { Counts, FleetList, Health, TaskList } from '../wire.ts'
 import { Actions } from './actions.ts'
 import { describe, ReplyError, request, troubleIn } from './api.ts'
 import { endBoot, tellFault, untilReady } from './boot.ts'
+import { Bulk } from './bulk.ts'
+import { Chart } from './chart.ts'
 import { Clock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { Details } from './details.ts'
 import { byId, setText } from './element.ts'
-import { showEmpty, showOutage } from './empty.ts'
+import { showEmpty, showOutage, showWaiting } from './empty.ts'
 import { Failures } from './failures.ts'
 import { Filters } from './filters.ts'
-import { Fleet } from './fleet.ts'
-import { elapsed, plural } from './format.ts'
+import { count, elapsed, plural } from './format.ts'
 import { Kind } from './kind.ts'
-import { announce, notify } from './notice.ts'
+import { announce } from './notice.ts'
 import { Pages } from './pages.ts'
-import { ask } from './question.ts'
+import { foldWhereNarrow } from './panels.ts'
+import { Sources, sum } from './sources.ts'
 import { type ConnectionState, Stream } from './stream.ts'
 import { Table } from './table.ts'
-import { type AnyTask, key, path } from './task.ts'
-import { isSameList, pathsOf, readView, taskPathOf, urlOf, type View } from './view.ts'
+import { type AnyTask, isOfFleet, key, path } from './task.ts'
+import { isSameList, pathsOf, readView, taskKeyOf, taskPathOf, urlOf, type View } from './view.ts'
 
 type Frame = TaskList | FleetList
 
 const fleetEvery = 5000
 const healthEvery = 60_000
+/** Milliseconds after which the page says that it waits. */
+const patience = 2000
 
 /** The page: one view, the parts that show it, and what keeps them up to date. */
 class Page {
   #view = readView(location.search)
   /** Whether the list that is shown is not the one that is asked for. */
   #isStale = true
+  #askedAt = performance.now()
   readonly #clock = new Clock()
   /** When the process was started, on the server's clock. */
   #startedAt = 0
   #process = ''
   readonly #title = document.title
+  #failed = 0
+  #openName: string | undefined
+  /** Of this process, as far as that is known. */
+  #counts: Counts | undefined
+  #lastFailedAt: number | null = null
   readonly #stream: Stream<Frame>
   readonly #connection: Connection
   readonly #actions: Actions
+  readonly #bulk: Bulk
+  readonly #chart = new Chart()
   readonly #table: Table
   readonly #details: Details
   readonly #filters: Filters
   readonly #failures: Failures
   readonly #pages: Pages
-  readonly #fleet: Fleet | undefined
+  readonly #sources: Sources | undefined
   readonly #kind: Kind
 
   constructor (health: Health) {
     this.#connection = new Connection({
       onPause: () => this.#togglePause(),
       onTryNow: () => this.#stream.restart(),
-      onReset: () => this.#go({ status: undefined, kind: undefined, name: '' })
+      onReset: () => this.#go({ status: undefined, kind: undefined, search: '' })
     })
     const change = (change: Partial<View>) => this.#go(change)
     const now = () => this.#clock.now()
     const onOpen = (task: AnyTask) => this.#open(task)
-    this.#actions = new Actions(health.readOnly, {
+    const onReload = () => this.#reload()
+    this.#actions = new Actions({
       onChange: task => {
         this.#table.refresh(task)
         this.#details.show(task)
       },
-      onReload: () => this.#stream.restart()
+      onReload,
+      onDrop: task => {
+        if (this.#details.key === key(task)) this.#details.close()
+        this.#isStale = true
+      }
     })
-    const cancel = (task: AnyTask) => { this.#actions.cancel(task) }
-    this.#table = new Table({
-      onOpen,
-      actionOf: task => this.#actions.canCancel(task) ? { label: 'Cancel', run: cancel } : undefined
-    }, now)
+    const { cancel, retry, promote, drop } = this.#actions
+    this.#table = new Table({ onOpen, actionOf: task => this.#actions.firstOf(task) }, now)
     this.#details = new Details({
       now,
-      actions: [{ label: 'Cancel the task', isPossible: task => this.#actions.canCancel(task), run: cancel }],
+      actions: [retry, promote, drop, cancel],
       see: task => this.#actions.see(task),
       onTitle: name => this.#showTitle(name),
       onClose: () => this.#closed()
     })
     this.#filters = new Filters(this.#view, change)
-    this.#failures = new Failures({ now, onOpen })
+    this.#failures = new Failures(health.fleet, {
+      now,
+      onOpen,
+      onAll: () => this.#showAllFailures(),
+      retry,
+      onTotal: total => this.#countFailed(total)
+    })
     this.#pages = new Pages(change)
-    this.#kind = new Kind(health.readOnly, (kind, paused) => { this.#pauseKind(kind, paused) })
-    if (health.fleet) this.#fleet = new Fleet(health, change)
+    this.#bulk = new Bulk(health.readOnly, () => {
+      this.#isStale = true // what is under the pointer may go: it was asked for
+      onReload()
+    })
+    this.#kind = new Kind(onReload)
+    if (health.fleet) this.#sources = new Sources(health, change)
     this.#stream = new Stream<Frame>({
       paths: () => pathsOf(this.#view),
       onFrame: frame => this.#show(frame),
       onState: (state, reason) => this.#onState(state, reason),
-      onFailure: error => this.#failed(error)
+      onFailure: error => this.#unread(error)
     })
     this.#stream.interval = health.interval
     this.#showHealth(health)
-    this.#pages.show(this.#view, 0, null)
-    byId('purge').hidden = health.readOnly
-    byId('purge').addEventListener('click', () => this.#purge())
+    foldWhereNarrow()
     // Not by the link's fragment: going back to a URL with it would take the focus again.
     document.querySelector('.skip')!.addEventListener('click', event => {
       event.preventDefault()
@@ -98,7 +120,7 @@ class Page {
     addEventListener('popstate', () => this.#arrive(readView(location.search)))
     this.#clock.onTick(now => this.#tick(now))
     setInterval(() => this.#refreshHealth(), healthEvery)
-    setInterval(() => this.#refreshFleet(), Math.max(fleetEvery, health.interval))
+    setInterval(() => this.#refreshRest(), Math.max(fleetEvery, health.interval))
     // What the page does not understand in its URL is not left there.
     history.replaceState(history.state, '', urlOf(this.#view))
     this.#arrive(this.#view)
@@ -113,7 +135,7 @@ class Page {
   #go (change: Partial<View>, how: 'pushState' | 'replaceState' = 'pushState'): void {
     const view = { ...this.#view, cursor: undefined, ...change }
     // A name that is typed on is one step back, not one for each pause in typing.
-    const isTyping = change.name !== undefined && this.#view.name !== '' && change.name !== ''
+    const isTyping = change.search !== undefined && this.#view.search !== '' && change.search !== ''
     history[isTyping ? 'replaceState' : how](null, '', urlOf(view))
     this.#arrive(view)
   }
@@ -121,33 +143,36 @@ class Page {
   #arrive (view: View): void {
     const isOtherList = this.#isStale || !isSameList(view, this.#view)
     this.#view = view
-    if (view.task === undefined) this.#details.close()
-    else if (view.task !== this.#details.key) this.#details.open(view.task, taskPathOf(view.fleet, view.task))
+    const open = taskKeyOf(view)
+    if (open === undefined) this.#details.close()
+    else if (open !== this.#details.key) this.#details.open(open, taskPathOf(view))
     if (!isOtherList) return
     this.#isStale = true
+    this.#askedAt = performance.now()
     this.#table.wait()
     this.#filters.show(view)
-    this.#fleet?.show(view)
+    this.#sources?.show(view)
     this.#showKind()
     this.#failures.show(view)
+    this.#chart.show(view)
     this.#stream.restart()
     this.#refreshFleet()
   }
 
   #show (frame: Frame): void {
     const tasks = frame.tasks.map(task => this.#actions.see<AnyTask>(task))
-    this.#details.changed(tasks)
     const isNew = this.#isStale
     this.#isStale = false
+    this.#details.changed(tasks)
     if (isNew) this.#table.replace(tasks)
     else this.#table.update(tasks)
     if ('counts' in frame) {
-      this.#filters.count(frame.counts)
       this.#filters.countKinds(frame.kinds)
-      this.#failures.count(frame.counts.failed)
+      this.#lastFailedAt = frame.lastFailedAt
+      this.#countProcess(frame.counts)
     }
-    this.#pages.show(this.#view, tasks.length, 'cursor' in frame ? frame.cursor : frame.offset === null ? null : String(frame.offset))
-    showEmpty(this.#view, tasks.length === 0, change => this.#go(change))
+    this.#pages.show(this.#view, frame)
+    showEmpty(this.#view, tasks.length === 0, frame.pending, change => this.#go(change))
     if (isNew) announce(tasks.length === 0 ? 'No tasks' : `${plural(tasks.length, 'task')} shown`)
   }
 
@@ -155,7 +180,7 @@ class Page {
    * A page of a list that a restarted server does not know gives way to the first. A fleet that cannot be read is no lost
    * connection. If another list was asked for, the old one does not stay under the new filters.
    */
-  #failed (error: unknown): boolean {
+  #unread (error: unknown): boolean {
     if (error instanceof ReplyError && [400, 410].includes(error.status) && this.#view.cursor !== undefined) {
       this.#go({ cursor: undefined }, 'replaceState')
       return true
@@ -163,7 +188,7 @@ class Page {
     const isUnread = this.#view.fleet !== undefined && error instanceof ReplyError && troubleIn(error) === 'away'
     if (isUnread || this.#isStale) {
       this.#table.replace([])
-      this.#pages.show(this.#view, 0, null)
+      this.#pages.clear()
       showOutage(describe(error))
     }
     return isUnread
@@ -180,16 +205,25 @@ class Page {
 
   /** Going back closes the details. */
   #open (task: AnyTask): void {
-    this.#view = { ...this.#view, task: key(task) }
+    const of = isOfFleet(task) && task.kind !== this.#view.fleet ? task.kind : undefined
+    this.#view = { ...this.#view, task: isOfFleet(task) ? task.name : task.id, of }
     history.pushState({ opened: true }, '', urlOf(this.#view))
     this.#details.open(key(task), path(task), task)
   }
 
   #closed (): void {
     if (this.#view.task === undefined) return
-    this.#view = { ...this.#view, task: undefined }
+    this.#view = { ...this.#view, task: undefined, of: undefined }
     if (history.state?.opened === true) history.back()
     else history.replaceState(null, '', urlOf(this.#view))
+  }
+
+  /** The failures of this process, or of the fleet where those are. */
+  #showAllFailures (): void {
+    const { fleet } = this.#view
+    const isElsewhere = fleet === undefined && this.#counts?.failed === 0
+    this.#go({ fleet: isElsewhere ? '' : fleet, status: 'failed', kind: undefined, search: '' })
+    byId('tasks').focus()
   }
 
   #tick (now: number): void {
@@ -197,21 +231,65 @@ class Page {
     this.#table.tick()
     this.#details.tick()
     this.#failures.tick()
+    this.#kind.tick(now)
+    const waited = performance.now() - this.#askedAt
+    if (!this.#isStale || waited < patience || this.#connection.state === 'away') return
+    this.#table.replace([])
+    this.#pages.clear()
+    showWaiting(Math.floor(waited / 1000))
+  }
+
+  /** The number of failures is in the title, so that it is seen while the page is in another tab. */
+  #countFailed (failed: number): void {
+    this.#failed = failed
+    this.#showTitle(this.#openName)
   }
 
   #showTitle (name: string | undefined): void {
-    document.title = name === undefined ? this.#title : `${name} · ${this.#title}`
+    this.#openName = name
+    const failed = this.#failed > 0 ? `(${count(this.#failed)} failed) ` : ''
+    document.title = name === undefined ? `${failed}${this.#title}` : `${name} · ${this.#title}`
   }
 
-  #showHealth ({ host, pid, instance, uptime, versions, time }: Health): void {
+  #showHealth ({ host, pid, instance, uptime, versions, time, counts }: Health): void {
     this.#clock.set(time)
     this.#startedAt = time - uptime * 1000
     this.#process = `${host} · process ${pid} · instance ${instance} · Node ${versions.node}`
     this.#showProcess(time)
+    if (this.#view.fleet !== undefined || this.#counts === undefined) this.#countProcess(counts)
   }
 
   #showProcess (now: number): void {
     setText(byId('process'), `${this.#process} · up ${elapsed(now - this.#startedAt)}`)
+  }
+
+  #countProcess (counts: Counts): void {
+    this.#counts = counts
+    this.#sources?.countProcess(counts)
+    this.#showCounts()
+  }
+
+  /** Shows the counts of what the view is about, and what can be done with so many. */
+  #showCounts (): void {
+    const { fleet } = this.#view
+    const kind = fleet ? this.#sources?.find(fleet) : undefined
+    const ofFleet = fleet === undefined ? undefined : fleet === '' ? sum(this.#sources?.kinds ?? []) : kind?.counts ?? null
+    this.#filters.count(ofFleet === undefined ? this.#counts ?? null : ofFleet)
+    this.#bulk.show({ view: this.#view, kind, counts: (ofFleet === undefined ? this.#counts : ofFleet) ?? {} })
+    const failedOfFleet = this.#sources?.kinds.map(({ counts }) => counts?.failed)
+    this.#failures.changed(JSON.stringify([this.#lastFailedAt, this.#counts?.failed, failedOfFleet]))
+  }
+
+  #showKind (): void {
+    const { fleet } = this.#view
+    this.#kind.show(fleet, fleet ? this.#sources?.find(fleet) : undefined, this.#clock.now())
+    this.#showCounts()
+  }
+
+  #reload (): void {
+    this.#stream.restart()
+    this.#refreshFleet()
+    this.#failures.reload()
   }
 
   async #refreshHealth (): Promise<void> {
@@ -220,51 +298,22 @@ class Page {
   }
 
   async #refreshFleet (): Promise<void> {
-    if (this.#fleet === undefined || document.hidden || (this.#stream.paused && !this.#isStale)) return
-    await this.#fleet.refresh()
-    this.#fleet.show(this.#view)
+    if (this.#sources === undefined) return
+    await this.#sources.refresh()
+    this.#sources.show(this.#view)
     this.#showKind()
   }
 
-  #showKind (): void {
-    const { fleet } = this.#view
-    const kind = fleet === undefined ? undefined : this.#fleet?.find(fleet)
-    this.#kind.show(fleet, kind)
-    if (fleet !== undefined) this.#filters.count(kind?.counts ?? null)
-  }
-
-  async #pauseKind (kind: string, paused: boolean): Promise<void> {
-    try {
-      await request(paused ? 'PUT' : 'DELETE', `kinds/pause?${new URLSearchParams({ kind })}`)
-      notify(paused ? `${kind} is paused: what runs goes on, nothing else starts.` : `${kind} is resumed.`)
-    } catch (error) {
-      notify(`${kind} was not ${paused ? 'paused' : 'resumed'}. ${describe(error)}`, 'bad')
-    }
+  async #refreshRest (): Promise<void> {
+    if (document.hidden || this.#stream.paused) return
+    this.#chart.refresh()
+    if (this.#view.fleet !== undefined) this.#refreshHealth()
     await this.#refreshFleet()
-  }
-
-  async #purge (): Promise<void> {
-    const { fleet } = this.#view
-    const yes = await ask({
-      title: 'Purge settled tasks?',
-      text: fleet === undefined
-        ? 'Every completed, failed and cancelled task of this process is dropped from the list, whatever the filters. What runs goes on.'
-        : `Every completed, failed and cancelled task of ${fleet} is dropped from the list. What runs goes on.`,
-      yes: 'Purge',
-      no: 'Keep them'
-    })
-    if (!yes) return
-    try {
-      const query = new URLSearchParams(fleet === undefined ? { status: 'settled' } : { kind: fleet, status: 'settled' })
-      const { purged } = await request<{ purged: number }>('DELETE', `${fleet === undefined ? 'tasks' : 'kinds/tasks'}?${query}`)
-      notify(`${plural(purged, 'task')} purged.`)
-    } catch (error) {
-      notify(`Nothing was purged. ${describe(error)}`, 'bad')
-    }
-    this.#stream.restart()
+    this.#failures.expire()
   }
 }
 
+/** What can be done on the page is known once the server has said it. */
 async function start (): Promise<void> {
   const health = await untilReady()
   try {

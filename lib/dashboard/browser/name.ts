@@ -1,7 +1,7 @@
 import { element, setAttribute } from './element.ts'
 
 /** Characters that a name shows at its end when it is too long for its place. */
-const endLength = 12
+const endLength = 10
 const longestName = 500
 
 /** Characters that have no shape, or that turn the text around them: controls, directions, spaces of width zero, halves of pairs. */

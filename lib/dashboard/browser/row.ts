@@ -1,19 +1,14 @@
+import type { TaskAction } from './actions.ts'
 import { button, element, setAttribute, setText } from './element.ts'
 import { age, date } from './format.ts'
 import { inWords, showName, visible } from './name.ts'
 import { Progress } from './progress.ts'
 import { ageOf, type AnyTask, durationOf, errorOf, isRetrying, label, reasonOf, startOf, statusOf } from './task.ts'
 
-/** Something that can be done to a task by a button in its row. */
-export interface RowAction {
-  label: string
-  run: (task: AnyTask) => void
-}
-
 export interface RowListener {
   onOpen: (task: AnyTask) => void
   /** What the button of a task does, if anything can be done. */
-  actionOf: (task: AnyTask) => RowAction | undefined
+  actionOf: (task: AnyTask) => TaskAction | undefined
 }
 
 /** A task in the table. It is updated in place: whatever changes in it, nothing around it moves. */
@@ -30,7 +25,7 @@ export class Row {
   readonly #age = cell('age')
   readonly #duration = cell('duration')
   readonly #button: HTMLButtonElement
-  #action: RowAction | undefined
+  #action: TaskAction | undefined
 
   constructor (task: AnyTask, listener: RowListener) {
     this.task = task
@@ -104,14 +99,15 @@ export class Row {
 
   #updateButton (): void {
     const action = this.isGone ? undefined : this.#listener.actionOf(this.task)
-    const isKept = document.activeElement === this.#button && action?.label !== this.#action?.label
+    const isKept = document.activeElement === this.#button && action !== this.#action
     setAttribute(this.#button, 'aria-disabled', isKept ? 'true' : undefined)
     if (isKept) return
     this.#action = action
     this.#button.hidden = action === undefined
     if (action === undefined) return
-    setText(this.#button, action.label)
-    setAttribute(this.#button, 'aria-label', `${action.label} ${inWords(label(this.task))}`)
+    setText(this.#button, action.short)
+    setAttribute(this.#button, 'class', action.isDanger ? 'of-danger' : 'of-help')
+    setAttribute(this.#button, 'aria-label', `${action.short} ${inWords(label(this.task))}`)
   }
 }
 

@@ -6,8 +6,8 @@ import { type AnyTask, key } from './task.ts'
 const hovers = matchMedia('(hover: hover)')
 
 /**
- * The table of tasks. While the focus or the pointer is in it, or the pointer on what is below it, rows neither come, go
- * nor change places: what came meanwhile is told by a button, and shown once they have left.
+ * The table of tasks. While the focus or the pointer is in it, or the pointer is on the pager below it, rows are neither added
+ * nor removed nor moved. A button says how many are new; they are shown once the focus and the pointer have left.
  */
 export class Table {
   readonly #body = byId<HTMLTableElement>('tasks').tBodies[0]!
@@ -20,14 +20,17 @@ export class Table {
   constructor (listener: RowListener, now: () => number) {
     this.#listener = listener
     this.#now = now
-    // The focus has not arrived where it goes to when it leaves.
+    // The focus has not arrived yet when it leaves.
     const left = () => setTimeout(() => this.#arrange(this.#isHeld))
     this.#body.addEventListener('focusout', left)
     this.#body.addEventListener('pointerleave', left)
     byId('pages').addEventListener('pointerleave', left)
     for (const dialog of document.querySelectorAll('dialog')) dialog.addEventListener('close', left)
     this.#body.addEventListener('keydown', event => this.#onKey(event))
-    this.#waiting.addEventListener('click', () => this.#arrange(false))
+    this.#waiting.addEventListener('click', () => {
+      this.#arrange(false)
+      byId('tasks').focus()
+    })
   }
 
   update (tasks: AnyTask[]): void {

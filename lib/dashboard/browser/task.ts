@@ -1,20 +1,9 @@
-import type { ErrorState, FleetTaskRow, Status, TaskRow } from '../wire.ts'
+import type { Action, Attempt, FleetTaskRow, Status, TaskRow } from '../wire.ts'
 import { duration, elapsed, until } from './format.ts'
 import { reason, type Told } from './why.ts'
 
 /** A task of this process, or one of the fleet. */
 export type AnyTask = TaskRow | FleetTaskRow
-
-export interface Worker { host: string, pid: number }
-
-/** A run of a task that has ended. */
-export interface Attempt {
-  attempt: number
-  startedAt?: string | undefined
-  endedAt: string
-  worker?: Worker | null | undefined
-  error?: ErrorState | null | undefined
-}
 
 /** The statuses, in the order in which an operator asks for them. */
 export const statuses: readonly Status[] = ['running', 'cancelling', 'deferred', 'failed', 'cancelled', 'completed']
@@ -30,14 +19,23 @@ export function label ({ id, name }: AnyTask): string {
 
 /** What tells a task from all others in a list. */
 export function key (task: AnyTask): string {
-  return isOfFleet(task) ? task.name : task.id
+  return isOfFleet(task) ? JSON.stringify([task.kind, task.name]) : task.id
 }
 
-/** Where a task is read and changed. The id of a task of the fleet tells it from others that have had its name. */
+/** Where a task is read and cancelled, and with a verb where that is done to it. */
 export function path (task: AnyTask, verb = ''): string {
-  if (!isOfFleet(task)) return `tasks/${encodeURIComponent(task.id)}${verb && `/${verb}`}`
-  const { kind, name, id } = task
-  return `kinds/${verb || 'task'}?${new URLSearchParams({ kind, name, ...id === undefined ? {} : { id: String(id) } })}`
+  const suffix = verb && `/${verb}`
+  return isOfFleet(task) ? `kinds/task${suffix}?${identity(task)}` : `tasks/${encodeURIComponent(task.id)}${suffix}`
+}
+
+/** What tells a task of the fleet in a query. The id tells it from others that have had its name. */
+export function identity ({ kind, name, id }: FleetTaskRow): URLSearchParams {
+  return new URLSearchParams({ kind, name, id: String(id) })
+}
+
+/** Whether something can be done to a task: the present user may, and it makes sense in its state. */
+export function can (action: Action, task: AnyTask): boolean {
+  return task.can?.includes(action)
 }
 
 export function isOfFleet (task: AnyTask): task is FleetTaskRow {
@@ -58,7 +56,7 @@ export function durationOf ({ startedAt, settledAt, status }: AnyTask, now: numb
 
 /** The runs of a task that have ended, oldest first. */
 export function attemptsOf ({ attempts }: AnyTask): Attempt[] {
-  return Array.isArray(attempts) ? attempts : []
+  return Array.isArray(attempts) ? attempts as Attempt[] : []
 }
 
 /** A task that has failed and waits for its next attempt. */

@@ -1,7 +1,8 @@
+import type { Attempt } from '../wire.ts'
 import { element } from './element.ts'
 import { duration, exactTime, moment } from './format.ts'
-import { type AnyTask, type Attempt, attemptsOf } from './task.ts'
 import { visible } from './name.ts'
+import { type AnyTask, attemptsOf } from './task.ts'
 import { reason } from './why.ts'
 
 interface Step { at: number, title: string, more?: string | undefined, tone?: 'failed' | 'completed' | undefined }
@@ -43,13 +44,15 @@ function stepsOf (task: AnyTask): Step[] {
     add(task.startedAt, attempts.length === 0 ? 'Started' : `Attempt ${task.attempt ?? attempts.length + 1} started`)
   }
   if (task.status === 'deferred') add(task.startsAt, 'Starts')
-  add(task.settledAt, task.status === 'completed' ? 'Completed' : task.status === 'cancelled' ? 'Cancelled' : 'Failed')
+  // A task settles as its last attempt ends.
+  const isTold = lastEnded > 0 && Math.abs(Date.parse(task.settledAt ?? '') - lastEnded) < 1000 && task.status !== 'cancelled'
+  if (!isTold) add(task.settledAt, task.status === 'completed' ? 'Completed' : task.status === 'cancelled' ? 'Cancelled' : 'Failed')
   return steps
 }
 
 function endOf ({ attempt, endedAt, error, worker }: Attempt): Step {
-  const where = worker === undefined || worker === null ? '' : ` on ${worker.host}, process ${worker.pid}`
-  const failed = error !== undefined && error !== null
+  const where = worker === undefined ? '' : ` on ${worker.host}, process ${worker.pid}`
+  const failed = error !== undefined
   return {
     at: Date.parse(endedAt),
     title: `Attempt ${attempt} ${failed ? 'failed' : 'completed'}${where}`,

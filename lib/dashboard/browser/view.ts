@@ -1,68 +1,99 @@
-import type { Status } from '../wire.ts'
+import type { Sort, Status } from '../wire.ts'
 import { statuses } from './task.ts'
 
-/** What the page shows, all of it in its URL: a view survives a reload, goes back, and can be sent to a colleague. */
+/** What the page shows. All of it is in its URL: a view survives a reload, can be gone back to, and can be sent to a colleague. */
 export interface View {
-  /** A kind of the fleet. None: the tasks of this process. */
+  /** A kind of the fleet, or '' for all kinds. Undefined: the tasks of this process. */
   fleet?: string | undefined
   status?: Status | undefined
   kind?: string | undefined
-  /** The start of a name. */
-  name: string
+  /** A part of a name. */
+  search: string
+  sort: Sort
   limit: number
-  /** Where the page of the list begins, as the server told it. None: the first. */
+  /** Where the page of the list begins, as the server said. Undefined: the first page. */
   cursor?: string | undefined
-  /** The task whose details are open: its id, or in the fleet its name. */
+  /** The task whose details are open: its id, or its name if it is of the fleet. */
   task?: string | undefined
+  /** The kind of the task that is open, if it is of the fleet and the view does not tell its kind. */
+  of?: string | undefined
 }
 
 const defaultLimit = 50
+const defaultSort = 'running'
 export const limits = [50, 100, 200]
+export const sorts: Record<Sort, string> = {
+  running: 'Running first',
+  newest: 'Newest first',
+  oldest: 'Oldest first',
+  settled: 'Settled last first'
+}
+
+/** A view without filters. */
+export const wholeView: View = { search: '', sort: defaultSort, limit: defaultLimit }
 
 export function readView (search: string): View {
   const query = new URLSearchParams(search)
   const limit = Number(query.get('limit'))
+  const sort = query.get('sort') ?? ''
   return {
     fleet: query.get('fleet') ?? undefined,
     status: statuses.find(status => status === query.get('status')),
     kind: query.get('kind') || undefined,
-    name: query.get('name') ?? '',
+    search: query.get('search') ?? '',
+    sort: Object.hasOwn(sorts, sort) ? sort as Sort : defaultSort,
     limit: limits.includes(limit) ? limit : defaultLimit,
     cursor: query.get('cursor') || undefined,
-    task: query.get('task') || undefined
+    task: query.get('task') || undefined,
+    of: query.get('of') || undefined
   }
 }
 
-/** The URL of a view, relative to the page. What is as it was at first is left out. */
-export function urlOf (view: View): string {
-  const query = queryOf({ ...view, limit: view.limit === defaultLimit ? undefined : String(view.limit) })
-  return query === '' ? './' : `?${query}`
+/** The URL of a view, relative to the page. What has its default is left out. */
+export function urlOf ({ fleet, limit, sort, ...rest }: View): string {
+  const query = queryOf({ ...rest, sort: sort === defaultSort ? undefined : sort, limit: limit === defaultLimit ? undefined : String(limit) })
+  if (fleet !== undefined) query.set('fleet', fleet)
+  return query.size === 0 ? './' : `?${query}`
 }
 
 /** Where the list of a view is, and its events. */
-export function pathsOf ({ fleet, status, kind, name, limit, cursor }: View): { list: string, events?: string } {
-  if (fleet !== undefined) return { list: `kinds/tasks?${queryOf({ kind: fleet, status, limit: String(limit), offset: cursor })}` }
-  const query = queryOf({ status, kind, name, limit: String(limit), cursor })
+export function pathsOf ({ fleet, status, kind, search, sort, limit, cursor }: View): { list: string, events?: string } {
+  if (fleet !== undefined) return { list: `kinds/tasks?${queryOf({ kind: fleet, status, search, limit: String(limit), offset: cursor })}` }
+  const query = queryOf({ status, kind, search, sort, limit: String(limit), cursor })
   return { list: `tasks?${query}`, events: `events?${query}` }
 }
 
-/** Where a task is read of which no more is known than the view tells. */
-export function taskPathOf (fleet: string | undefined, task: string): string {
-  return fleet === undefined ? `tasks/${encodeURIComponent(task)}` : `kinds/task?${queryOf({ kind: fleet, name: task })}`
+/** The kind of the task that is open, if it is of the fleet. */
+function kindOfTask ({ fleet, of }: View): string | undefined {
+  return of ?? (fleet || undefined)
+}
+
+/** What tells the task that is open from others, as `key()` of a task. */
+export function taskKeyOf (view: View): string | undefined {
+  const kind = kindOfTask(view)
+  return view.task === undefined || kind === undefined ? view.task : JSON.stringify([kind, view.task])
+}
+
+/** Where the task that is open is read. */
+export function taskPathOf (view: View): string {
+  const kind = kindOfTask(view)
+  return kind === undefined ? `tasks/${encodeURIComponent(view.task!)}` : `kinds/task?${queryOf({ kind, name: view.task })}`
 }
 
 /** Whether two views show the same list, whatever task is open. */
 export function isSameList (view: View, other: View): boolean {
-  return urlOf({ ...view, task: undefined }) === urlOf({ ...other, task: undefined })
+  const closed = { task: undefined, of: undefined }
+  return urlOf({ ...view, ...closed }) === urlOf({ ...other, ...closed })
 }
 
 /** Whether a view leaves tasks out. */
 export function isFiltered (view: View): boolean {
-  return view.status !== undefined || (view.fleet === undefined && (view.kind !== undefined || view.name !== ''))
+  return view.status !== undefined || view.search !== '' || (view.fleet === undefined && view.kind !== undefined)
 }
 
-function queryOf (parameters: Record<string, string | undefined>): string {
+/** The query of those parameters that are given. */
+export function queryOf (parameters: Record<string, string | undefined>): URLSearchParams {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value)
-  return query.toString()
+  return query
 }

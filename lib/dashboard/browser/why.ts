@@ -1,16 +1,10 @@
-import type { ErrorState } from '../wire.ts'
+import type { ErrorDetails, ErrorState } from '../wire.ts'
 import { copyButton } from './copy.ts'
 import { element } from './element.ts'
 import { visible, visibleLines } from './name.ts'
 
-/** Causes that are shown: an error may be its own cause. */
-const deepest = 5
-
-/** An error with what is told of it only where one task is told. */
-interface WholeError extends ErrorState { stack?: unknown, cause?: unknown }
-
 /** An error as the server tells it, or as much of its text as a list shows. */
-export type Told = ErrorState | string
+export type Told = ErrorDetails | string
 
 /** An error in one line: its message, or else its name. */
 export function reason (error: Told): string {
@@ -22,7 +16,7 @@ export function why (error: Told, status: string): HTMLElement {
   if (typeof error === 'string') return element('div', { class: `because ${status}` }, element('p', {}, visibleLines(error)))
   return element('div', { class: `because ${status}` },
     element('p', {}, ...summary(error)),
-    ...causesOf(error).map(cause => element('p', { class: 'cause' }, 'Caused by ', ...summary(cause))),
+    ...reasonsOf(error).map(([title, reason]) => element('p', { class: 'cause' }, title, ...summary(reason))),
     stackOf(error)
   )
 }
@@ -32,21 +26,16 @@ function summary ({ name, message, code }: ErrorState): Array<Node | string> {
   return [element('strong', {}, title), message === '' ? '' : `: ${visibleLines(message)}`]
 }
 
-function causesOf (error: WholeError): WholeError[] {
-  const causes: WholeError[] = []
-  let cause: unknown = error.cause
-  while (typeof cause === 'object' && cause !== null && causes.length < deepest) {
-    const { name = 'Error', message = '', code, stack, cause: next } = cause as Partial<WholeError>
-    causes.push({ name, message, code, stack })
-    cause = next
-  }
-  return causes
+/** The causes of an error, and the errors of an AggregateError. The server cuts both. */
+function reasonsOf ({ cause, errors = [] }: ErrorDetails): Array<[title: string, error: ErrorDetails]> {
+  const reasons: Array<[string, ErrorDetails]> = errors.flatMap(error => [['One of ', error], ...reasonsOf(error)])
+  return cause === undefined ? reasons : [['Caused by ', cause], ...reasonsOf(cause), ...reasons]
 }
 
-function stackOf (error: WholeError): HTMLElement | undefined {
-  const stacks = [error, ...causesOf(error)].map(({ stack }) => stack).filter(stack => typeof stack === 'string')
+function stackOf (error: ErrorDetails): HTMLElement | undefined {
+  const stacks = [['', error] as const, ...reasonsOf(error)].flatMap(([title, { stack }]) => stack === undefined ? [] : [`${title}${stack}`])
   if (stacks.length === 0) return undefined
-  const text = stacks.join('\nCaused by ')
+  const text = stacks.join('\n\n')
   return element('details', {},
     element('summary', {}, 'Stack'),
     element('pre', { tabindex: '0', 'aria-label': 'Stack' }, visibleLines(text)),

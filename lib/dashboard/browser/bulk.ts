@@ -1,0 +1,162 @@
+import type { CancelledMany, FleetCount, FleetKind, Purged, RetriedMany, Status, TaskList } from '../wire.ts'
+import { describe, request } from './api.ts'
+import { button, byId, setEnabled, setHidden, setText } from './element.ts'
+import { count, plural } from './format.ts'
+import { inWords } from './name.ts'
+import { notify } from './notice.ts'
+import { ask } from './question.ts'
+import { queryOf, type View } from './view.ts'
+
+/** Milliseconds that one call may take: it takes up to 1,000 tasks. */
+const timeout = 120_000
+
+interface Verb {
+  /** In the infinitive, and as it is told afterwards. */
+  words: [now: string, past: string]
+  what: string
+  text: string
+  method: 'PUT' | 'DELETE'
+  path: string
+  isHarmless?: boolean
+}
+
+/** What the buttons know of the view: what may be done, and what there is to do it with. */
+export interface BulkState {
+  view: View
+  kind: FleetKind | undefined
+  /** How many tasks have each status. */
+  counts: Partial<Record<Status, number>>
+}
+
+/** What is done to many tasks at once. Each button asks first, and says how many tasks it will be. */
+export class Bulk {
+  readonly #retry: HTMLButtonElement
+  readonly #cancel: HTMLButtonElement
+  readonly #purge: HTMLButtonElement
+  readonly #isReadOnly: boolean
+  readonly #onDone: () => void
+  #state: BulkState | undefined
+
+  constructor (isReadOnly: boolean, onDone: () => void) {
+    this.#isReadOnly = isReadOnly
+    this.#onDone = onDone
+    this.#retry = button('Retry all failed', () => this.#ask('failed', retryOf))
+    this.#cancel = button('', () => this.#ask(this.#cancelled, cancellationOf))
+    this.#purge = button('', () => this.#ask(this.#purged, purgeOf))
+    byId('bulk').append(this.#retry, this.#cancel, this.#purge)
+  }
+
+  show (state: BulkState): void {
+    this.#state = state
+    const { view, kind } = state
+    const { fleet } = view
+    const may = (action: 'retry' | 'cancel' | 'purge') =>
+      !this.#isReadOnly && fleet !== '' && (fleet === undefined ? action !== 'retry' : kind?.can?.includes(action) === true)
+    const next = () => byId('search')
+    setHidden(this.#retry, !may('retry') || !this.#has('failed'), next)
+    setHidden(this.#cancel, !may('cancel') || (!this.#has(this.#cancelled) && view.status !== this.#cancelled), next)
+    setHidden(this.#purge, !may('purge'), next)
+    setText(this.#cancel, `Cancel all ${this.#cancelled}`)
+    setText(this.#purge, `Purge ${this.#purged}`)
+    setEnabled(this.#cancel, this.#has(this.#cancelled))
+    setEnabled(this.#purge, this.#purged === 'settled' ? this.#has('completed') || this.#has('failed') || this.#has('cancelled') : this.#has(this.#purged))
+  }
+
+  /** What the cancel button is about: what the filter shows, if that can be cancelled, or else what has not started. */
+  get #cancelled (): 'running' | 'deferred' {
+    return this.#state?.view.status === 'running' ? 'running' : 'deferred'
+  }
+
+  get #purged (): 'settled' | 'completed' | 'failed' | 'cancelled' {
+    const status = this.#state?.view.status
+    return status === 'completed' || status === 'failed' || status === 'cancelled' ? status : 'settled'
+  }
+
+  /** What is not known counts as there. */
+  #has (status: Status): boolean {
+    return this.#state?.counts[status] !== 0
+  }
+
+  async #ask (status: string, verbOf: (view: View, status: string) => Verb): Promise<void> {
+    const { view } = this.#state!
+    const { words: [now, past], what, text, method, path, isHarmless = false } = verbOf(view, status)
+    let number
+    try {
+      number = await countOf(view, status)
+    } catch (error) {
+      return notify(`Nothing was ${past}. ${describe(error)}`, 'bad')
+    }
+    if (number === '0') return notify(`There is no ${what.replace('{s}', '')} to ${now.toLowerCase()}.`)
+    const tasks = `${number} ${what.replace('{s}', number === '1' ? '' : 's')}`
+    const yes = await ask({ title: `${now} ${tasks}?`, text, yes: `${now} ${number}`, no: 'Leave them', isHarmless })
+    if (!yes) return
+    let done = 0
+    try {
+      for (let more = true; more;) {
+        const reply = await request<Partial<RetriedMany & CancelledMany & Purged>>(method, path, { timeout })
+        const n = reply.retried ?? reply.cancelled ?? reply.purged ?? 0
+        done += n
+        more = reply.more === true && n > 0
+        if (more) notify(`${plural(done, 'task')} ${past} so far …`)
+      }
+      notify(`${plural(done, 'task')} ${past}.`)
+    } catch (error) {
+      notify(`${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. ${describe(error)}`, 'bad')
+    }
+    this.#onDone()
+  }
+}
+
+/** How many tasks it will be, in words: `98`, or `more than 2,000` if nobody counts them all. */
+async function countOf (view: View, status: string): Promise<string> {
+  if (view.fleet === undefined) {
+    const { total } = await request<TaskList>('GET', `tasks?${filterOf(view, status)}&limit=1`)
+    return count(total)
+  }
+  const { count: n, exact } = await request<FleetCount>('GET', `kinds/count?${queryOf({ kind: view.fleet, status })}`)
+  return exact ? count(n) : `more than ${count(n)}`
+}
+
+function filterOf ({ kind, search }: View, status: string): URLSearchParams {
+  return queryOf({ status, kind, search })
+}
+
+/** Which tasks, in a title: `failed task{s} of mail whose names contain "x"`. */
+function nounOf ({ fleet, kind, search }: View, status: string): string {
+  const of = fleet ?? kind
+  const has = fleet === undefined && search !== '' ? ` with “${inWords(search)}” in the name` : ''
+  return `${status} task{s}${of === undefined ? '' : ` of ${inWords(of)}`}${has}`
+}
+
+function retryOf (view: View, status: string): Verb {
+  return {
+    words: ['Retry', 'retried'],
+    what: nounOf(view, status),
+    text: 'They run again with the same names and data, from their last progress. What somebody has cancelled is not among them.',
+    method: 'PUT',
+    path: `kinds/tasks/retry?${queryOf({ kind: view.fleet, status })}`,
+    isHarmless: true
+  }
+}
+
+function cancellationOf (view: View, status: string): Verb {
+  const isOfFleet = view.fleet !== undefined
+  return {
+    words: ['Cancel', 'cancelled'],
+    what: nounOf(view, status),
+    text: status === 'deferred' ? 'They have not started, and never will.' : 'Their work is told to stop, and gets the time that it takes to clean up. It cannot be resumed.',
+    method: 'PUT',
+    path: isOfFleet ? `kinds/tasks/cancel?${queryOf({ kind: view.fleet, status })}` : `tasks/cancel?${filterOf(view, status)}`
+  }
+}
+
+function purgeOf (view: View, status: string): Verb {
+  const isOfFleet = view.fleet !== undefined
+  return {
+    words: ['Purge', 'purged'],
+    what: nounOf(view, status),
+    text: 'They are dropped from the list: their states, errors and results are forgotten. Tasks that have not settled stay.',
+    method: 'DELETE',
+    path: isOfFleet ? `kinds/tasks?${queryOf({ kind: view.fleet, status })}` : `tasks?${filterOf(view, status)}`
+  }
+}
