@@ -1,8 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { FastifyTasksDashboardOptions } from '../../types/dashboard.ts'
 import { registryOf } from '../core/task-registry.ts'
-import { readAssets } from './assets.ts'
+import { readAssets, type Asset } from './assets.ts'
 import { Authority } from './authority.ts'
 import { routeEvents } from './events.ts'
 import { routeFailures } from './failures.ts'
@@ -13,7 +13,7 @@ import { routeHealth } from './health.ts'
 import { routeHistory } from './history.ts'
 import { routeInspection } from './inspection.ts'
 import { Live } from './live.ts'
-import { checkOptions } from './options.ts'
+import { checkOptions, type Settings } from './options.ts'
 import { routePage } from './page.ts'
 import { Recent } from './recent.ts'
 import { isolateRoutes } from './replies.ts'
@@ -33,8 +33,15 @@ const changes: Action[] = ['cancel', 'retry', 'promote', 'purge', 'pause', 'sche
 
 async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOptions) {
   const settings = checkOptions(options)
-  const { readOnly, inspect } = settings
   const assets = await readAssets(settings.title)
+  const { prefix = '', logLevel, logSerializers } = options as RegisterOptions
+  // Below a prefix that ends with a slash there would be no route for the URL without it.
+  await app.register(async app => route(app, settings, assets), { prefix: prefix.replace(/\/$/, ''), logLevel, logSerializers } as RegisterOptions)
+}
+
+/** Adds the routes of a dashboard to an instance of its own. */
+function route (app: FastifyInstance, settings: Settings, assets: Asset[]): void {
+  const { readOnly, inspect } = settings
   const tasks = registryOf(app.tasks)
   const authority = new Authority(settings.authorize, [...readOnly ? [] : changes, ...inspect ? ['inspect' as const] : []])
   const show = shownBy(settings.serialize, app.log)
@@ -65,6 +72,5 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
 export default fp(dashboard, {
   fastify: '5.x',
   name: 'fastify-tasks-dashboard',
-  dependencies: ['fastify-tasks'],
-  encapsulate: true
+  dependencies: ['fastify-tasks']
 })
