@@ -32,7 +32,7 @@ const apps: Record<string, { options?: FastifyServerOptions, prepare?: (app: Fas
   'a serializer that a hook sets on each reply': {
     prepare: app => app.addHook('onRequest', async (request, reply) => { reply.serializer((payload: unknown) => JSON.stringify({ data: payload })) })
   },
-  'an error handler that hides what is wrong': { prepare: app => app.setErrorHandler(async (error, request, reply) => reply.code(500).send({ oops: true })) },
+  'an error handler that hides what is wrong': { prepare: app => app.setErrorHandler(async (_error, request, reply) => reply.code(500).send({ oops: true })) },
   'a formatter of schema errors': { prepare: app => app.setSchemaErrorFormatter(() => Object.assign(new Error('bad input'), { statusCode: 422 })) }
 }
 
