@@ -6,6 +6,7 @@ import websocket from '@fastify/websocket'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { type FastifyInstance } from 'fastify'
 import tasks, { type Task } from 'fastify-tasks'
+import cluster, { type RunningTask } from 'fastify-tasks/cluster'
 import dashboard from 'fastify-tasks/dashboard'
 import feed, { websocketOptions } from './websocket.ts'
 
@@ -15,6 +16,7 @@ const { DASHBOARD_PASSWORD = randomBytes(12).toString('base64url') } = process.e
 
 const app = Fastify({ logger: true })
 await app.register(tasks, { maxSettledAge: 60 * 60 * 1000 }) // states and results are kept for an hour
+await app.register(cluster) // without a connection: its kinds are worked by this process, and end with it
 await app.register(websocket, { options: websocketOptions })
 await app.register(feed)
 
@@ -27,12 +29,53 @@ await app.register(basicAuth, {
     if (!isSame(user, DASHBOARD_USER) || !isSame(password, DASHBOARD_PASSWORD)) throw new Error('wrong user or password')
   }
 })
+
+// Kinds of the fleet. With a connection to Redis or PostgreSQL all processes would share them.
+let isFixed = false
+
+const mails = app.cluster.defineTask('mail', async (app, { attempt, data, log }: RunningTask<{ to: string }>) => {
+  if (attempt < 3) throw Object.assign(new Error(`no connection to the mail server, attempt ${attempt}`), { code: 'ECONNREFUSED' })
+  log.info(`mail sent to ${data.to}`)
+}, { attempts: 3, backoff: { type: 'exponential', delay: 1000 } })
+
+const invoices = app.cluster.defineTask('invoice', async (app, { data }: RunningTask<{ customer: string }>) => {
+  if (!isFixed) throw new Error(`customer ${data.customer} has no address`)
+  return { number: 4711 }
+}, { attempts: 2 })
+
+const cleanups = app.cluster.defineTask('cleanup', async function * (app, { signal }) {
+  for (let done = 0; done < 5; done++) {
+    yield { done, total: 5 }
+    await sleep(200, undefined, { signal })
+  }
+})
+
 await app.register(dashboard, { prefix: '/tasks', onRequest: app.basicAuth, title: 'Example tasks' })
 
 app.addTask(async (app, { signal, log }) => {
   await sleep(1000, undefined, { signal })
   log.info('Server successfully started!')
 }, { name: 'start-report' })
+
+// So that the first look at the page shows something.
+app.addTask(async () => ({ tables: 12 }), { name: 'check-database', kind: 'check', data: { database: 'sales' } })
+app.addTask(async () => {
+  throw new Error('the backup is 3 days old', { cause: new Error('the disk is full') })
+}, { name: 'check-backup', kind: 'check', data: { database: 'sales' } })
+app.addTask(async function * warmUp (app, { signal }) {
+  for (let percent = 0; percent <= 100; percent++) {
+    yield { percent }
+    await sleep(600, undefined, { signal })
+  }
+}, { name: 'warm-up' })
+
+app.addHook('onReady', async () => {
+  await cleanups.scheduleTask('every-minute', { every: 60_000 })
+  await cleanups.addTask(undefined, { name: 'at-start' })
+  await mails.addTask({ to: 'ann@example.com' }, { name: 'welcome:ann' })
+  await mails.addTask({ to: 'bob@example.com' }, { name: 'reminder:bob', delay: 60 * 60 * 1000 })
+  await invoices.addTask({ customer: 'ann' }, { name: 'invoice:ann' })
+})
 
 const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
 
@@ -82,13 +125,21 @@ app.post('/signup', async (request, reply) => {
   return { welcome: true }
 })
 
+app.put('/address', async () => {
+  isFixed = true
+  return { fixed: 'invoices find an address now' }
+})
+
 app.get('/', async (request, reply) => {
   const url = `${request.protocol}://${request.host}`
   reply.type('text/plain; charset=utf-8')
   return `Background tasks to try:
 
 ${url}/tasks/
-    the page that shows them; npm start prints the password
+    the page that shows them; npm start prints the password. Some have run already:
+    check-backup has failed, welcome:ann has failed twice and then succeeded
+curl -X PUT ${url}/address
+    mends what invoice:ann has failed of; then press Retry on the page (Fleet, invoice)
 curl -i -X POST ${url}/reports
     starts a report that takes ${REPORT_SECONDS} seconds
 curl ${url}/reports

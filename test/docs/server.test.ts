@@ -23,7 +23,7 @@ t.test('GET / tells in plain text what there is to try', async t => {
   const response = await fetch(url)
   t.match(response.headers.get('content-type'), /^text\/plain/)
   const text = await response.text()
-  for (const route of ['/reports', '/signup', '/events', '/feed']) t.match(text, route)
+  for (const route of ['/reports', '/signup', '/events', '/feed', '/address']) t.match(text, route)
 })
 
 const login = (user: string, password: string) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` })
@@ -48,7 +48,19 @@ t.test('without a password in the environment the server makes one up, and tells
   t.equal(address, `${url}/tasks/`)
   t.equal((await fetch(address!)).status, 401)
   const response = await fetch(`${address}tasks`, { headers: login(user!, password!) })
-  t.match(await response.json(), { tasks: [{ name: 'start-report' }], counts: { failed: 0 } })
+  const { tasks } = await response.json() as { tasks: { name: string }[] }
+  t.ok(tasks.some(({ name }) => name === 'start-report'))
+})
+
+t.test('the first look at the dashboard shows what has failed and why, kinds of the fleet and a schedule', async t => {
+  const { url, logged } = await startServer(t, { DASHBOARD_PASSWORD: 'secret' })
+  await logged(/^mail sent to ann/)
+  const get = async (path: string) => await (await fetch(`${url}/tasks/${path}`, { headers: login('admin', 'secret') })).json()
+  t.match(await get('failures?scope=all'), { total: 2, error: null })
+  t.match(await get('kinds'), {
+    kinds: [{ kind: 'mail', counts: { completed: 1, deferred: 1 } }, { kind: 'invoice', counts: { failed: 1 } }, { kind: 'cleanup', schedules: [{ name: 'every-minute' }] }]
+  })
+  t.equal((await fetch(`${url}/address`, { method: 'PUT' })).status, 200)
 })
 
 t.test('a report is accepted, watched and cancelled', async t => {
@@ -139,7 +151,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     await socketClose
     idle.destroy()
     t.ok(lines.some(({ msg }) => msg === 'welcome mail sent'), 'the mail was sent')
-    t.strictSame(lines.filter(({ level }) => level > 30), [], 'no warning, no error')
+    t.strictSame(lines.filter(({ level, msg }) => level > 30 && !/^(task|attempt).* failed/.test(msg)), [], 'no warning, and no error but those of the tasks that fail on purpose')
   })
 }
 
