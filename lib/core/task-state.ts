@@ -117,8 +117,10 @@ function hasJson (value: unknown, ancestors: unknown[]): boolean {
   }
   if (typeof value === 'bigint' || ancestors.includes(value)) return false
   ancestors.push(value)
-  for (const key in value) {
-    if (!hasJson((value as Record<string, unknown>)[key], ancestors)) return false
+  if (Array.isArray(value)) {
+    for (const item of value) if (!hasJson(item, ancestors)) return false
+  } else {
+    for (const key in value) if (!hasJson((value as Record<string, unknown>)[key], ancestors)) return false
   }
   ancestors.pop()
   return true
