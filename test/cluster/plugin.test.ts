@@ -141,7 +141,7 @@ t.test('bad options of the plugin are refused', async t => {
     { migrate: 'yes' }, { connection: 5 }, { connection: 'http://example.com' }, { connection: 'nonsense' }, { conection: 'redis://127.0.0.1' }
   ]
   for (const options of bad) {
-    const app = Fastify()
+    const app = Fastify({ pluginTimeout: 0 })
     await app.register(tasks)
     await t.rejects(async () => { await app.register(cluster, options) }, { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(options))
     await app.close()
@@ -150,7 +150,7 @@ t.test('bad options of the plugin are refused', async t => {
 
 t.test('what a connection throws is thrown as it is', async t => {
   for (const error of [new Error('mine'), Object.assign(new Error("Cannot find module 'theirs'"), { code: 'MODULE_NOT_FOUND' })]) {
-    const app = Fastify()
+    const app = Fastify({ pluginTimeout: 0 })
     await app.register(tasks)
     await t.rejects(async () => { await app.register(cluster, { connection: { get url (): string { throw error } } as never }) }, error)
     await app.close()
@@ -158,7 +158,7 @@ t.test('what a connection throws is thrown as it is', async t => {
 })
 
 t.test('the plugin needs that of the core', async t => {
-  const app = Fastify()
+  const app = Fastify({ pluginTimeout: 0 })
   await t.rejects(async () => { await app.register(cluster, {}) }, { message: /fastify-tasks/ })
 })
 

@@ -67,3 +67,9 @@ t.test('no import goes in a circle, types included', async t => {
   const circles = files.map(file => circleFrom(file)?.join(' → ')).filter(circle => circle !== undefined)
   t.strictSame([...new Set(circles)], [])
 })
+
+t.test('a file of fewer than ten lines is used by more than one file', async t => {
+  const isShort = (file: string) => sourceOf(file).trim().split('\n').length < 10
+  const users = (file: string) => files.filter(user => imports.get(user)!.includes(file))
+  t.strictSame(files.filter(file => isShort(file) && users(file).length === 1), [])
+})
