@@ -4,9 +4,11 @@ import Fastify, { type InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { recipes } from '../../examples/recipes.ts'
 import type { LogLine } from '../core/fixtures/app.ts'
+import { holdProcess } from '../core/fixtures/hold-process.ts'
 import { runFixture } from '../core/fixtures/run-fixture.ts'
 
 delete process.env.TASKS_URL // the programs are to do without
+t.beforeEach(holdProcess)
 
 const folder = new URL('../../examples/', import.meta.url)
 
@@ -53,7 +55,7 @@ t.test('every recipe is listed', async t => {
 })
 
 /** What to wait for, where there is more than a start. */
-const messages: Record<string, string> = { cron: 'cleaned up', 'every-minute': 'cleaned up', schedule: 'task completed', progress: 'task completed' }
+const messages: Record<string, string> = { cron: 'cleaned up', fleet: 'task started', readiness: 'task started', 'every-minute': 'cleaned up', schedule: 'task completed', progress: 'task completed' }
 
 /** What to send to the program of a recipe that does nothing by itself. */
 const requests: Record<string, InjectOptions> = {

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
@@ -113,6 +114,7 @@ t.test('the tasks of a fleet are counted at each scrape, by kind', async t => {
   app.cluster.defineTask('mail', () => {})
   await app.ready()
   await reports.addTasks([{}, {}, {}])
+  while ((await reports.count()).running === 0) await immediate()
   const scrape = async () => (await registry.getSingleMetricAsString('fastify_tasks_fleet')).split('\n').filter(line => !line.startsWith('#'))
 
   t.strictSame(await scrape(), [
