@@ -2,8 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import cluster, { type Kind } from '../../lib/cluster/index.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
-import { hour } from './fixtures/fake-fleet.ts'
-import { inBrowser, openPage as openBare, serveDashboard } from './fixtures/browser.ts'
+import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 /** A dashboard of an app that has a fleet, and in it a kind whose tasks run until they are cancelled, two at a time. */
 async function serveFleet (t: Test, options: Parameters<typeof serveDashboard>[1] = {}) {
@@ -14,11 +13,6 @@ async function serveFleet (t: Test, options: Parameters<typeof serveDashboard>[1
     app.cluster.defineTask('mail', async () => { throw new Error('The mail server is gone') })
   })
   return { app, url, reports }
-}
-
-/** A page whose chart does not depend on the engine. */
-async function openPage (t: Test, url: string) {
-  return await openBare(t, url, {}, page => page.route('**/kinds/history?*', route => route.fulfill({ json: { minutes: hour(() => ({})) } })))
 }
 
 t.test('the kinds of the fleet are beside this process, with their counts', inBrowser, async t => {
@@ -97,5 +91,32 @@ t.test('a read-only page shows the fleet and no button that changes it', inBrows
   const { page, problems } = await openPage(t, `${url}?fleet=report`)
   await page.getByRole('row', { name: 'annual' }).waitFor()
   t.equal(await page.getByRole('button', { name: /^(Cancel|Purge|Pause this|Resume)/ }).count(), 0)
+  t.strictSame(problems, [])
+})
+
+t.test('a task of the fleet that has failed is retried', inBrowser, async t => {
+  const { app, url } = await serveFleet(t)
+  const mail = app.cluster.getKind('mail')
+  await mail.addTask('', { name: 'x' })
+  await mail.idle()
+  const before = (await mail.getTask('x')).startedAt
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('button', { name: 'Retry x' }).click()
+  await page.getByRole('dialog', { name: 'Retry x?' }).getByRole('button', { name: 'Retry' }).click()
+  await page.locator('#notice', { hasText: 'x runs again.' }).waitFor()
+  await mail.idle()
+  t.not((await mail.getTask('x')).startedAt, before)
+  t.strictSame(problems, [])
+})
+
+t.test('all failed tasks of a kind are retried', inBrowser, async t => {
+  const { app, url } = await serveFleet(t)
+  const mail = app.cluster.getKind('mail')
+  for (const name of ['x', 'y']) await mail.addTask('', { name })
+  await mail.idle()
+  const { page, problems } = await openPage(t, `${url}?fleet=mail`)
+  await page.getByRole('button', { name: 'Retry all failed' }).click()
+  await page.getByRole('dialog', { name: 'Retry 2 failed tasks of mail?' }).getByRole('button', { name: 'Retry 2' }).click()
+  await page.locator('#notice', { hasText: '2 tasks retried.' }).waitFor()
   t.strictSame(problems, [])
 })

@@ -7,7 +7,7 @@ import { block, elapsed, moment } from './format.ts'
 import { inWords, visible, visibleLines } from './name.ts'
 import { notify } from './notice.ts'
 import { barOf, Progress } from './progress.ts'
-import { ageOf, type AnyTask, can, durationOf, errorOf, isSettled, key, label, path, startOf, statusOf } from './task.ts'
+import { ageOf, type AnyTask, can, durationOf, errorOf, isRetrying, isSettled, key, label, path, startOf, statusOf } from './task.ts'
 import { timeline } from './timeline.ts'
 import { why } from './why.ts'
 
@@ -131,7 +131,7 @@ export class Details {
     if (this.#task === undefined) return
     const now = this.#listener.now()
     const added = ageOf(this.#task, now)
-    setText(this.#duration, durationOf(this.#task, now) || (this.#task.status === 'deferred' ? 'has not started' : 'did not start'))
+    setText(this.#duration, durationOf(this.#task, now) || pauseOf(this.#task))
     setText(this.#added, added === undefined ? '' : `${elapsed(added)} ago`)
     setText(this.#starts, startOf(this.#task, now))
     const isFollowed = !isSettled(this.#task) && this.#listed === undefined
@@ -251,6 +251,12 @@ export class Details {
     add(isSettled(task) || status === 'deferred' ? 'Ran on' : 'Runs on', worker === undefined || worker === null ? undefined : workerOf(worker as Worker))
     return list
   }
+}
+
+/** Why there is no duration to tell. */
+function pauseOf (task: AnyTask): string {
+  if (isRetrying(task)) return 'waits for its next attempt'
+  return task.status === 'deferred' ? 'has not started' : 'did not start'
 }
 
 function field (name: string, value: unknown): HTMLElement {
