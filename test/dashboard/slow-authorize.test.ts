@@ -1,0 +1,44 @@
+import t from 'tap'
+import type { TaskList } from '../../lib/dashboard/wire.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
+
+t.test('authorize is asked about a hundred tasks at the same time, and no more', async t => {
+  let open = 0
+  let most = 0
+  const { app, url } = await startDashboard(t, {
+    authorize: async () => {
+      most = Math.max(most, ++open)
+      await new Promise(resolve => setTimeout(resolve, 1))
+      open--
+      return true
+    }
+  })
+  for (let i = 0; i < 250; i++) app.addTask(untilAborted)
+  t.match(await getJson(`${url}/tasks`), { counts: { running: 250 }, pending: 0 })
+  t.equal(most, 100)
+})
+
+t.test('a list has what is known after a second, and tells how many answers are missing', async t => {
+  const { app, url } = await startDashboard(t, {
+    authorize: (request, action, { name }) => name === 'slow' ? new Promise(() => {}) : Promise.resolve(true)
+  })
+  for (const name of ['one', 'slow', 'two']) app.addTask(untilAborted, { name })
+  const { tasks, pending, total } = await getJson<TaskList>(`${url}/tasks`)
+  t.strictSame(tasks.map(({ name }) => name), ['two', 'one'])
+  t.equal(pending, 1)
+  t.equal(total, 2)
+})
+
+t.test('an answer that comes late counts in the next list of a stream', async t => {
+  let answer!: (answer: boolean) => void
+  const late = new Promise<boolean>(resolve => { answer = resolve })
+  const { app, url } = await startDashboard(t, {
+    authorize: (request, action, { name }) => name === 'slow' ? late : Promise.resolve(true)
+  })
+  for (const name of ['one', 'slow']) app.addTask(untilAborted, { name })
+  const events = await watch(t, `${url}/events`)
+  t.match(await events.list(), { tasks: [{ name: 'one' }], pending: 1 })
+  answer(true)
+  t.match(await events.listWith(({ pending }) => pending === 0), { tasks: [{ name: 'slow' }, { name: 'one' }] })
+})
