@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { skipWithout, startServer } from './cluster/fixtures/servers.ts'
 
 /** What a test file needs, by the end of its name. */
@@ -46,7 +47,8 @@ async function startServers () {
 const isDetail = line => /^\s+(ok |# Subtest|# time|1\.\.\d)|^\s*$/.test(line)
 
 const servers = isQuick ? [] : await startServers()
-const tap = spawn('tap', ['run', ...args], {
+const command = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url))
+const tap = spawn(command, ['run', ...args], {
   stdio: ['inherit', 'pipe', 'inherit'],
   env: { ...process.env, ...isQuick && { TEST_SCOPE: 'quick' } }
 })

@@ -1,5 +1,5 @@
-// The hooks of strip-types.js. A file is stripped once and kept in a cache by its content: to load the compiler takes each of the
-// many processes of the tests longer than all the rest.
+// The hooks of strip-types.js. They keep each stripped file in a cache, by its content. Without it each process of the tests
+// would load the compiler, which takes longer than the rest of its start.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
