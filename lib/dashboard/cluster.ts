@@ -12,8 +12,8 @@ export interface Kind {
   addTask (data: unknown, options: { name: string }): Promise<ClusterTask>
   count (): Promise<FleetCounts>
   history (): Promise<{ time: number, completed: number, failed: number }[]>
-  latency? (): Promise<number>
-  workers? (): Promise<(Worker & { since: number | undefined })[]>
+  latency (): Promise<number>
+  workers (): Promise<(Worker & { since: number | undefined })[]>
   schedules (): Promise<(Schedule & { data: unknown })[]>
   unscheduleTask (name: string): Promise<void>
   tasks (options: { status: readonly TaskStatus[], offset: number, limit: number }): Promise<ClusterTask[]>

@@ -50,7 +50,7 @@ export async function readKind (kind: Kind, recent: Recent): Promise<KindState> 
     const state: KindState = { kind: kind.name, counts: null, paused: null, schedules: null, latency: null, workers: null, error: null }
     try {
       const [counts, paused, schedules, latency, workers] = await Promise.all([
-        kind.count(), kind.isPaused(), kind.schedules(), kind.latency?.() ?? 0, kind.workers?.() ?? []
+        kind.count(), kind.isPaused(), kind.schedules(), kind.latency(), kind.workers()
       ])
       return {
         ...state,
