@@ -4,8 +4,15 @@ import type { StoredTask } from '../engine.ts'
 import type { TaskJob } from './job.ts'
 import type { AnyQueue } from './store.ts'
 
-/** BullMQ's states in the order in which tasks are listed, the statuses of the tasks in each, and which end comes first. */
-const states: readonly { state: JobState, statuses: readonly TaskStatus[], oldestFirst: boolean }[] = [
+interface ListedState {
+  readonly state: JobState
+  /** The statuses of the tasks in this state. */
+  readonly statuses: readonly TaskStatus[]
+  readonly oldestFirst: boolean
+}
+
+/** BullMQ's states in the order in which tasks are listed. */
+const states: readonly ListedState[] = [
   { state: 'active', statuses: ['running', 'cancelling'], oldestFirst: true },
   { state: 'waiting', statuses: ['deferred', 'cancelled'], oldestFirst: true },
   { state: 'prioritized', statuses: ['deferred'], oldestFirst: true },
@@ -14,8 +21,30 @@ const states: readonly { state: JobState, statuses: readonly TaskStatus[], oldes
   { state: 'completed', statuses: ['completed'], oldestFirst: false }
 ]
 
+/** The order in which a task goes through the states. */
+const moves: readonly JobState[] = ['delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']
+/** The states to which a task goes back that is tried again, handed over, or taken over from a process that vanished. */
+const movesBack: ReadonlySet<JobState> = new Set<JobState>(['delayed', 'prioritized', 'waiting', 'active'])
+
+/** The first job ids of each state. A job that moved meanwhile is in the state in which it was read last. */
+async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: number): Promise<Map<JobState, string[]>> {
+  const inOrder = moves.flatMap(move => wanted.filter(({ state }) => state === move))
+  const again = inOrder.filter(({ state }) => movesBack.has(state))
+  const ids = new Map(wanted.map(({ state }) => [state, new Set<string>()]))
+  const stateOf = new Map<string, JobState>()
+  // One after the other: PostgreSQL answers queries of different connections in any order.
+  for (const { state, oldestFirst } of again.length > 1 ? [...inOrder, ...again] : inOrder) {
+    for (const id of await queue.getRanges([state], 0, size - 1, oldestFirst)) {
+      ids.get(state)!.add(id)
+      stateOf.set(id, state)
+    }
+  }
+  return new Map(Array.from(ids, ([state, all]) => [state, [...all].filter(id => stateOf.get(id) === state)]))
+}
+
 /**
- * A page of a queue's tasks. Nothing is counted: PostgreSQL counts as slowly as there are tasks. So the cost of a page
+ * A page of a queue's tasks. It has every task that exists throughout the call, though tasks move while it is read: the ids are read
+ * in the order in which tasks move. Nothing is counted, because PostgreSQL counts as slowly as there are tasks. So the cost of a page
  * depends on what comes before it, not on what comes after.
  */
 export async function readPage (
@@ -23,25 +52,33 @@ export async function readPage (
   tell: (job: TaskJob, state: JobState) => Promise<StoredTask>,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number
 ): Promise<StoredTask[]> {
-  const page = new Map<string, StoredTask>() // by name: a task that moves on meanwhile may be met twice
+  const page = new Map<string, StoredTask>() // by name: a task that moves on meanwhile may be read twice
+  const listed = states.filter(({ statuses }) => statuses.some(status => wanted.has(status)))
+  if (limit === 0) return []
+  const first = await readIds(queue, listed, offset + limit)
   let skip = offset
-  for (const { state, statuses, oldestFirst } of states) {
-    if (!statuses.some(status => wanted.has(status))) continue
+  for (const { state, statuses, oldestFirst } of listed) {
     const all = statuses.every(status => wanted.has(status))
-    for (let start = 0; page.size < limit;) {
-      const size = skip + limit - page.size
-      const ids = await queue.getRanges([state], start, start + size - 1, oldestFirst)
-      start += size
+    let ids = first.get(state)!
+    let start = offset + limit
+    let isLast = ids.length < start
+    while (page.size < limit) {
       const skipped = all ? Math.min(skip, ids.length) : 0
       skip -= skipped
-      const jobs = await Promise.all(ids.slice(skipped).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
+      const rest = ids.slice(skipped, all ? skipped + limit - page.size : undefined)
+      const jobs = await Promise.all(rest.map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
       const tasks = await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
-      if (ids.length < size) break
+      if (isLast) break
       // Those that were cancelled before they started are in front of what waits.
       if (state === 'waiting' && !wanted.has('deferred') && matching.length === 0) break
+      const size = skip + limit - page.size
+      if (size === 0) break
+      ids = await queue.getRanges([state], start, start + size - 1, oldestFirst)
+      start += size
+      isLast = ids.length < size
     }
   }
   return [...page.values()].slice(0, limit)

@@ -2,7 +2,7 @@ import { Queue, type JobState, type JobsOptions } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
-import { assertValid, type Claim } from './claims.ts'
+import { assertValid, ClaimExpired, type Claim } from './claims.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
@@ -93,7 +93,8 @@ export class BullQueue implements TaskQueue {
       const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
       const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
       const taken = await Promise.all(cancelled.map(({ name, id }) => this.#takeOut(name, id)))
-      return dropped.flat().length + taken.filter(Boolean).length
+      const ended = await this.#queue.clean(future, 0, 'failed') // those that a worker was ending as cancelled meanwhile
+      return dropped.flat().length + taken.filter(Boolean).length + ended.length
     })
   }
 
@@ -228,7 +229,12 @@ export class BullQueue implements TaskQueue {
       if (found !== undefined) {
         const stored = asStored(found)
         if (stored !== undefined) return stored
-        if (found.task.settledAt === undefined || !await this.#remove(jobId, claim)) return { task: found.task, added: false }
+        if (found.task.settledAt === undefined) return { task: found.task, added: false }
+        if (!await this.#remove(jobId, claim)) {
+          if (found.job.repeatJobKey !== undefined) return { task: found.task, added: false } // the next run of a schedule keeps its name
+          // A worker has the job for a moment, to end it as cancelled: the name is free, so this tries again.
+          throw new ClaimExpired()
+        }
       }
       const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
       assertValid(claim)
