@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isConnectionError } from '../../lib/cluster/bullmq/connection-error.ts'
+import { isConnectionError, refusalOf } from '../../lib/cluster/bullmq/connection-error.ts'
 
 t.test('what Node, pg and ioredis say of a server that is not there is told from what a server complains of', async t => {
   const there = [{ code: '23505', message: 'duplicate key' }, new Error('Missing lock for job 1'), new Error(), {}, { errors: [{ code: '23505' }] }]
@@ -9,4 +9,19 @@ t.test('what Node, pg and ioredis say of a server that is not there is told from
   ]
   for (const error of there) t.equal(isConnectionError(error), false)
   for (const error of gone) t.equal(isConnectionError(error), true)
+})
+
+t.test('a server that refuses commands because of its own state is told from one that refuses what it was asked', async t => {
+  const refused: [object, string][] = [
+    [new Error('OOM command not allowed when used memory > \'maxmemory\'. script: 0123, on @user_script:1.'), 'OOM'],
+    [new Error('READONLY You can\'t write against a read only replica.'), 'READONLY'],
+    [new Error('ERR Error running script (call to f_0123): @user_script:9: -MISCONF Redis is configured to save RDB snapshots'), 'MISCONF'],
+    [new Error('LOADING Redis is loading the dataset in memory'), 'LOADING'],
+    [new Error('NOAUTH Authentication required.'), 'NOAUTH'],
+    [new Error('ERR max number of clients reached'), 'max number of clients'],
+    [{ code: '53100', message: 'could not extend file' }, '53100'], [{ code: '57014', message: 'canceling statement' }, '57014'],
+    [{ code: '25006', message: 'cannot execute INSERT in a read-only transaction' }, '25006']
+  ]
+  for (const [error, word] of refused) t.equal(refusalOf(error), word)
+  for (const error of [new Error('ERR unknown command'), { code: '23505', message: 'duplicate key' }, {}, { code: 'ECONNREFUSED' }]) t.equal(refusalOf(error), undefined)
 })

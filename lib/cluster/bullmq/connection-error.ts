@@ -12,3 +12,17 @@ export function isConnectionError (error: unknown): boolean {
   const { code, message, errors } = error as { code?: string, message?: string, errors?: unknown[] }
   return (code !== undefined && codes.has(code)) || messages.test(message ?? '') || (errors?.some(isConnectionError) ?? false)
 }
+
+/** What Redis says first when it refuses commands because of its own state. A script's error has it behind a `-`, or first. */
+const refusals = /(?:^|-)(OOM|READONLY|LOADING|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOAUTH|WRONGPASS|NOPERM) |(max number of clients)/
+
+/**
+ * What a server refuses commands with because of its own state, not because of what it was asked: out of memory, read-only, a full disk,
+ * too many connections, no access. Redis's word or PostgreSQL's code; undefined for any other error.
+ */
+export function refusalOf (error: unknown): string | undefined {
+  const { code, message } = error as { code?: unknown, message?: string }
+  if (typeof code === 'string' && /^(25006|28|53|57|58)/.test(code) && code.length === 5) return code
+  const [, word, clients] = refusals.exec(message ?? '') ?? []
+  return word ?? clients
+}

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { FST_ERR_TASK_UNREACHABLE } from '../errors.ts'
-import { isConnectionError } from './connection-error.ts'
+import { isConnectionError, refusalOf } from './connection-error.ts'
 import type { Store } from './store.ts'
 
 /** Where an engine reports what concerns all tasks. */
@@ -49,9 +49,13 @@ export class Reach {
       if (this.#state === 'down') await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
       return await this.#bound(operation(), () => new FST_ERR_TASK_UNREACHABLE(''))
     } catch (error) {
-      const unreachable = isConnectionError(error) ? new FST_ERR_TASK_UNREACHABLE('') : error
-      if (unreachable instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
-      throw unreachable
+      if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
+      const isGone = isConnectionError(error)
+      if (isGone) this.#lost(true)
+      const refusal = refusalOf(error)
+      if (!isGone && refusal === undefined) throw error
+      // The server's own message may quote a script or SQL, which is for the log and not for clients.
+      throw Object.assign(new FST_ERR_TASK_UNREACHABLE(isGone ? '' : `: it refuses commands (${refusal})`), { cause: error })
     }
   }
 
