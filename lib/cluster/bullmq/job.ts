@@ -1,4 +1,4 @@
-import { ErrorCode, type Job, type JobState } from 'bullmq'
+import type { Job, JobState } from 'bullmq'
 import type { ClusterWorker, TaskAttempt } from '../../../types/cluster.ts'
 import { FST_ERR_TASK_STALLED } from '../errors.ts'
 import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type StoredError, type StoredTask } from '../engine.ts'
@@ -67,11 +67,6 @@ export function readReason (reason: string | undefined): Failure | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Whether BullMQ complains of a job that is gone. */
-export function isGone (error: unknown): boolean {
-  return (error as { code?: unknown }).code === ErrorCode.JobNotExist
 }
 
 export function workerName ({ host, pid }: ClusterWorker): string {

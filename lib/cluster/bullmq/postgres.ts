@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
 import { settlesWithin } from '../../core/within.ts'
 import { isConnectionError } from './connection-error.ts'
-import type { AnyQueue, Store } from './store.ts'
+import type { AnyQueue, LockedQueue, Store } from './store.ts'
 
 /** What a user may hand over. */
 export type PostgresConnection = string | PoolConfig | Pool
@@ -107,6 +107,19 @@ export class PostgresStore implements Store {
     return { count: Number(count), lastAt: Number(lastAt), countBefore: Number(countBefore), minutes: data.map(Number) }
   }
 
+  async storeProgress ({ name }: LockedQueue, jobId: string, token: string, progress: object) {
+    const { rowCount } = await this.#pool.query(STORE_PROGRESS, [name, jobId, token, JSON.stringify(progress)])
+    return rowCount === 1
+  }
+
+  /** The space of what was dropped is used again only after a VACUUM, which PostgreSQL itself does once a minute at most. */
+  async trimEvents ({ name }: LockedQueue, kept: number) {
+    await this.#pool.query(
+      'DELETE FROM event WHERE queue = $1 AND id <= (SELECT id FROM event WHERE queue = $1 ORDER BY id DESC OFFSET $2 LIMIT 1)', [name, kept]
+    )
+    await this.#pool.query('VACUUM (SKIP_LOCKED) event')
+  }
+
   reserve (connections: number) {
     this.#pool.options.max += connections
   }
@@ -129,6 +142,13 @@ export class PostgresStore implements Store {
     }
   }
 }
+
+/** Stores the progress of a job whose lock has this token. */
+const STORE_PROGRESS = `
+WITH stored AS (
+  UPDATE job SET progress = $4::jsonb WHERE queue = $1 AND id = $2 AND state = 'active' AND lock_token = $3 RETURNING queue, id
+)
+SELECT publish_event(queue, 'progress', jsonb_build_object('jobId', id, 'data', '{}')) FROM stored`
 
 /** See https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const DEADLOCK = '40P01'

@@ -1,9 +1,21 @@
 import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type RelayBackendFactory } from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
-import type { AnyQueue, Store } from './store.ts'
+import type { AnyQueue, LockedQueue, Store } from './store.ts'
 
 /** What a user may hand over. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
+
+/** Stores the progress of a job whose lock has this token. Keys: the job, its lock, the events. */
+const STORE_PROGRESS = `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] or redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'progress', ARGV[3])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'event', 'progress', 'jobId', ARGV[2], 'data', '{}')
+return 1`
+
+/** A client that knows the script. */
+interface ScriptedClient {
+  storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
+}
 
 /**
  * Redis or Valkey. One connection carries all commands; BullMQ makes a further one for whatever blocks. A client that the
@@ -24,6 +36,7 @@ export class RedisStore implements Store {
 
   constructor (connection: RedisConnection, prefix: string) {
     this.#client = connect(connection)
+    this.#client.defineCommand('storeTaskProgress', { numberOfKeys: 3, lua: STORE_PROGRESS })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.server = serverOf(this.#client)
     // The keys of a queue must be in one slot of a Redis Cluster.
@@ -64,6 +77,16 @@ export class RedisStore implements Store {
   async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
     const { meta: { count, prevTS, prevCount }, data } = await queue.getMetrics(type)
     return { count, lastAt: prevTS, countBefore: prevCount, minutes: data }
+  }
+
+  async storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object) {
+    const client = this.#client as unknown as ScriptedClient
+    const job = queue.toKey(jobId)
+    return await client.storeTaskProgress(job, `${job}:lock`, queue.toKey('events'), token, jobId, JSON.stringify(progress)) === 1
+  }
+
+  async trimEvents (queue: LockedQueue, kept: number) {
+    await this.#client.xtrim(queue.toKey('events'), 'MAXLEN', kept)
   }
 
   reserve () {}

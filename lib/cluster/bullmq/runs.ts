@@ -4,10 +4,11 @@ import { setInterval, clearInterval } from 'node:timers'
 import { settlesWithin } from '../../core/within.ts'
 import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type StoredError, type StoredTask } from '../engine.ts'
 import { tryOf, type Cancellations } from './cancellations.ts'
-import { failedAs, isGone, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { failedAs, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
+import type { Store } from './store.ts'
 
 /** A run in this process, and why it was told to stop. */
 interface Active {
@@ -26,14 +27,29 @@ class TaskWorker extends Worker<any, any, string, any> {
   }
 }
 
+/** Characters of results in the events after which they are trimmed, and the events that are kept at least. */
+const COPIES = 2_000_000
+const MIN_EVENTS = 20
+
 const self = { host: hostname(), pid: process.pid }
 
-/** Runs the tasks of a queue in this process. */
+/**
+ * Runs the tasks of a queue in this process.
+ *
+ * A process that was stopped for longer than `stallTimeout` may write late. What keeps each of its writes out:
+ * - progress: the server compares the lock's token as it stores (`Store.storeProgress`);
+ * - result, failure, back-off, hand-over: BullMQ's scripts and functions compare the token in the same step;
+ * - the lock itself: BullMQ renews only one that has this token, and `#lose` aborts the run if it does not;
+ * - marks: their id has the task's id and the number of its retry, so one never counts for a successor.
+ */
 export class Runs {
   readonly #queue: string
   readonly #settings: QueueSettings
   readonly #cancellations: Cancellations
   readonly #run: Run
+  readonly #store: Store
+  /** The results of this process that the events have a copy of, since they were trimmed. */
+  readonly #copied = { count: 0, length: 0 }
   /** The runs of this process, by their tries. */
   readonly #active = new Map<string, Active>()
   /** The tasks of which it is stored that they are cancelled. */
@@ -47,6 +63,7 @@ export class Runs {
     this.#settings = settings
     this.#cancellations = cancellations
     this.#run = run
+    this.#store = store
     store.reserve(1)
     this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), {
       ...store.options,
@@ -64,7 +81,10 @@ export class Runs {
     }, store.backend)
     this.#worker.on('error', error => reach.report(error))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
-    this.#worker.on('completed', job => this.#settled(job))
+    this.#worker.on('completed', job => {
+      this.#settled(job)
+      this.#boundEvents(job)
+    })
     this.#worker.on('failed', job => this.#settled(job))
     this.#looking = setInterval(() => this.#lookForMarks(), stallTimeout / 2)
     this.#looking.unref()
@@ -111,7 +131,7 @@ export class Runs {
     // BullMQ sees to that itself, but not where the job is of a schedule.
     if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
 
-    const progress = new ProgressWriter(() => this.#storeProgress(job, active))
+    const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
     this.#active.set(tryOf(task), active)
     const outcome = await active.running.outcome
@@ -167,6 +187,19 @@ export class Runs {
     if (task !== undefined) this.#cancellations.forget(this.#queue, task)
   }
 
+  /** BullMQ's event of a job that completed has a copy of its result, and BullMQ bounds how many events there are, not how long. */
+  #boundEvents ({ returnvalue }: TaskJob) {
+    const { value, json } = (returnvalue ?? {}) as { value?: unknown, json?: string }
+    if (json === undefined && (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)) return
+    this.#copied.count++
+    this.#copied.length += json?.length ?? JSON.stringify(value).length
+    if (this.#copied.length < COPIES) return
+    // About as many characters of other processes, if they have results like these.
+    const kept = Math.max(MIN_EVENTS, this.#copied.count)
+    this.#copied.count = this.#copied.length = 0
+    this.#store.trimEvents(this.#worker, kept).catch(() => {}) // after the next results
+  }
+
   #cancel (id: string, error: StoredError) {
     const active = this.#active.get(id)
     if (active !== undefined) this.#stop(active, 'cancelled', error)
@@ -186,13 +219,10 @@ export class Runs {
     active.running.abort(reason)
   }
 
-  async #storeProgress (job: TaskJob, { running, progress }: Active) {
-    try {
-      await job.updateProgress(pack(running.progress()))
-    } catch (error) {
-      if (!isGone(error)) throw error
-      progress.stop()
-    }
+  /** Kept out if it is late: the server stores it only while the lock of the job is this run's. */
+  async #storeProgress (job: TaskJob, token: string, { running, progress }: Active) {
+    const stored = await this.#store.storeProgress(this.#worker, job.id!, token, pack(running.progress()))
+    if (!stored) progress.stop()
   }
 }
 

@@ -14,6 +14,12 @@ export interface StoredMetrics {
   readonly minutes: readonly number[]
 }
 
+/** What a store needs to know of a queue, or of its worker. */
+export interface LockedQueue {
+  readonly name: string
+  toKey (type: string): string
+}
+
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
   /** Host and port, for messages. */
@@ -45,6 +51,13 @@ export interface Store {
   stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
   /** What BullMQ counts of the jobs of a queue that have completed, or failed: since ever, and by the minute. */
   metricsOf (queue: AnyQueue, type: 'completed' | 'failed'): Promise<StoredMetrics>
+  /**
+   * Stores the progress of a job, in one step with the look whether the lock of the job is still the one with this token. Returns false,
+   * and stores nothing, if it is not: the job is another run's by then, or gone. The event of it has no copy of the progress.
+   */
+  storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object): Promise<boolean>
+  /** Drops the events of a queue but for about the last `kept`. */
+  trimEvents (queue: LockedQueue, kept: number): Promise<void>
   /** Some more connections are needed, for good. */
   reserve (connections: number): void
   /** Ends all connections, at once. */
