@@ -86,7 +86,7 @@ export interface Running {
 }
 
 /**
- * Starts the work of a task in this process; never throws. `progressed` is called, synchronously, whenever there is a new
+ * Starts the work of a task in this process. `progressed` is called, synchronously, whenever there is a new
  * progress; the engine reads it with `progress()` when it is ready to store it, and once more when the run has ended.
  */
 export type Run = (task: StoredTask, progressed: () => void) => Running

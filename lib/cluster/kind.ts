@@ -92,18 +92,15 @@ export class Kind implements PublicKind<any, any, any> {
     checkVerb('cancelTasks', options)
     const { status = ['deferred', 'running'], limit = 1000, reason, timeout } = options
     const queue = await this.#place.queue()
-    let late: unknown // that one task does not stop is told once the others have
+    let failure: unknown // that one task does not stop is told once the others have
     const cancelled = await inBatches(queue, setOf(status), limit, async ({ name, id }) => {
       const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
       if (stored === undefined) return false
       const task = new ClusterTask(this.#place, stored)
-      await task.unwinds({ reason, timeout }).catch(error => {
-        if (!(error instanceof FST_ERR_TASK_CANCEL_TIMEOUT)) throw error
-        late ??= error
-      })
+      await task.unwinds({ reason, timeout }).catch(error => { failure = error })
       return task.status === 'cancelled'
     })
-    if (late !== undefined) throw late
+    if (failure !== undefined) throw failure
     return cancelled
   }
 

@@ -35,19 +35,13 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
       return mapResult(work(app, new RunningTask(core, stored)), result => toJson(result, label))
     }
 
-    let core: Task | undefined
-    let outcome: Promise<Outcome>
-    try {
-      const added = core = registryOf(app.tasks).addRun(app, start, { name, kind, data, timeout, log })
-      outcome = new Promise(resolve => Task.onceSettled(added, () => resolve(outcomeOf(added, stored))))
-    } catch (error) {
-      outcome = Promise.resolve(failure(error))
-    }
+    const registry = registryOf(app.tasks)
+    const core = registry.addRun(app, start, { name, kind, data, timeout, log })
     return {
-      outcome,
+      outcome: new Promise(resolve => Task.onceSettled(core, () => resolve(outcomeOf(core, stored)))),
       progress: () => structuredClone(progress),
-      abort: reason => { if (core !== undefined) Task.abort(core, fromStoredError(reason)) },
-      abandon: () => { if (core !== undefined) registryOf(app.tasks).forgetRun(core) } // else the core's close would wait for it as well
+      abort: reason => Task.abort(core, fromStoredError(reason)),
+      abandon: () => registry.forgetRun(core) // else the core's close would wait for it as well
     }
   }
 }

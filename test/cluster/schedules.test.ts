@@ -193,7 +193,7 @@ onEveryEngine(t, (t, engine) => {
   t.test('bad schedules are refused', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { schema: { type: 'object' } })
     const bad = [
-      {}, null, { cron: 'nonsense' }, { cron: '61 * * * *' }, { cron: '' }, { cron: '0 0 30 2 *' }, { cron: '0 3 * * *', timeZone: 'Mars/Olympus' }, { every: 0 }, { every: -1 }, { every: '5' },
+      {}, null, { cron: 'nonsense' }, { cron: '61 * * * *' }, { cron: '' }, { cron: '0 0 30 2 *' }, { cron: '0 0 1W * *' }, { cron: '0 0 0 1 1 * 2027' }, { cron: '@daily' }, { cron: '2027-01-01T00:00:00' }, { cron: 5 }, { cron: new Date() }, { cron: '0 3 * * MOO' }, { cron: '0 3 * * *', timeZone: 'Mars/Olympus' }, { every: 0 }, { every: -1 }, { every: '5' },
       { every: Infinity }, { every: 5, cron: '0 3 * * *' }, { evry: 5 }
     ]
     for (const when of bad as any[]) await t.rejects(kind.scheduleTask('bad', when, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(when))

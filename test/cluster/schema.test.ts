@@ -12,6 +12,17 @@ const schema = {
 } as const
 
 onEveryEngine(t, (t, engine) => {
+  t.test('what a validator makes of the data must be JSON, too', async t => {
+    for (const [value, path] of [[{ at: new Date() }, /at is a Date/], [{ n: 10n }, /n is a bigint/], [{ f () {} }, /f is a function/]] as const) {
+      const { app } = await buildApp(t, engine)
+      app.setValidatorCompiler(() => () => ({ value }))
+      const kind = app.cluster.defineTask(`validated ${process.pid} ${Object.keys(value)[0]}`, () => 'ran', { schema: {} })
+      await app.ready()
+      await t.rejects(kind.addTask(1), { code: 'FST_ERR_TASK_INVALID_DATA', message: path })
+      t.strictSame(await kind.tasks(), [])
+    }
+  })
+
   t.test('data that the schema of its kind refuses is not added', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { schema })
     for (const [data, message] of [[{}, /month/], [{ month: 'May' }, /month/], [{ month: 0 }, /month/], [null, /object/], [undefined, /object/]] as const) {

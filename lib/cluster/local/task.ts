@@ -64,10 +64,9 @@ export class LocalTask {
     this.#outcome = undefined
   }
 
-  /** The work has begun. It may have cancelled its own task meanwhile. */
+  /** The work has begun. */
   run (running: Running): void {
     this.#running = running
-    if (this.cancellation !== undefined) running.abort(this.cancellation)
   }
 
   cancel (reason: StoredError): void {
@@ -86,7 +85,7 @@ export class LocalTask {
 
   /** The run has ended. Its last progress stays, for the next run too. */
   endRun (outcome: Outcome): void {
-    this.#progress = this.#running?.progress() ?? this.#progress
+    this.#progress = this.#running!.progress()
     this.#running = undefined
     this.#outcome = outcome
     const { attempt, startedAt } = this

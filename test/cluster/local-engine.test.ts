@@ -1,0 +1,98 @@
+// What only the engine without a server can get wrong.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import t from 'tap'
+import { LocalQueue } from '../../lib/cluster/local/queue.ts'
+import { processEvents } from '../core/fixtures/process-events.ts'
+import { buildApp, buildFleet } from './fixtures/fleet.ts'
+
+const engine = { name: 'local', connection: undefined } as const
+const settings = {
+  concurrency: 10,
+  globalConcurrency: Infinity,
+  limit: undefined,
+  attempts: 1,
+  backoff: { type: 'fixed', delay: 0, jitter: 0 },
+  maxStalls: 2,
+  maxSettled: 1000,
+  maxSettledAge: Infinity
+} as const
+
+t.test('whatever a run throws fails its task, and stopping does not reject', async t => {
+  const queue = new LocalQueue(settings)
+  await queue.work(() => { throw new Error('out of order') })
+  const [added] = await queue.add([{ name: 'x', id: 1, unique: true, data: 1, delay: 0, priority: 0 }])
+  t.equal(added!.task.status, 'deferred')
+  while ((await queue.get('x'))!.status !== 'failed') await nextTurn()
+  t.match(await queue.get('x'), { error: { message: 'out of order' } })
+  t.strictSame(await queue.stop(0, 0), [])
+})
+
+t.test('work that fails at once, again and again, lets timers run and the app close', async t => {
+  const [{ app, kind }] = await buildFleet(t, engine, () => { throw new Error('at once') }, { attempts: 1_000_000 })
+  const task = await kind.addTask(1)
+  await new Promise(resolve => setTimeout(resolve, 1))
+  t.equal(task.settled, false)
+  await app.close()
+})
+
+t.test('a schedule whose next time no clock can tell is none', async t => {
+  const [{ kind }] = await buildFleet(t, engine, () => {})
+  await kind.scheduleTask('never', { every: Number.MAX_SAFE_INTEGER })
+  t.strictSame(await kind.schedules(), [])
+})
+
+t.test('a task may be delayed for longer than a timer takes', async t => {
+  const [{ kind }] = await buildFleet(t, engine, () => {})
+  const month = 31 * 86_400_000
+  const task = await kind.addTask(1, { delay: month })
+  t.equal(task.startsAt, task.createdAt + month)
+  const never = await kind.addTask(1, { delay: Number.MAX_SAFE_INTEGER })
+  t.match(never.toJSON(), { startsAt: '+275760-09-13T00:00:00.000Z' })
+  await kind.cancelTasks()
+})
+
+t.test('whoever waits for a task learns how it ended, though none is kept', async t => {
+  const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { concurrency: 300, maxSettled: 0 })
+  const tasks = await kind.addTasks(Array.from({ length: 300 }, (_, data) => ({ data })))
+  t.strictSame(await Promise.all(tasks.map(task => task.finished)), Array.from({ length: 300 }, (_, data) => data))
+})
+
+t.test('of two that cancel all at once each counts what it has cancelled', async t => {
+  const [{ kind }] = await buildFleet(t, engine, () => {}, { maxSettled: 0 })
+  await kind.pause()
+  await kind.addTasks([1, 2, 3].map(data => ({ data })))
+  const [first, second] = await Promise.all([kind.cancelTasks(), kind.cancelTasks()])
+  t.equal(first + second, 3)
+})
+
+t.test('an attempt that is tried again is no process warning', async t => {
+  const warnings = processEvents(t, 'warning')
+  const { app } = await buildApp(t, engine)
+  const kind = app.cluster.defineTask('retried', (_app, { attempt }) => {
+    if (attempt === 1) throw new Error('once')
+    return 'ran'
+  }, { attempts: 2 })
+  await app.ready()
+  t.equal(await (await kind.addTask(1)).finished, 'ran')
+  await nextTurn()
+  t.strictSame(warnings, [])
+})
+
+t.test('a result that is no JSON fails its run with a log line', async t => {
+  const [{ kind, lines }] = await buildFleet(t, engine, () => 10n)
+  const task = await kind.addTask(1)
+  await t.rejects(task.finished, { code: 'FST_ERR_TASK_INVALID_DATA' })
+  t.ok(lines.some(({ msg, err }) => msg === 'task failed' && err?.message.includes('no JSON')))
+})
+
+t.test('a watch that begins while the app closes ends at once', async t => {
+  const [{ app, kind }] = await buildFleet(t, engine, async (_app, { signal }) => {
+    await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  const task = await kind.addTask(1, { name: 'long' })
+  let ended: unknown
+  app.server.once('close', async () => { ended = await task.watch().next() })
+  await app.listen({ port: 0 })
+  await app.close()
+  t.strictSame(ended, { done: true, value: undefined })
+})
