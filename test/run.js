@@ -4,9 +4,9 @@
 //   node test/run.js quick            no server, browser or network: what `npm test` runs
 //   node test/run.js all              everything, with coverage: `npm run test:all`
 //   node test/run.js FILE …           these files
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { skipWithout, startServer } from './cluster/fixtures/servers.ts'
@@ -46,8 +46,19 @@ async function startServers () {
 /** What is printed of TAP: not each assertion, not the empty lines. */
 const isDetail = line => /^\s+(ok |# Subtest|# time|1\.\.\d)|^\s*$/.test(line)
 
-const servers = isQuick ? [] : await startServers()
 const command = fileURLToPath(new URL('../node_modules/.bin/tap', import.meta.url))
+
+/**
+ * Builds tap with the plugins of .taprc, as its first run does by itself, but before that run: else all of its test processes load
+ * the plugins that are left out, TypeScript's compiler among them.
+ */
+function buildTap () {
+  const built = new URL('../node_modules/@tapjs/test/test-built/dist/esm/index.js', import.meta.url)
+  if (!existsSync(built) || readFileSync(built, 'utf8').includes('@tapjs/typescript')) execFileSync(command, ['build'], { stdio: 'inherit' })
+}
+
+buildTap()
+const servers = isQuick ? [] : await startServers()
 const tap = spawn(command, ['run', ...args], {
   stdio: ['inherit', 'pipe', 'inherit'],
   env: { ...process.env, ...isQuick && { TEST_SCOPE: 'quick' } }
