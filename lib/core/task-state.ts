@@ -80,8 +80,9 @@ const MAX_MESSAGE = 1000
 function messageOf (error: unknown, seen = new Set<unknown>()): string {
   if (Object(error) !== error) return String(error) || inspect(error)
   seen.add(error)
-  const { message, errors, cause } = error as { message?: unknown, errors?: unknown, cause?: unknown }
+  const { message } = error as { message?: unknown }
   if (message !== undefined && message !== null && message !== '') return Object(message) === message ? printed(message) : String(message)
+  const { errors, cause } = error as { errors?: unknown, cause?: unknown } // read now, as getters of one with a message may throw
   const parts = Array.isArray(errors) && errors.length > 0 ? errors.slice(0, 10) : [cause]
   const messages = parts.filter(part => part !== undefined && !seen.has(part)).map(part => messageOf(part, seen))
   return messages.length > 0 ? cut(messages.join('; ')) : printed(error)
