@@ -207,7 +207,7 @@ export interface Queue {
    * once as soon as it watches, so that whoever reads the task at each call misses nothing. It may be called once too often,
    * never too rarely. Answers how to leave. It holds no process.
    */
-  watch (name: string | undefined, changed: () => void): () => void
+  watch (name: string | undefined, changed: () => void | Promise<void>): () => void
 
   /** Starts giving this process tasks, `concurrency` at once. Resolves when it does. */
   work (run: Run): Promise<void>

@@ -15,7 +15,7 @@ onEveryServer(t, (t, engine) => {
     const cancellations = new Cancellations(() => side, options, () => {}, 50)
     t.teardown(() => cancellations.close())
     const told = async (id: number) => await new Promise<void>(resolve => {
-      cancellations.listen('queue', () => resolve()).then(() => cancellations.tell('queue', { id, retries: 0 }, { name: 'AbortError', message: `told of ${id}`, code: undefined }))
+      cancellations.listen('queue', () => resolve()).then(() => cancellations.notify('queue', { id, retries: 0 }, { name: 'AbortError', message: `told of ${id}`, code: undefined }))
     })
     await told(1)
     t.match(cancellations.recall('queue', { id: 1, retries: 0 }), { message: 'told of 1' })

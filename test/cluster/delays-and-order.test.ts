@@ -26,9 +26,9 @@ onEveryEngine(t, (t, engine) => {
   t.test('delayed tasks start in the order of their times', async t => {
     const journal = new Journal()
     const [here] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) }, { concurrency: 1, apps: 1 })
-    await Promise.all([300, 100, 200].map(delay => here.kind.addTask(`${delay}`, { delay })))
+    await Promise.all([3000, 1000, 2000].map(delay => here.kind.addTask(`${delay}`, { delay })))
     await here.kind.idle()
-    t.strictSame(journal.lines, ['100', '200', '300'])
+    t.strictSame(journal.lines, ['1000', '2000', '3000'])
   })
 
   t.test('tasks start in the order in which they were added', async t => {

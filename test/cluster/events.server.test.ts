@@ -13,7 +13,7 @@ onEveryServer(t, (t, engine) => {
     await store.connect()
     Object.defineProperty(store, 'lookAgain', { value: lookAgain })
     const publish = async (event: string, jobId: string) => await queue.getBackend().publishEvent({ event, jobId }, 1000)
-    const events = new Events(name, { store, options: {}, reach: { report () {} } } as unknown as Shared, publish)
+    const events = new Events(name, { store, options: {}, health: { report () {} } } as unknown as Shared, publish)
     t.teardown(() => {
       events.close()
       return store.close()

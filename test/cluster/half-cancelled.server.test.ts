@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { encodeName, jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
+import { pack } from '../../lib/cluster/bullmq/packed.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryServer, type Engine } from './fixtures/engines.ts'
 import { buildFleet, prefix, untilStatus, type Member } from './fixtures/fleet.ts'
@@ -10,7 +11,7 @@ async function halfCancel (t: Test, engine: Engine, { kind }: Member, task: stri
   const queue = await openQueue(t, engine, prefix, encodeName(kind.name))
   const job = (await queue.getJob(jobIdOf(task)))!
   const { attempt, startedAt } = await kind.getTask(task)
-  const cancelled = { error: { name: 'AbortError', message: 'half cancelled' }, at: Date.now(), attempt, startedAt, worker: undefined, starts: job.attemptsStarted, settled: false }
+  const cancelled = { error: pack({ name: 'AbortError', message: 'half cancelled' }), at: Date.now(), attempt, startedAt, worker: undefined, starts: job.attemptsStarted, settled: false }
   return async () => await job.updateData({ ...job.data, cancelled })
 }
 

@@ -3,7 +3,7 @@ import type { StoredError, StoredTask } from '../engine.ts'
 import { pack, unpack, type Packed } from './packed.ts'
 
 const TOPIC = 'cancel'
-/** ms for which a process remembers what it was told: the task may be on its way to it. */
+/** Milliseconds that a process remembers a cancellation: it may be given the task only after the message. */
 const MEMORY = 60_000
 
 /** A cancellation that is stored. */
@@ -28,8 +28,8 @@ export function tryOf ({ id, retries }: Try): string {
 }
 
 /**
- * Who is to be cancelled. The mark of a running task is stored first, as a job in a queue that nobody works, for whoever takes
- * the task over if its process dies; then the fleet is told over BullMQ's relay.
+ * Cancels running tasks in other processes. A mark is stored first, as a job in a queue that no worker takes from, for the process that
+ * takes the task over if its worker dies. Then the fleet is notified over BullMQ's relay.
  */
 export class Cancellations {
   readonly #marks: () => Queue
@@ -38,7 +38,7 @@ export class Cancellations {
   #opened: Relay | undefined
   #subscribed: Promise<Relay> | undefined
   readonly #listeners = new Map<string, (id: string, error: StoredError) => void>()
-  readonly #told = new Map<string, { error: StoredError, until: number }>()
+  readonly #received = new Map<string, { error: StoredError, until: number }>()
 
   constructor (marks: () => Queue, options: RelayOptions, report: (error: Error) => void, memory = MEMORY) {
     this.#marks = marks
@@ -46,9 +46,9 @@ export class Cancellations {
     this.#relay = () => new Relay(options).on('error', report)
   }
 
-  /** Calls back for every task of a queue that is to be cancelled, wherever it runs. */
-  async listen (queue: string, told: (id: string, error: StoredError) => void): Promise<void> {
-    this.#listeners.set(queue, told)
+  /** Calls back for every cancellation of a running task of a queue. */
+  async listen (queue: string, notified: (id: string, error: StoredError) => void): Promise<void> {
+    this.#listeners.set(queue, notified)
     await this.#open()
   }
 
@@ -62,27 +62,27 @@ export class Cancellations {
     return job === undefined ? undefined : { error: unpack(job.data.error) as StoredError, at: job.data.at }
   }
 
-  /** The mark of a task that has settled is of no use any more. */
+  /** Removes the mark of a task that has settled. */
   forget (queue: string, task: Try): void {
     this.#marks().remove(markId(queue, tryOf(task))).catch(() => {})
   }
 
-  /** Tells the process that runs the task, whichever that is. */
-  async tell (queue: string, task: Try, error: StoredError): Promise<void> {
+  /** Notifies the process that runs the task, whichever that is. */
+  async notify (queue: string, task: Try, error: StoredError): Promise<void> {
     const relay = await this.#open()
     await relay.publish(TOPIC, { queue, id: tryOf(task), error: pack(error) } satisfies Message)
   }
 
-  /** What this process was told of a task before it got it. */
+  /** The reason of a cancellation that this process received before it was given the task. */
   recall (queue: string, task: Try): StoredError | undefined {
-    return this.#told.get(markId(queue, tryOf(task)))?.error
+    return this.#received.get(markId(queue, tryOf(task)))?.error
   }
 
   async close (): Promise<void> {
     await this.#opened?.close()
   }
 
-  /** The relay has connections of its own: processes that cancel nothing and run nothing do without. */
+  /** Opens the relay when it is first needed: it has connections of its own. */
   #open (): Promise<Relay> {
     if (this.#subscribed === undefined) {
       this.#subscribed = this.#subscribe()
@@ -103,11 +103,11 @@ export class Cancellations {
 
   #remember (key: string, error: StoredError) {
     const now = Date.now()
-    for (const [old, { until }] of this.#told) {
+    for (const [old, { until }] of this.#received) {
       if (until > now) break // they are in the order in which they end
-      this.#told.delete(old)
+      this.#received.delete(old)
     }
-    if (!this.#told.has(key)) this.#told.set(key, { error, until: now + this.#memory })
+    if (!this.#received.has(key)) this.#received.set(key, { error, until: now + this.#memory })
   }
 }
 

@@ -2,9 +2,9 @@ import { Queue, type QueueOptions } from 'bullmq'
 import { settlesWithin } from '../../core/within.ts'
 import type { Engine, QueueSettings } from '../engine.ts'
 import { Cancellations } from './cancellations.ts'
-import { Claims } from './claims.ts'
+import { Leases } from './leases.ts'
 import { BullQueue } from './queue.ts'
-import { Reach, type EngineLog } from './reach.ts'
+import { HealthMonitor, type EngineLog } from './health-monitor.ts'
 import { repeatStrategy } from './schedules.ts'
 import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
@@ -16,7 +16,7 @@ export interface BullSettings {
   readonly log: EngineLog
 }
 
-/** Where claims and marks are. No kind's queue has such a name: theirs have four hex digits after a `%`. */
+/** Where leases and marks are. No kind's queue has such a name: theirs have four hex digits after a `%`. */
 export const SIDE_QUEUE = '%side'
 /** ms after which what a process that died has left there is of no use to anybody. */
 const LEFT = 7 * 86_400_000
@@ -32,15 +32,15 @@ export class BullEngine implements Engine {
 
   constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
     this.#store = store
-    const reach = new Reach(store, timeout, log)
+    const health = new HealthMonitor(store, timeout, log)
     const side = () => this.#side!
     const relay = { ...store.options, namespace: 'tasks', backend: store.relayBackend }
     this.#shared = {
       store,
-      reach,
+      health,
       stallTimeout,
-      claims: new Claims(side, timeout),
-      cancellations: new Cancellations(side, relay, error => reach.report(error)),
+      leases: new Leases(side, timeout),
+      cancellations: new Cancellations(side, relay, error => health.report(error)),
       options: { settings: { repeatStrategy }, ...(telemetry !== undefined && { telemetry }) } as Omit<QueueOptions, 'connection'>
     }
   }
@@ -52,20 +52,20 @@ export class BullEngine implements Engine {
   }
 
   async open (): Promise<void> {
-    const { reach } = this.#shared
-    await reach.open()
+    const { health } = this.#shared
+    await health.open()
     this.#side = new Queue(SIDE_QUEUE, { ...this.#store.options }, this.#store.backend) as Queue
-    this.#side.on('error', error => reach.report(error))
-    this.#side.clean(LEFT, 1000, 'wait').catch(error => reach.report(error))
+    this.#side.on('error', error => health.report(error))
+    this.#side.clean(LEFT, 1000, 'wait').catch(error => health.report(error))
   }
 
   async ping (): Promise<void> {
-    await this.#shared.reach.run(() => this.#store.ping())
+    await this.#shared.health.run(() => this.#store.ping())
   }
 
   async close (): Promise<void> {
-    const { reach, cancellations } = this.#shared
-    reach.close()
+    const { health, cancellations } = this.#shared
+    health.close()
     const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
     await settlesWithin(closed, CLOSING)
     await this.#store.close()

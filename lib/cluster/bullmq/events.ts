@@ -6,37 +6,41 @@ import { failedAs, readReason, type JobResult } from './job.ts'
 import { unpack } from './packed.ts'
 import type { Shared } from './shared.ts'
 
-/** ms to wait for the echo of an event before another is sent: while nothing has come yet, and later. */
+/** Milliseconds to wait for an echo before another one is sent: until the first has come, and later. */
 const FIRST_ECHO = 20
 const ECHO = 500
 
 const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled'] as const
 
+/** Called at a change. A poll waits for the promise that it may return. */
+type Changed = () => void | Promise<void>
+
 /** Adds an event to the queue's. */
 export type Publish = (event: string, jobId: string, failedReason?: string) => Promise<unknown>
 
-/** What is known of a task that may be gone. */
+/** What is known about a task that may be gone. */
 type Known = Partial<StoredTask>
 
-/** Who watches a job, and what was seen meanwhile of the tasks that had it. */
+/** The watchers of a job, and what was seen of the tasks that had this job since they came. */
 interface Watched {
-  readonly changed: Set<() => void>
+  readonly changed: Set<Changed>
   readonly tasks: Map<number, Known>
 }
 
-/** Tells of changes in a queue, pushed by the server. It has a connection of its own, once somebody watches. */
+/** Notifies watchers of changes in a queue. It opens its own connection when the first watcher comes. */
 export class Events {
   readonly #name: string
   readonly #shared: Shared
   readonly #publish: Publish
   readonly #jobs = new Map<string, Watched>()
-  /** Who watches all of the queue. */
-  readonly #all = new Set<() => void>()
-  /** Who waits for an event of its own to come back. */
+  /** The watchers of the whole queue. */
+  readonly #all = new Set<Changed>()
+  /** Called when the echo of that id comes back. */
   readonly #echoes = new Map<string, () => void>()
   #events: QueueEvents<any, any, any> | undefined
   #listening: Promise<void> | undefined
-  #looking: NodeJS.Timeout | undefined
+  #polling = false
+  readonly #closing = new AbortController()
 
   constructor (name: string, shared: Shared, publish: Publish) {
     this.#name = name
@@ -44,29 +48,29 @@ export class Events {
     this.#publish = publish
   }
 
-  /** Calls back at once when it listens, and at every event of the job. Answers how to leave. */
-  watch (jobId: string | undefined, changed: () => void): () => void {
+  /** Calls back once it listens, at every event of the job, and at each poll. Returns how to leave. */
+  watch (jobId: string | undefined, changed: Changed): () => void {
     const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
     callbacks.add(changed)
     this.listening().then(changed)
-    this.#looking ??= setInterval(() => this.#look(), this.#shared.store.lookAgain).unref()
+    if (!this.#polling) this.#poll()
     return () => {
       callbacks.delete(changed)
       if (jobId !== undefined && callbacks.size === 0 && this.#jobs.get(jobId)?.changed === callbacks) this.#jobs.delete(jobId)
     }
   }
 
-  /** Resolves once nothing that happens is missed. */
+  /** Resolves once no later event is missed. */
   listening (): Promise<void> {
     return (this.#listening ??= this.#listen())
   }
 
-  /** Whether it is told of what happens to a job. */
+  /** Whether anybody watches a job. */
   isWatched (jobId: string): boolean {
     return this.#jobs.has(jobId)
   }
 
-  /** Resolves once all has been told that has happened by now. */
+  /** Resolves once all events have arrived that were published before this call. It publishes an echo and waits for it. */
   async caughtUp (): Promise<void> {
     const echo = randomUUID()
     const heard = new Promise<boolean>(resolve => this.#echoes.set(echo, () => resolve(true)))
@@ -78,21 +82,21 @@ export class Events {
     }
   }
 
-  /** Something was learned of a task whose job may be watched. */
+  /** Remembers what was read of a task, if its job is watched. */
   saw (jobId: string, id: number, known: Known): void {
     const tasks = this.#jobs.get(jobId)?.tasks
     const seen = tasks?.get(id)
-    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // read before it ended, and told of after
+    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // it was read before it ended, and arrives late
     tasks?.set(id, { ...seen, ...known })
   }
 
-  /** How a task has ended whose job was watched by then. */
+  /** How a task ended, if its job was watched when it did. */
   ended (jobId: string, id: number): Known | undefined {
     const known = this.#jobs.get(jobId)?.tasks.get(id)
     return known?.settledAt === undefined ? undefined : known
   }
 
-  /** Something may have happened meanwhile. */
+  /** Notifies all watchers: events may have been missed. */
   changed (): void {
     for (const changed of this.#all) changed()
     for (const job of this.#jobs.values()) {
@@ -101,7 +105,7 @@ export class Events {
   }
 
   async close (): Promise<void> {
-    clearInterval(this.#looking)
+    this.#closing.abort()
     await this.#events?.close()
   }
 
@@ -114,12 +118,15 @@ export class Events {
     return job
   }
 
-  /** An event is lost that comes between two reads of a stream which has not told anything yet: so it has to tell something first. */
+  /**
+   * Opens the connection. BullMQ loses an event that comes between two reads of a stream that has delivered none yet, so it
+   * publishes echoes until one comes back.
+   */
   async #listen () {
-    const { store, options, reach } = this.#shared
+    const { store, options, health } = this.#shared
     store.reserve(1)
     const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options, blockingTimeout: store.eventsTimeout }, store.backend)
-    events.on('error', error => reach.report(error))
+    events.on('error', error => health.report(error))
     for (const event of watched) {
       events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
     }
@@ -134,14 +141,19 @@ export class Events {
     }
   }
 
-  /** An event may have been passed over: those who watch look from time to time, as long as there are any. */
-  #look () {
-    if (this.#all.size === 0 && this.#jobs.size === 0) {
-      clearInterval(this.#looking)
-      this.#looking = undefined
-    } else {
-      this.changed()
+  /**
+   * Notifies all watchers from time to time, since BullMQ may skip an event. They read one after the other, and the next round comes
+   * after the last has ended, so that polling takes one connection however many there are.
+   */
+  async #poll () {
+    this.#polling = true
+    const { signal } = this.#closing
+    while (!signal.aborted && (this.#all.size > 0 || this.#jobs.size > 0)) {
+      await setTimeout(this.#shared.store.lookAgain, undefined, { ref: false, signal }).catch(() => {})
+      const watchers = [...this.#all, ...Array.from(this.#jobs.values(), ({ changed }) => [...changed]).flat()]
+      for (const changed of watchers) if (!signal.aborted) await changed()
     }
+    this.#polling = false
   }
 
   #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: { jobId: string, returnvalue?: unknown, failedReason?: string }) {

@@ -2,7 +2,7 @@ import { Queue, type JobState, type JobsOptions } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
-import { assertValid, ClaimExpired, type Claim } from './claims.ts'
+import { assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
@@ -33,12 +33,12 @@ export class BullQueue implements TaskQueue {
     this.#shared = shared
     this.#events = new Events(this.#name, shared, (event, jobId) => this.#publish(event, jobId))
     this.#reader = new Reader(this.#name, () => this.#queue, shared)
-    shared.reach.onBack(() => this.#events.changed())
+    shared.health.onBack(() => this.#events.changed())
   }
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
-    return await this.#shared.reach.run(async () => {
-      // Where nothing that has settled is kept, how it did is learned from its event or not at all.
+    return await this.#shared.health.run(async () => {
+      // If no settled task is kept, only its event says how a task ended.
       if (this.#settings.maxSettled === 0) await this.#events.listening()
       if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
       const [unique, named] = await Promise.all([
@@ -50,14 +50,14 @@ export class BullQueue implements TaskQueue {
   }
 
   async get (name: string, id?: number): Promise<StoredTask | undefined> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const jobId = jobIdOf(name)
       const found = await this.#reader.task(jobId) ?? await this.#reader.afterGap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
       if (found !== undefined && this.#isExpired(found.task)) return undefined
       if (id === undefined || found?.task.id === id) return found?.task
       const howItEnded = () => readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
-      // What is gone already may have told how it ended, on a way that is longer.
+      // The event of a task that is gone may still be on its way.
       if (howItEnded() === undefined && this.#events.isWatched(jobId)) await this.#events.caughtUp()
       const ended = howItEnded()
       return ended === undefined ? undefined : { ...blank, ...ended, name, id }
@@ -65,12 +65,12 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    const tasks = await this.#shared.reach.run(() => this.#list(statuses, offset, limit))
+    const tasks = await this.#shared.health.run(() => this.#list(statuses, offset, limit))
     return tasks.filter(task => !this.#isExpired(task))
   }
 
   async count (): Promise<TaskCounts> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const states = ['active', 'completed', 'failed', 'waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const // PostgreSQL counts what waits in a paused queue as paused
       const { active = 0, completed = 0, failed = 0, ...deferred } = await this.#queue.getJobCounts(...states)
       return { deferred: Object.values(deferred).reduce((sum, count) => sum + count, 0), running: active, completed, failed }
@@ -81,14 +81,14 @@ export class BullQueue implements TaskQueue {
     const before = await this.count()
     if (before.running > 0) return false
     if (before.deferred === 0) return true
-    // What was cancelled before it started waits for a worker that takes it out. Whoever starts meanwhile is in neither list.
+    // A task that was cancelled before it started stays in the queue until a worker takes it. One that starts meanwhile is in neither list.
     if ((await this.list(new Set(['deferred']), 0, 1)).length > 0) return false
     const after = await this.count()
     return after.running === 0 && after.deferred === before.deferred
   }
 
   async purge (): Promise<number> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const future = -86_400_000 // the clocks of others may be ahead
       const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
       const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
@@ -99,19 +99,19 @@ export class BullQueue implements TaskQueue {
   }
 
   async drop (name: string, id: number): Promise<boolean> {
-    return await this.#shared.reach.run(() => this.#takeOut(name, id))
+    return await this.#shared.health.run(() => this.#takeOut(name, id))
   }
 
-  /** Under the claim of the name: of many that retry a task one does, and no other task can take its name meanwhile. */
+  /** Under the lease of the name: of many that retry a task one does, and no other task can take its name meanwhile. */
   async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const jobId = jobIdOf(name)
       const wanted = id ?? (await this.#reader.task(jobId))?.task.id
-      return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+      return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
         const found = await this.#reader.task(jobId)
         if (found === undefined) return { value: undefined }
         if (found.task.settledAt === undefined || found.task.id !== wanted) return { value: { task: found.task, retried: false } }
-        await retryJob(found, () => this.#reader.read(jobId), () => assertValid(claim))
+        await retryJob(found, () => this.#reader.read(jobId), () => assertValid(lease))
         await this.#shared.cancellations.forget(this.#name, found.task)
         const retried = await this.#reader.task(jobId)
         return { value: retried === undefined ? undefined : { task: retried.task, retried: true } }
@@ -120,7 +120,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async promote (name: string): Promise<StoredTask | undefined> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const jobId = jobIdOf(name)
       const found = await this.#reader.task(jobId)
       if (found === undefined || found.state !== 'delayed' || found.job.repeatJobKey !== undefined) return found?.task
@@ -130,26 +130,26 @@ export class BullQueue implements TaskQueue {
   }
 
   async history (): Promise<SettledCounts[]> {
-    return await this.#shared.reach.run(() => readHistory(this.#queue, this.#shared.store))
+    return await this.#shared.health.run(() => readHistory(this.#queue, this.#shared.store))
   }
 
   async latency (): Promise<number> {
-    return await this.#shared.reach.run(() => readLatency(this.#queue))
+    return await this.#shared.health.run(() => readLatency(this.#queue))
   }
 
   async workers (): Promise<KindWorker[]> {
-    return await this.#shared.reach.run(() => readWorkers(this.#queue))
+    return await this.#shared.health.run(() => readWorkers(this.#queue))
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
-    return await this.#shared.reach.run(async () => {
+    return await this.#shared.health.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
         const read = await this.#reader.read(jobId) ?? await this.#reader.afterGap(jobId)
         if (read === undefined) return undefined
         const { job, state } = read
-        // Whether one that runs has a mark is of no matter: the first mark stays.
-        const task = state === 'active' ? readJob(job, state) : await this.#reader.tell(job, state)
+        // A running task may have a mark already. It does not matter: the first mark stays.
+        const task = state === 'active' ? readJob(job, state) : await this.#reader.toTask(job, state)
         if (id !== undefined && task.id !== id) return undefined
         if (task.settledAt !== undefined) return task
         if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
@@ -160,35 +160,35 @@ export class BullQueue implements TaskQueue {
   }
 
   async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
-    await this.#shared.reach.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, ...this.#priority(priority) }))
+    await this.#shared.health.run(() => setSchedule(this.#queue, name, when, data, { ...this.#jobOptions, ...this.#priority(priority) }))
   }
 
   async unschedule (name: string): Promise<boolean> {
-    return await this.#shared.reach.run(() => removeSchedule(this.#queue, name))
+    return await this.#shared.health.run(() => removeSchedule(this.#queue, name))
   }
 
   async schedules (): Promise<StoredSchedule[]> {
-    return await this.#shared.reach.run(() => listSchedules(this.#queue))
+    return await this.#shared.health.run(() => listSchedules(this.#queue))
   }
 
   async pause (): Promise<void> {
-    await this.#shared.reach.run(() => this.#queue.pause())
+    await this.#shared.health.run(() => this.#queue.pause())
   }
 
   async resume (): Promise<void> {
-    await this.#shared.reach.run(() => this.#queue.resume())
+    await this.#shared.health.run(() => this.#queue.resume())
   }
 
   async isPaused (): Promise<boolean> {
-    return await this.#shared.reach.run(() => this.#queue.isPaused())
+    return await this.#shared.health.run(() => this.#queue.isPaused())
   }
 
-  watch (name: string | undefined, changed: () => void): () => void {
+  watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
     return this.#events.watch(name === undefined ? undefined : jobIdOf(name), changed)
   }
 
   async work (run: Run): Promise<void> {
-    await this.#shared.reach.run(async () => {
+    await this.#shared.health.run(async () => {
       const { globalConcurrency } = this.#settings
       if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
       else await this.#queue.setGlobalConcurrency(globalConcurrency)
@@ -211,10 +211,10 @@ export class BullQueue implements TaskQueue {
     return tasks.map((task, i) => ({ task: this.#asAdded(task, times[i]!), added: true }))
   }
 
-  /** Adds a task whose name somebody may have. */
+  /** Adds a task with a name that another task may have. */
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
-    // A claim may end before the answer comes: then the task is stored already, or was.
+    // If the lease expired before the answer came, the task may be stored already, or have settled.
     const asStored = (found: { job: TaskJob, task: StoredTask }): Added | undefined => {
       const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
       return stored === undefined ? undefined : { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
@@ -224,38 +224,38 @@ export class BullQueue implements TaskQueue {
       if (found === undefined) return undefined
       return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
     }
-    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+    return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
       const found = await this.#reader.task(jobId)
       if (found !== undefined) {
         const stored = asStored(found)
         if (stored !== undefined) return stored
         if (found.task.settledAt === undefined) return { task: found.task, added: false }
-        if (!await this.#remove(jobId, claim)) {
+        if (!await this.#remove(jobId, lease)) {
           if (found.job.repeatJobKey !== undefined) return { task: found.task, added: false } // the next run of a schedule keeps its name
           // A worker has the job for a moment, to end it as cancelled: the name is free, so this tries again.
-          throw new ClaimExpired()
+          throw new LeaseExpired()
         }
       }
       const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
-      assertValid(claim)
+      assertValid(lease)
       const [createdAt] = await this.#store([task], before) as [number]
-      assertValid(claim)
+      assertValid(lease)
       return { task: this.#asAdded(task, createdAt), added: true }
     }, peek)
   }
 
   /**
-   * Marks a task that waits, so that whoever takes it ends it unrun, and moves it to the front. Undefined if somebody has
-   * taken it before: then it is to be cancelled as one that runs.
+   * Marks a waiting task as cancelled, so that the worker that takes it does not run it, and moves it to the front. Returns undefined
+   * if a worker took it before: then it is cancelled as a running one.
    */
   async #cancelDeferred (jobId: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
-    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+    return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
       const found = await this.#reader.task(jobId)
       if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
       const { job, task: { attempt, startedAt, worker } } = found
       const cancelled = { error: pack(reason), at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
       const mark = async (settled: boolean) => {
-        assertValid(claim)
+        assertValid(lease)
         await job.updateData({ ...job.data, cancelled: { ...cancelled, settled } })
       }
       await mark(false)
@@ -268,12 +268,12 @@ export class BullQueue implements TaskQueue {
     }, async () => undefined)
   }
 
-  /** Stores that a task is to be cancelled, for whoever takes it over, and tells whoever runs it. */
+  /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
     const marked = cancellations.mark(this.#name, task, reason)
     if (state === 'active') {
-      await Promise.all([marked, cancellations.tell(this.#name, task, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
+      await Promise.all([marked, cancellations.notify(this.#name, task, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
       return { ...task, status: 'cancelling' }
     }
     await marked
@@ -283,15 +283,15 @@ export class BullQueue implements TaskQueue {
   /** Removes a task that has settled; returns whether it did. */
   async #takeOut (name: string, id: number): Promise<boolean> {
     const jobId = jobIdOf(name)
-    return await this.#shared.claims.holding(this.#reader.claimOf(jobId), async claim => {
+    return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
       const found = await this.#reader.task(jobId)
-      return found?.task.id === id && found.task.settledAt !== undefined && await this.#remove(jobId, claim)
+      return found?.task.id === id && found.task.settledAt !== undefined && await this.#remove(jobId, lease)
     }, async () => undefined)
   }
 
-  /** Removes a job, whatever it is: who calls this holds the claim of its name. Not one that runs, nor the next one of a schedule. */
-  async #remove (jobId: string, claim: Claim): Promise<boolean> {
-    assertValid(claim)
+  /** Removes a job, unless it runs or is the next one of a schedule. The caller holds the lease of its name. */
+  async #remove (jobId: string, lease: Lease): Promise<boolean> {
+    assertValid(lease)
     try {
       return await this.#queue.remove(jobId) === 1
     } catch (error) {
@@ -306,10 +306,10 @@ export class BullQueue implements TaskQueue {
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    return await readPage(this.#queue, (job, state) => this.#reader.tell(job, state), statuses, offset, limit)
+    return await readPage(this.#queue, (job, state) => this.#reader.toTask(job, state), statuses, offset, limit)
   }
 
-  /** Answers when each was added. */
+  /** Stores tasks. Returns when each was added. */
   async #store (tasks: readonly NewTask[], before?: JobData['before']): Promise<number[]> {
     const jobs = tasks.map(task => this.#toJob(task, before))
     const [{ name, data, opts }] = jobs as [typeof jobs[0]]
@@ -331,12 +331,12 @@ export class BullQueue implements TaskQueue {
     return { ...blank, name, id, data, createdAt, maxAttempts: this.#settings.attempts, startsAt: delay > 0 ? createdAt + delay : undefined }
   }
 
-  /** Made when it is needed: by then the server has the tables that it looks for. */
+  /** Made when it is first needed: then the server has the tables that it looks for. */
   get #queue () {
     if (this.#made === undefined) {
-      const { store, options, reach } = this.#shared
+      const { store, options, health } = this.#shared
       this.#made = new Queue(this.#name, { ...store.options, ...options }, store.backend)
-      this.#made.on('error', error => reach.report(error))
+      this.#made.on('error', error => health.report(error))
     }
     return this.#made
   }

@@ -23,43 +23,43 @@ export class Reader {
     this.#shared = shared
   }
 
-  /** The claim that decides who has the name of a job. */
-  claimOf (jobId: string): string {
+  /** The id of the lease for the name of a job. */
+  leaseOf (jobId: string): string {
     return `${this.#name}:${jobId}`
   }
 
   async task (jobId: string): Promise<Read & { readonly task: StoredTask } | undefined> {
     const read = await this.read(jobId)
-    return read === undefined ? undefined : { ...read, task: await this.tell(read.job, read.state) }
+    return read === undefined ? undefined : { ...read, task: await this.toTask(read.job, read.state) }
   }
 
-  /** A job and its state are two reads, and the job may end between them. */
+  /** Reads a job and its state. Those are two reads, and the job may end between them: then it reads again. */
   async read (jobId: string): Promise<Read | undefined> {
     const queue = this.#queue()
     for (let again = false; ; again = true) {
       const [job, known] = await Promise.all([queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#shared.store.stateOf(queue, jobId)])
       if (job === undefined) return undefined
-      // One that has run may have ended meanwhile, or waits again.
+      // A job that has run before may have ended meanwhile, or may wait again.
       const state = known ?? (job.processedOn === undefined ? 'waiting' : await queue.getJobState(jobId))
       const ended = state === 'completed' || state === 'failed' || state === 'unknown'
       if (job.finishedOn === undefined && ended) continue
-      if (state === 'delayed' && job.delay === 0 && !again) continue // it was delayed after it had been read
+      if (state === 'delayed' && job.delay === 0 && !again) continue // it was delayed after it was read
       return { job, state }
     }
   }
 
-  /** Whoever puts a job in the place of another has none there for a moment: for whom there seems to be none. */
+  /** While a job is being replaced there is briefly no job of that name. If the name is leased, reads again. */
   async afterGap (jobId: string) {
     for (;;) {
-      const taken = await this.#shared.claims.isTaken(this.claimOf(jobId))
+      const taken = await this.#shared.leases.isTaken(this.leaseOf(jobId))
       const found = await this.task(jobId)
       if (found !== undefined || !taken) return found
       await setTimeout(10)
     }
   }
 
-  /** A task as it is told of: what runs, or belongs to a schedule, may have a mark. */
-  async tell (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
+  /** Turns a job into a task. A job that runs, or belongs to a schedule, may have a mark of its cancellation. */
+  async toTask (job: TaskJob, state: JobState | 'unknown'): Promise<StoredTask> {
     const task = readJob(job, state)
     if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
     const mark = await this.#shared.cancellations.markOf(this.#name, task)

@@ -11,7 +11,7 @@ const POLL = 20
 
 /**
  * Makes the job of a settled task wait again: with its data, its priority and its last progress, and its attempts counted from 1.
- * Whoever calls this holds the claim of its name. `assertValid` throws if the claim may have ended.
+ * Whoever calls this holds the lease of its name. `assertValid` throws if the lease may have ended.
  */
 export async function retryJob ({ job, state, task }: Read & { task: StoredTask }, read: () => Promise<Read | undefined>, assertValid: () => void): Promise<void> {
   const { cancelled, ...data } = job.data

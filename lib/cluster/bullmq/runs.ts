@@ -10,7 +10,7 @@ import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
 
-/** A run in this process, and why it was told to stop. */
+/** A run in this process. `stop` says why it was told to stop. */
 interface Active {
   readonly task: StoredTask
   readonly jobId: string
@@ -19,7 +19,7 @@ interface Active {
   stop: 'cancelled' | 'handed over' | 'lost' | undefined
 }
 
-/** BullMQ renews the locks of what runs until all of it has ended, even if that is never. */
+/** A worker that can be left behind: BullMQ's own renews the locks of its jobs until all of them have ended. */
 class TaskWorker extends Worker<any, any, string, any> {
   async abandon () {
     await this.lockManager.close()
@@ -52,13 +52,13 @@ export class Runs {
   readonly #copied = { count: 0, length: 0 }
   /** The runs of this process, by their tries. */
   readonly #active = new Map<string, Active>()
-  /** The tasks of which it is stored that they are cancelled. */
+  /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
   readonly #worker: TaskWorker
-  readonly #looking: NodeJS.Timeout
+  readonly #polling: NodeJS.Timeout
   #stopping = false
 
-  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, reach }: Shared, run: Run) {
+  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, health }: Shared, run: Run) {
     this.#queue = queue
     this.#settings = settings
     this.#cancellations = cancellations
@@ -79,15 +79,15 @@ export class Runs {
       metrics: { maxDataPoints: 60 },
       ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled, settings.maxSettledAge)
     }, store.backend)
-    this.#worker.on('error', error => reach.report(error))
+    this.#worker.on('error', error => health.report(error))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
     this.#worker.on('completed', job => {
       this.#settled(job)
       this.#boundEvents(job)
     })
     this.#worker.on('failed', job => this.#settled(job))
-    this.#looking = setInterval(() => this.#lookForMarks(), stallTimeout / 2)
-    this.#looking.unref()
+    this.#polling = setInterval(() => this.#pollMarks(), stallTimeout / 2)
+    this.#polling.unref()
   }
 
   async start (): Promise<void> {
@@ -98,9 +98,9 @@ export class Runs {
 
   async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
     this.#stopping = true
-    clearInterval(this.#looking)
+    clearInterval(this.#polling)
     const closed = this.#worker.close()
-    // Where nothing runs there is only the server to wait for, which may be away.
+    // If nothing runs here, it waits only for the server, which may be away.
     const most = this.#active.size === 0 ? 1000 : Infinity
     if (await settlesWithin(closed, Math.min(drainTimeout, most))) return []
     for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
@@ -114,10 +114,23 @@ export class Runs {
     return left.map(({ task }) => task)
   }
 
-  /** What a job's processor throws or returns decides what BullMQ makes of the job. */
+  /** Processes a job. What it returns or throws decides what BullMQ does with the job. */
   async #process (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
+    await this.#refuse(job, task)
+    const { outcome, stop } = await this.#runTask(job, token, task)
+    if (stop === 'lost') throw new WaitingError()
+    if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
+    if (stop === 'handed over') return await this.#handOver(job, token)
+    job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
+    const failure = this.#failure(task, outcome, { final: stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
+    failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
+    throw failure
+  }
+
+  /** Throws for a task that must not run: it was cancelled, or it has stalled too often. */
+  async #refuse (job: TaskJob, task: StoredTask): Promise<void> {
     const { cancelled } = job.data
     if (cancelled !== undefined) {
       const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
@@ -128,9 +141,12 @@ export class Runs {
       this.#marked.set(job, task)
       throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true })
     }
-    // BullMQ sees to that itself, but not where the job is of a schedule.
+    // BullMQ checks that itself, but not for the jobs of a schedule.
     if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
+  }
 
+  /** Runs a task until its work has ended and its last progress is stored. */
+  async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'] }> {
     const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
     this.#active.set(tryOf(task), active)
@@ -138,17 +154,10 @@ export class Runs {
     await progress.end()
     this.#active.delete(tryOf(task))
     if (active.stop === 'cancelled') this.#marked.set(job, task)
-
-    if (active.stop === 'lost') throw new WaitingError()
-    if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
-    if (active.stop === 'handed over') return await this.#handOver(job, token)
-    job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
-    const failure = this.#failure(task, outcome, { final: active.stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
-    failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
-    throw failure
+    return { outcome, stop: active.stop }
   }
 
-  /** Back to the front of the queue, as if it had not run. */
+  /** Moves a job back to the front of the queue, as if it had not run. */
   async #handOver (job: TaskJob, token: string): Promise<never> {
     await job.moveToWait(token)
     throw new WaitingError()
@@ -161,19 +170,19 @@ export class Runs {
     return failure
   }
 
-  /** The cancellation of a task that may have run before: no other can have a mark. */
+  /** Reads the mark of a task that may have run before. No other task can have one. */
   #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> | undefined {
     return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task)
   }
 
-  async #lookForMarks () {
+  async #pollMarks () {
     for (const active of this.#active.values()) {
       const error = await this.#markOf(active.task)
       if (error !== undefined) this.#stop(active, 'cancelled', error)
     }
   }
 
-  /** A mark that cannot be read now is looked for again. */
+  /** Undefined also if the mark cannot be read now: it is read again later. */
   async #markOf (task: StoredTask): Promise<StoredError | undefined> {
     try {
       return (await this.#cancellations.markOf(this.#queue, task))?.error
@@ -205,7 +214,7 @@ export class Runs {
     if (active !== undefined) this.#stop(active, 'cancelled', error)
   }
 
-  /** This process was away for so long that others may run these by now. */
+  /** Aborts runs whose lock was not renewed in time: another process may run their tasks by now. */
   #lose (jobIds: string[]) {
     for (const active of this.#active.values()) {
       if (!jobIds.includes(active.jobId)) continue
@@ -219,7 +228,7 @@ export class Runs {
     active.running.abort(reason)
   }
 
-  /** Kept out if it is late: the server stores it only while the lock of the job is this run's. */
+  /** Stores the progress. The server refuses it if the lock of the job is no longer this run's. */
   async #storeProgress (job: TaskJob, token: string, { running, progress }: Active) {
     const stored = await this.#store.storeProgress(this.#worker, job.id!, token, pack(running.progress()))
     if (!stored) progress.stop()

@@ -165,7 +165,7 @@ export class LocalQueue implements Queue {
     return this.#paused
   }
 
-  watch (name: string | undefined, changed: () => void): () => void {
+  watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
     return this.#watchers.add(name, changed)
   }
 

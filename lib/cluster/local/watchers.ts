@@ -1,4 +1,4 @@
-type Changed = () => void
+type Changed = () => void | Promise<void>
 
 /** Who is notified of changes: of the tasks of one name, or (without one) of all. */
 export class Watchers {

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { assertValid, Claims, type Claim } from '../../lib/cluster/bullmq/claims.ts'
+import { assertValid, Leases, type Lease } from '../../lib/cluster/bullmq/leases.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { openQueue, openStore } from './fixtures/queues.ts'
 
@@ -9,22 +9,22 @@ onEveryServer(t, (t, engine) => {
   const prefix = `claims_${process.pid}`
   let queues = 0
 
-  /** The claims of two processes, as far as the store can tell, in a queue of the test's own. */
+  /** The leases of two processes, as far as the store can tell, in a queue of the test's own. */
   async function twoProcesses (t: Test, timeout = 10_000) {
-    const name = `claims${++queues}`
+    const name = `leases${++queues}`
     const members = await Promise.all([1, 2].map(async () => {
       const queue = await openQueue(t, engine, prefix, name)
-      return new Claims(() => queue, timeout)
+      return new Leases(() => queue, timeout)
     }))
-    return members as [Claims, Claims]
+    return members as [Leases, Leases]
   }
   const nobody = async () => undefined
 
   t.test('one at a time holds a name, of all that want it', async t => {
-    const claims = await twoProcesses(t)
+    const leases = await twoProcesses(t)
     let holders = 0
     let held = 0
-    await Promise.all(Array.from({ length: 20 }, (_, i) => claims[i % 2]!.holding('name', async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => leases[i % 2]!.holding('name', async () => {
       t.equal(++holders, 1)
       await sleep(2)
       holders--
@@ -42,13 +42,13 @@ onEveryServer(t, (t, engine) => {
     }, nobody)
   })
 
-  t.test('a claim that cannot be given back ends by itself', async t => {
+  t.test('a lease that cannot be given back ends by itself', async t => {
     const [other] = await twoProcesses(t)
     const store = openStore(engine, prefix)
     await store.connect()
-    const queue = new Queue(`claims${queues}`, store.options, store.backend) as Queue
+    const queue = new Queue(`leases${queues}`, store.options, store.backend) as Queue
     queue.on('error', () => {})
-    const leaving = new Claims(() => queue, 2000)
+    const leaving = new Leases(() => queue, 2000)
     t.equal(await leaving.holding('name', async () => {
       await store.close()
       return 'done'
@@ -56,33 +56,33 @@ onEveryServer(t, (t, engine) => {
     t.equal(await other.holding('name', async () => 'done, too', nobody), 'done, too')
   })
 
-  t.test('what fails gives its claim back', async t => {
+  t.test('what fails gives its lease back', async t => {
     const [here, there] = await twoProcesses(t)
     await t.rejects(here.holding('name', async () => { throw new Error('failed') }, nobody), /failed/)
     t.equal(await there.holding('name', async () => 'held', nobody), 'held')
   })
 
-  t.test('who needs a claim that has ended meanwhile takes it again', async t => {
+  t.test('who needs a lease that has ended meanwhile takes it again', async t => {
     const [here] = await twoProcesses(t, 1000)
     let times = 0
-    t.equal(await here.holding('name', async claim => {
+    t.equal(await here.holding('name', async lease => {
       if (++times === 1) await sleep(600) // half of its life
-      assertValid(claim)
+      assertValid(lease)
       return 'held'
     }, nobody), 'held')
     t.equal(times, 2)
   })
 
-  t.test('nobody waits for a claim for longer than a verb waits', async t => {
+  t.test('nobody waits for a lease for longer than a verb waits', async t => {
     const [here, there] = await twoProcesses(t, 300)
     await here.holding('name', async () => {
-      await t.rejects(there.holding('name', async () => t.fail('it is held twice'), nobody), { name: 'ClaimExpired' })
+      await t.rejects(there.holding('name', async () => t.fail('it is held twice'), nobody), { name: 'LeaseExpired' })
     }, nobody)
   })
 
-  t.test('the claim of a process that died ends by itself, before others have given up', async t => {
+  t.test('the lease of a process that died ends by itself, before others have given up', async t => {
     const [here, there] = await twoProcesses(t, 3000)
-    const claim = await new Promise<Claim>(resolve => {
+    const lease = await new Promise<Lease>(resolve => {
       here.holding('name', async given => {
         assertValid(given)
         resolve(given)
@@ -90,6 +90,6 @@ onEveryServer(t, (t, engine) => {
       }, nobody)
     })
     t.equal(await there.holding('name', async () => 'taken over', nobody), 'taken over')
-    t.throws(() => assertValid(claim), { name: 'ClaimExpired' })
+    t.throws(() => assertValid(lease), { name: 'LeaseExpired' })
   })
 })

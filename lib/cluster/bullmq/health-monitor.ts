@@ -9,11 +9,11 @@ export interface EngineLog {
   warn (message: string): void
 }
 
-/** Between two looks whether the server is back. */
-const LOOK = 500
+/** Milliseconds between two pings of a server that is away. */
+const PING = 500
 
-/** Whether the server is there: bounds what waits for it, tells when it goes and when it is back. */
-export class Reach {
+/** Knows whether the server answers: limits how long a verb waits for it, and logs when it goes and when it is back. */
+export class HealthMonitor {
   readonly #store: Store
   readonly #timeout: number
   readonly #log: EngineLog
@@ -21,8 +21,8 @@ export class Reach {
   readonly #waiting = new Set<{ readonly until: number, readonly giveUp: () => void }>()
   #timer: NodeJS.Timeout | undefined
   #state: 'closed' | 'up' | 'down' = 'closed'
-  /** Whether it has told that the server is away. */
-  #told = false
+  /** Whether the outage has been logged. */
+  #logged = false
 
   constructor (store: Store, timeout: number, log: EngineLog) {
     this.#store = store
@@ -43,7 +43,10 @@ export class Reach {
     this.#state = 'closed'
   }
 
-  /** Does something on the server. While the server is away it waits, so that nothing is done later of which was said that it failed. */
+  /**
+   * Does something on the server. While the server is away it waits for it first, and does not send the command: a command that is
+   * reported as failed must not be done later.
+   */
   async run<T> (operation: () => Promise<T>): Promise<T> {
     try {
       if (this.#state === 'down') await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
@@ -59,42 +62,42 @@ export class Reach {
     }
   }
 
-  /** What BullMQ reports as it goes on. Its locks we look after ourselves; what it could not finish, another has, or it has itself. */
+  /** Logs an error that BullMQ reports while it works. Errors about locks are left out: `Runs` deals with those. */
   report (error: Error): void {
     if (isConnectionError(error)) this.#lost(false)
     else if (this.#state !== 'closed' && !/lock|not in the active state/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
   }
 
-  /** Calls back whenever the server has come back. */
+  /** Calls back whenever the server is back. Returns how to take that back. */
   onBack (callback: () => void): () => void {
     this.#whenBack.add(callback)
     return () => this.#whenBack.delete(callback)
   }
 
-  /** Tells of it at once if it is certain, else if the server does not answer when it is asked: an error may be late, or a restart short. */
+  /** Logs the outage now if a command timed out. After a mere connection error it pings first, since that error may be stale. */
   #lost (certain: boolean) {
     if (this.#state === 'closed') return
-    if (certain) this.#tell()
+    if (certain) this.#logOutage()
     if (this.#state === 'down') return
     this.#state = 'down'
-    this.#lookForIt()
+    this.#pingUntilBack()
   }
 
-  async #lookForIt () {
+  async #pingUntilBack () {
     while (this.#state === 'down') {
-      if (this.#told) await delay(LOOK, undefined, { ref: false })
+      if (this.#logged) await delay(PING, undefined, { ref: false })
       try {
         await this.#bound(this.#store.isBack(), () => new FST_ERR_TASK_UNREACHABLE(''))
         this.#back()
       } catch {
-        this.#tell()
+        this.#logOutage()
       }
     }
   }
 
-  #tell () {
-    if (this.#told || this.#state === 'closed') return
-    this.#told = true
+  #logOutage () {
+    if (this.#logged || this.#state === 'closed') return
+    this.#logged = true
     const problem = this.#store.problem === undefined ? '' : `: ${this.#store.problem}`
     this.#log.warn(`task server at ${this.#store.server} does not answer${problem}`)
   }
@@ -102,12 +105,12 @@ export class Reach {
   #back () {
     if (this.#state === 'closed') return
     this.#state = 'up'
-    if (this.#told) this.#log.info(`task server at ${this.#store.server} answers again`)
-    this.#told = false
+    if (this.#logged) this.#log.info(`task server at ${this.#store.server} answers again`)
+    this.#logged = false
     for (const callback of this.#whenBack) callback()
   }
 
-  /** One timer for all: they wait equally long, so they give up in the order in which they came. */
+  /** Rejects a promise that takes longer than `timeout`. One timer serves all: they wait equally long, so they give up in order. */
   #bound<T> (wanted: Promise<T>, tooLate: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { until: performance.now() + this.#timeout, giveUp: () => reject(tooLate()) }

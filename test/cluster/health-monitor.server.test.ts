@@ -1,54 +1,54 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { Reach } from '../../lib/cluster/bullmq/reach.ts'
+import { HealthMonitor } from '../../lib/cluster/bullmq/health-monitor.ts'
 import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { skipWithout, startServer } from './fixtures/servers.ts'
 
 const skip = skipWithout('redis')
 
-async function buildReach (t: Test, timeout: number) {
+async function buildMonitor (t: Test, timeout: number) {
   const server = await startServer('redis')
-  const store = new RedisStore(server.url, `reach-${process.pid}`)
+  const store = new RedisStore(server.url, `health-${process.pid}`)
   const told: string[] = []
   const log = { info: (message: string) => { told.push(message) }, warn: (message: string) => { told.push(message) } }
-  const reach = new Reach(store, timeout, log)
+  const health = new HealthMonitor(store, timeout, log)
   t.teardown(async () => {
-    reach.close()
+    health.close()
     await store.close()
     await server.remove()
   })
-  await reach.open()
-  return { reach, told, server: store.server }
+  await health.open()
+  return { health, told, server: store.server }
 }
 
 t.test('what takes longer than a verb may wait is told of once, and that the server answers is, too', { skip }, async t => {
-  const { reach, told, server } = await buildReach(t, 200)
-  const back = new Promise<void>(resolve => reach.onBack(resolve))
-  const never = () => reach.run(() => new Promise(() => {}))
+  const { health, told, server } = await buildMonitor(t, 200)
+  const back = new Promise<void>(resolve => health.onBack(resolve))
+  const never = () => health.run(() => new Promise(() => {}))
   await Promise.all([1, 2, 3].map(async () => await t.rejects(never(), { code: 'FST_ERR_TASK_UNREACHABLE' })))
   await back
   t.strictSame(told, [`task server at ${server} does not answer`, `task server at ${server} answers again`])
 })
 
 t.test('a connection error that comes late, from whomever, is not told of while the server answers', { skip }, async t => {
-  const { reach, told } = await buildReach(t, 5000)
-  const back = new Promise<void>(resolve => reach.onBack(resolve))
-  const late = () => reach.report(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
+  const { health, told } = await buildMonitor(t, 5000)
+  const back = new Promise<void>(resolve => health.onBack(resolve))
+  const late = () => health.report(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
   late()
   await back
   late()
-  reach.close()
+  health.close()
   await sleep(50)
   t.strictSame(told, [])
 })
 
 t.test('what else BullMQ complains of is told as it is, but not of locks, and not once it is closed', { skip }, async t => {
-  const { reach, told, server } = await buildReach(t, 5000)
-  reach.report(new Error('Missing lock for job 5'))
-  reach.report(new Error('OOM command not allowed'))
-  reach.close()
-  reach.report(new Error('OOM command not allowed'))
-  reach.report(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+  const { health, told, server } = await buildMonitor(t, 5000)
+  health.report(new Error('Missing lock for job 5'))
+  health.report(new Error('OOM command not allowed'))
+  health.close()
+  health.report(new Error('OOM command not allowed'))
+  health.report(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
   await sleep(50)
   t.strictSame(told, [`task server at ${server}: OOM command not allowed`])
 })
