@@ -6,11 +6,14 @@ import type { Queue, StoredTask } from './engine.ts'
 const PAGE = 200
 const AT_ONCE = 20
 
+/** What became of a task: `done` and `left` have left the statuses that are gone through, `stayed` has not. */
+export type Fate = 'done' | 'left' | 'stayed'
+
 /**
- * Does something to every task of these statuses, to `limit` of them at most. `act` returns whether it has done so; a task of which
- * it says yes must leave these statuses. Returns of how many. Every step is short on the server, and it may be called again.
+ * Does something to every task of these statuses, to `limit` of them at most. Returns to how many: those that `act` says are done.
+ * Every step is short on the server, and it may be called again.
  */
-export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>, limit: number, act: (task: StoredTask) => Promise<boolean>): Promise<number> {
+export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>, limit: number, act: (task: StoredTask) => Promise<Fate>): Promise<number> {
   let done = 0
   let passed = 0 // tasks that have stayed in these statuses
   const seen = new Set<string>()
@@ -19,14 +22,13 @@ export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>
     const page = await queue.list(statuses, passed, Math.min(PAGE, limit - done))
     if (page.length === 0) return done
     const fresh = page.filter(task => !seen.has(keyOf(task)))
-    let left = page.length - fresh.length
+    passed += page.length - fresh.length
     for (let i = 0; i < fresh.length; i += AT_ONCE) {
-      const results = await Promise.all(fresh.slice(i, i + AT_ONCE).map(act))
-      left += results.filter(result => !result).length
-      done += results.filter(Boolean).length
+      const fates = await Promise.all(fresh.slice(i, i + AT_ONCE).map(act))
+      passed += fates.filter(fate => fate === 'stayed').length
+      done += fates.filter(fate => fate === 'done').length
     }
     for (const task of fresh) seen.add(keyOf(task))
-    passed += left
     await nextTurn()
   }
   return done

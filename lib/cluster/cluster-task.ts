@@ -133,7 +133,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   /** Takes what was read. Of a task that has lost its name not all is known, so what never changes is kept. */
   #update (stored: StoredTask) {
     const { data, createdAt, maxAttempts } = this.#stored
-    if (this.settled && stored.settledAt === undefined) this.#finished = undefined // it was retried
+    if (stored.retries !== this.#stored.retries) this.#finished = undefined
     this.#stored = { ...stored, data, createdAt, maxAttempts }
   }
 

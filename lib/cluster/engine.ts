@@ -35,9 +35,11 @@ export interface StoredTask {
   readonly worker: ClusterWorker | undefined
 }
 
-/** How many of a task's runs are remembered, and in how many characters the message of each. */
+/** How many of a task's runs are remembered. */
 export const MAX_ATTEMPTS_KEPT = 10
-export const MAX_ATTEMPT_MESSAGE = 900
+/** Bytes of the message of a run's error, and of its name and code, that are remembered. */
+const MAX_MESSAGE = 800
+const MAX_WORD = 80
 
 /** A task to be added. */
 export interface NewTask {
@@ -69,8 +71,15 @@ export type Outcome =
 /** A run that has ended, as it is remembered. Frozen: every reader of the task gets this same object. */
 export function attemptOf ({ outcome, ...run }: Omit<TaskAttempt, 'error'> & { readonly outcome: Outcome }): TaskAttempt {
   if (outcome.status === 'completed') return Object.freeze({ ...run, error: undefined })
-  const { error } = outcome
-  return Object.freeze({ ...run, error: Object.freeze({ ...error, message: error.message.slice(0, MAX_ATTEMPT_MESSAGE) }) })
+  const { name, message, code } = outcome.error
+  const error = { name: cut(name, MAX_WORD), message: cut(message, MAX_MESSAGE), code: typeof code === 'string' ? cut(code, MAX_WORD) : code }
+  return Object.freeze({ ...run, error: Object.freeze(error) })
+}
+
+/** The start of a text that takes so many bytes at most. */
+function cut (text: string, bytes: number): string {
+  const all = Buffer.from(text)
+  return all.length <= bytes ? text : all.subarray(0, bytes).toString().replace(/\uFFFD$/, '')
 }
 
 /** A run of a task in this process, as its engine sees it. */
@@ -179,7 +188,7 @@ export interface Queue {
    * Cancels the task of this name and id; without an id, whichever has the name now. One that has not started has settled
    * as `cancelled` with `reason` once this resolves, and never runs. One that runs is told, wherever it runs: it is
    * `cancelling` then and `Running.abort` is called with `reason`; its outcome decides how it ends, but it is not tried
-   * again. The first reason counts. Answers the task as it is then, or undefined if it is gone. Idempotent: the caller calls
+   * again. The first reason counts. Returns the task as it is then, or undefined if it is gone. Idempotent: the caller calls
    * it again from time to time until the task has settled.
    */
   cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined>
@@ -191,7 +200,7 @@ export interface Queue {
    */
   schedule (name: string, when: When, data: unknown, priority: number): Promise<void>
 
-  /** Ends a schedule and drops its deferred task. Answers whether there was one. */
+  /** Ends a schedule and drops its deferred task. Returns whether there was one. */
   unschedule (name: string): Promise<boolean>
 
   /** All schedules, the next to start first. */
@@ -205,7 +214,7 @@ export interface Queue {
   /**
    * Calls `changed` whenever the task of this name may have changed its status or progress (without a name: any task), and
    * once as soon as it watches, so that whoever reads the task at each call misses nothing. It may be called once too often,
-   * never too rarely. Answers how to leave. It holds no process.
+   * never too rarely. Returns how to leave. It holds no process.
    */
   watch (name: string | undefined, changed: () => void | Promise<void>): () => void
 

@@ -18,7 +18,7 @@ import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICAT
 import { checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
-import { inBatches } from './batches.ts'
+import { inBatches, type Fate } from './batches.ts'
 import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
 import { checkAddMany, checkName, checkSchedule, checkVerb } from './options.ts'
@@ -93,13 +93,20 @@ export class Kind implements PublicKind<any, any, any> {
     const { status = ['deferred', 'running'], limit = 1000, reason, timeout } = options
     const queue = await this.#place.queue()
     let failure: unknown // that one task does not stop is told once the others have
-    const cancelled = await inBatches(queue, setOf(status), limit, async ({ name, id }) => {
+    const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
       const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
-      if (stored === undefined) return false
+      if (stored === undefined) return 'left'
       const task = new ClusterTask(this.#place, stored)
       await task.unwinds({ reason, timeout }).catch(error => { failure = error })
-      return task.status === 'cancelled'
-    })
+      if (task.status === 'cancelled') return 'done'
+      return statuses.has(task.status) ? 'stayed' : 'left'
+    }
+    // Deferred tasks come first: a running one that ends would let the next one start.
+    const statuses = setOf<TaskStatus>(status)
+    let cancelled = 0
+    for (const part of [['deferred'], ['running', 'cancelling']] as const) {
+      cancelled += await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - cancelled, cancel)
+    }
     if (failure !== undefined) throw failure
     return cancelled
   }
@@ -121,7 +128,7 @@ export class Kind implements PublicKind<any, any, any> {
     const { status = 'failed', limit = 1000 } = options
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(`tasks of kind "${this.name}"`)
     const queue = await this.#place.queue()
-    return await inBatches(queue, setOf(status), limit, async ({ name, id }) => (await queue.retry(name, id))?.retried === true)
+    return await inBatches(queue, setOf(status), limit, async ({ name, id }) => (await queue.retry(name, id))?.retried === true ? 'done' : 'left')
   }
 
   async purgeTasks (which: PurgeTasksOptions | ((task: ClusterTask) => boolean) = {}): Promise<number> {
@@ -230,12 +237,12 @@ export class Kind implements PublicKind<any, any, any> {
     return undefined
   }
 
-  /** Drops a settled task if it matches; returns whether it did. */
+  /** Drops a settled task if it matches. */
   #dropIf (matches: (task: ClusterTask) => boolean) {
-    return async (stored: StoredTask) => {
-      if (!matches(new ClusterTask(this.#place, stored))) return false
+    return async (stored: StoredTask): Promise<Fate> => {
+      if (!matches(new ClusterTask(this.#place, stored))) return 'stayed'
       const queue = await this.#place.queue()
-      return await queue.drop(stored.name, stored.id)
+      return await queue.drop(stored.name, stored.id) ? 'done' : 'left'
     }
   }
 

@@ -90,7 +90,7 @@ export class Kinds {
     this.#closing.happen()
   }
 
-  /** Takes no more tasks and hands over what runs. Answers what has not stopped, with its kind. */
+  /** Takes no more tasks and hands over what runs. Returns what has not stopped, with its kind. */
   async close (): Promise<{ kind: string, task: StoredTask }[]> {
     this.#state = 'closing'
     const { drainTimeout, cancelTimeout } = this.#settings

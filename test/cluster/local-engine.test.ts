@@ -65,6 +65,19 @@ t.test('of two that cancel all at once each counts what it has cancelled', async
   t.equal(first + second, 3)
 })
 
+t.test('nothing starts after a pause, and what waited goes on in its order', async t => {
+  const started: unknown[] = []
+  const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => { started.push(data) })
+  await kind.addTask(1)
+  await kind.pause()
+  await kind.addTask(2)
+  await new Promise(resolve => setTimeout(resolve, 5))
+  t.strictSame(started, [])
+  await kind.resume()
+  await kind.idle()
+  t.strictSame(started, [1, 2])
+})
+
 t.test('an attempt that is tried again is no process warning', async t => {
   const warnings = processEvents(t, 'warning')
   const { app } = await buildApp(t, engine)

@@ -41,6 +41,18 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await kind.tasks({ status: 'cancelled' })).length, 30)
   })
 
+  t.test('no deferred task starts while all are cancelled', async t => {
+    const started = new Set<string>()
+    const [{ kind }] = await buildFleet(t, engine, async (_app, { name, signal }) => {
+      started.add(name)
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }, { concurrency: 2, apps: 1 })
+    await kind.addTasks(Array.from({ length: 40 }, (_, i) => ({ name: `task ${i}`, data: i })))
+    while ((await kind.count()).running < 2) await nextTurn()
+    t.equal(await kind.cancelTasks(), 40)
+    t.equal(started.size, 2)
+  })
+
   t.test('one task that does not stop does not keep the others from being cancelled', async t => {
     const [{ kind }] = await buildFleet(t, engine, async (_app, { name, signal }) => {
       await new Promise<void>((resolve, reject) => {

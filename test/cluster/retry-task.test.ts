@@ -119,6 +119,21 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await task.retry()).finished, 'ran')
   })
 
+  t.test('finished tells how the last try ended, also where another handle has retried the task', async t => {
+    let mended = false
+    const [here, there] = await buildFleet(t, engine, () => {
+      if (!mended) throw new Error('broken')
+      return 'ran'
+    })
+    const task = await here.kind.addTask(1, { name: 'seen' })
+    await t.rejects(task.finished, { message: 'broken' })
+    mended = true
+    await (await there.kind.retryTask('seen')).finished
+    await task.refresh()
+    t.equal(task.status, 'completed')
+    t.equal(await task.finished, 'ran')
+  })
+
   t.test('once the app closes nothing is retried', async t => {
     const [{ app, kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     const task = await kind.addTask(1, { name: 'closed' })

@@ -135,7 +135,7 @@ onEveryEngine(t, (t, engine) => {
     do {
       await immediate();
       [next] = await there.kind.tasks({ status: ['deferred'] })
-    } while (next === undefined || next.startsAt! < Date.now() + 700) // so that there is time to cancel it
+    } while (next === undefined || (next.startsAt ?? 0) < Date.now() + 700) // so that there is time to cancel it
     t.match(next!.name, run)
     t.equal(next!.startsAt, Date.parse(next!.name.slice('tick@'.length)))
     const ran = journal.lines.length

@@ -11,7 +11,7 @@ import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
 import { TaskLists } from './task-lists.ts'
-import { LocalTask, self } from './task.ts'
+import { LocalTask, self, type NewLocalTask } from './task.ts'
 import { Watchers } from './watchers.ts'
 
 const closing = { name: 'AbortError', message: 'Cancelled: the app is closing', code: 'ABORT_ERR' }
@@ -35,6 +35,8 @@ export class LocalQueue implements Queue {
   /** Fires when the first delayed task is due. It holds no process. */
   #timer: NodeJS.Timeout | undefined
   #paused = false
+  /** Tasks that p-queue had let start when the kind was paused. */
+  readonly #whenResumed: (() => void)[] = []
   #stopped = false
 
   constructor (settings: QueueSettings) {
@@ -158,6 +160,7 @@ export class LocalQueue implements Queue {
 
   async resume (): Promise<void> {
     this.#paused = false
+    for (const resume of this.#whenResumed.splice(0)) resume()
     if (this.#run !== undefined) this.#slots.start()
   }
 
@@ -192,7 +195,7 @@ export class LocalQueue implements Queue {
   }
 
   /** Adds a task, unless an unsettled one has its name. */
-  #add (newTask: NewTask): LocalTask | undefined {
+  #add (newTask: NewLocalTask): LocalTask | undefined {
     const previous = this.#tasks.get(newTask.name)
     if (previous?.settled === false) return undefined
     if (previous !== undefined) this.#makeRoom(previous)
@@ -216,6 +219,7 @@ export class LocalQueue implements Queue {
     this.#slots.add(async () => {
       // The event loop gets its turn between runs, however short they are, and whoever added the task sees it deferred.
       await nextTurn()
+      while (this.#paused) await new Promise<void>(resolve => this.#whenResumed.push(resolve))
       if (withdrawn.signal.aborted) return
       task.leaveQueue = undefined
       task.ended = this.#runOnce(task)

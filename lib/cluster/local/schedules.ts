@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { When } from '../../../types/cluster.ts'
-import type { NewTask, StoredSchedule } from '../engine.ts'
+import type { StoredSchedule } from '../engine.ts'
 import { MAX_TIME, nextCronTime, runNameOf } from '../schedule.ts'
-import type { LocalTask } from './task.ts'
+import type { LocalTask, NewLocalTask } from './task.ts'
 
 /** A schedule, and the task that is to run next. */
 interface LocalSchedule {
@@ -16,7 +16,7 @@ interface LocalSchedule {
 /** What schedules need of the queue. */
 interface Timetable {
   /** Adds a task, unless an unsettled one has its name. */
-  add (task: NewTask): LocalTask | undefined
+  add (task: NewLocalTask): LocalTask | undefined
   /** Drops a task that has not started. */
   withdraw (task: LocalTask): void
 }
@@ -89,7 +89,7 @@ export class Schedules {
   #addNext (schedule: Omit<LocalSchedule, 'next'>, after: number) {
     const { name, when, data, priority } = schedule
     for (let time = nextTime(when, after); time !== undefined; time = nextTime(when, time)) {
-      const next = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), priority })
+      const next = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), startsAt: time, priority })
       if (next === undefined) continue
       const followed = { ...schedule, next }
       this.#schedules.set(name, followed)

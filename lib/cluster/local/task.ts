@@ -7,6 +7,8 @@ import type { Sorted } from './sorted.ts'
 
 export const self = Object.freeze({ host: hostname(), pid: process.pid })
 
+export interface NewLocalTask extends NewTask { readonly startsAt?: number }
+
 /** A task of this process, as it is now. */
 export class LocalTask {
   readonly name: string
@@ -39,13 +41,14 @@ export class LocalTask {
   #progress: unknown
   #outcome: Outcome | undefined
 
-  constructor ({ name, id, data, delay, priority }: NewTask, maxAttempts: number) {
+  /** `startsAt` is for a task that starts at a certain time; others have a delay from now on. */
+  constructor ({ name, id, data, delay, priority, startsAt }: NewLocalTask, maxAttempts: number) {
     this.name = name
     this.id = id
     this.data = data
     this.priority = priority
     this.maxAttempts = maxAttempts
-    if (delay > 0) this.startsAt = Math.min(this.createdAt + delay, MAX_TIME)
+    if (delay > 0) this.startsAt = startsAt ?? Math.min(this.createdAt + delay, MAX_TIME)
   }
 
   get settled () { return this.settledAt !== undefined }
@@ -95,6 +98,7 @@ export class LocalTask {
   /** It is to run again, after a delay. */
   defer (delay: number): void {
     this.status = 'deferred'
+    this.readySince = Date.now()
     if (delay > 0) this.startsAt = Math.min(Date.now() + delay, MAX_TIME)
   }
 
