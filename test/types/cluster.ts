@@ -20,7 +20,8 @@ import cluster, {
   type RunningTask,
   type Schedule,
   type TaskCounts,
-  type When
+  type When,
+  type TaskAttempt
 } from '../../lib/cluster/index.ts'
 
 type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends (<X>() => X extends B ? 1 : 2) ? true : false
@@ -68,6 +69,23 @@ expectType<Url | undefined>()((await reports.getTask('may', { optional: true }))
 expectType<Month>()((await reports.tasks({ status: ['running', 'failed'], limit: 10 }))[0]!.data)
 expectType<Month>()((await reports.addTasks([{ data: { month: 5 }, name: 'may' }, { data: { month: 6 } }]))[0]!.data)
 expectType<Month>()((await reports.schedules())[0]!.data)
+
+// The verbs of an operator infer like the others.
+expectType<Month>()((await reports.retryTask('may')).data)
+expectType<Url | undefined>()((await reports.retryTask('may', { optional: true }))?.result)
+expectType<Url>()(await (await report.retry()).finished)
+expectType<Month>()((await reports.promoteTask('may')).data)
+expectType<number>()(await reports.retryTasks({ status: ['failed', 'cancelled'], limit: 10 }))
+expectType<number>()(await reports.cancelTasks({ status: 'deferred', reason: 'too late', timeout: 1000 }))
+expectType<number>()(await reports.purgeTasks({ status: 'completed', olderThan: 60_000 }))
+expectType<number>()(await reports.purgeTasks(task => task.data.month === 5))
+expectType<number>()((await reports.history())[0]!.completed)
+expectType<number | undefined>()((await reports.workers())[0]!.since)
+expectType<readonly TaskAttempt[]>()(report.attempts)
+// @ts-expect-error a task that runs cannot be retried
+await reports.retryTasks({ status: 'running' })
+// @ts-expect-error a task that has settled cannot be cancelled
+await reports.cancelTasks({ status: 'failed' })
 expectType<TaskStatus>()(report.status)
 expectType<number>()(await reports.purgeTasks())
 expectType<TaskCounts>()(await reports.count())
