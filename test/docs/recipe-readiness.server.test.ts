@@ -14,7 +14,7 @@ for (const name of ['redis', 'postgres'] as const) {
     const app = Fastify({ logger: { stream: { write () {} } } })
     t.teardown(() => app.close())
     await app.register(tasks)
-    await app.register(cluster, { connection: server.url, timeout: 300, drainTimeout: 0, cancelTimeout: 0 })
+    await app.register(cluster, { connection: server.url, timeout: 3000, drainTimeout: 0, cancelTimeout: 0 })
     await app.register(readiness, { interval: 50 })
     app.get('/', async () => 'hello')
     const url = await app.listen()
