@@ -84,12 +84,12 @@ let tarball = ''
 // npm takes the package from a Git repository, where it has to build it; what it then has is what it would publish.
 t.before(async () => {
   const clone = join(project, 'clone')
-  for (const name of ['README.md', 'LICENSE', 'index.ts', 'lib', 'types', 'tsconfig.json', 'tsconfig.build.json']) {
+  for (const name of ['README.md', 'LICENSE', 'index.ts', 'lib', 'types', 'tsconfig.json', 'tsconfig.build.json', 'test/strip-types.js', 'test/strip-types-hooks.js']) {
     await cp(join(root, name), join(clone, name), { recursive: true })
   }
   // For that, npm installs all development dependencies: here, to save time, those that the build needs.
   const { devDependencies, ...manifest } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const isForBuild = (name: string) => /^(typescript$|@types\/)/.test(name) || name in manifest.peerDependencies
+  const isForBuild = (name: string) => /^(typescript$|esbuild$|@swc\/wasm-typescript$|@types\/)/.test(name) || name in manifest.peerDependencies
   await writeFile(join(clone, 'package.json'), JSON.stringify({
     ...manifest,
     devDependencies: Object.fromEntries(Object.entries(devDependencies).filter(([name]) => isForBuild(name)))
