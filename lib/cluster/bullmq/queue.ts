@@ -16,6 +16,8 @@ import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
 import type { Shared } from './shared.ts'
 
 const PRIORITY_LIMIT = 2 ** 21 - 1
+/** Jobs that one command removes at most. */
+const CLEANED_AT_ONCE = 200
 
 /** The tasks of one kind, each a job. */
 export class BullQueue implements TaskQueue {
@@ -89,12 +91,11 @@ export class BullQueue implements TaskQueue {
 
   async purge (): Promise<number> {
     return await this.#shared.health.run(async () => {
-      const future = -86_400_000 // the clocks of others may be ahead
-      const dropped = await Promise.all([this.#queue.clean(future, 0, 'completed'), this.#queue.clean(future, 0, 'failed')])
+      const dropped = await Promise.all([this.#clean('completed'), this.#clean('failed')])
       const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
       const taken = await Promise.all(cancelled.map(({ name, id }) => this.#takeOut(name, id)))
-      const ended = await this.#queue.clean(future, 0, 'failed') // those that a worker was ending as cancelled meanwhile
-      return dropped.flat().length + taken.filter(Boolean).length + ended.length
+      const ended = await this.#clean('failed') // those that a worker was ending as cancelled meanwhile
+      return dropped[0] + dropped[1] + taken.filter(Boolean).length + ended
     })
   }
 
@@ -278,6 +279,16 @@ export class BullQueue implements TaskQueue {
     }
     await marked
     return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+  }
+
+  /** Removes all jobs that have ended so, a batch at a time: one command for all would block the server. Returns how many. */
+  async #clean (state: 'completed' | 'failed'): Promise<number> {
+    const future = -86_400_000 // the clocks of others may be ahead
+    for (let count = 0; ;) {
+      const removed = await this.#queue.clean(future, CLEANED_AT_ONCE, state)
+      count += removed.length
+      if (removed.length < CLEANED_AT_ONCE) return count
+    }
   }
 
   /** Removes a task that has settled; returns whether it did. */
