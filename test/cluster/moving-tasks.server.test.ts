@@ -23,6 +23,17 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(missing, [])
   })
 
+  t.test('a task that was cancelled before it started is listed as cancelled at once, while a worker ends it', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    const missing: string[] = []
+    for (let i = 0; i < 100; i++) {
+      const task = await here.kind.addTask(1, { name: `task ${i}`, delay: 60_000 })
+      await task.cancel()
+      if (!(await there.kind.tasks({ status: 'cancelled' })).some(({ name }) => name === task.name)) missing.push(task.name)
+    }
+    t.strictSame(missing, [])
+  })
+
   t.test('a page begins and ends where the list does', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTasks(Array.from({ length: 30 }, (_, i) => ({ data: i, name: `${i}`, ...(i % 3 === 0 && { delay: 60_000 }), ...(i % 3 === 1 && { priority: 5 }) })))

@@ -11,9 +11,9 @@ interface ListedState {
   readonly oldestFirst: boolean
 }
 
-/** BullMQ's states in the order in which tasks are listed. */
+/** BullMQ's states in the order in which tasks are listed. A worker takes what was cancelled before it started, to end it: it is active for a moment. */
 const states: readonly ListedState[] = [
-  { state: 'active', statuses: ['running', 'cancelling'], oldestFirst: true },
+  { state: 'active', statuses: ['running', 'cancelling', 'cancelled'], oldestFirst: true },
   { state: 'waiting', statuses: ['deferred', 'cancelled'], oldestFirst: true },
   { state: 'prioritized', statuses: ['deferred'], oldestFirst: true },
   { state: 'delayed', statuses: ['deferred'], oldestFirst: true },
