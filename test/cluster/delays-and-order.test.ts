@@ -89,8 +89,11 @@ onEveryEngine(t, (t, engine) => {
   t.test('no more tasks of a kind run at once in the fleet than its globalConcurrency', async t => {
     let running = 0
     let most = 0
+    const two = withResolvers()
     const [here, there] = await buildFleet(t, engine, async () => {
       most = Math.max(most, ++running)
+      if (running === 2) two.resolve()
+      await two.promise
       await new Promise(resolve => setTimeout(resolve, 5))
       running--
     }, { globalConcurrency: 2 })
