@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { TaskReply } from '../../types/index.ts'
@@ -9,8 +10,8 @@ type Response = TaskReply['raw']
  * The socket of a response of HTTP/1, if it has one: those of `inject` have none. A pipelined response that still waits for the
  * one before it has no socket of its own yet, and is not closed with its connection. So it is the request that is asked.
  */
-function socketOf (response: Response): Socket | undefined {
-  return 'stream' in response ? undefined : response.req?.socket
+function socketOf (response: ServerResponse): Socket | undefined {
+  return response.req?.socket
 }
 
 /**

@@ -58,4 +58,10 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(here.kind.addTasks([{ data: 1 }, { data: 1, name: '' }]), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     t.strictSame(await here.kind.tasks(), [])
   })
+
+  t.test('addTasks refuses what is no task, and says which option it wants', async t => {
+    const [here] = await buildFleet(t, engine, echo)
+    for (const bad of [null, undefined, 5]) await t.rejects(here.kind.addTasks([bad as never]), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    t.strictSame(await here.kind.tasks(), [])
+  })
 })

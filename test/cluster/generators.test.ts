@@ -58,4 +58,13 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await here.kind.addTask(1)).finished, 'all done')
     t.strictSame(steps, ['step 0', 'step 1', 'step 2', 'step 3', 'step 4'])
   })
+
+  t.test('work that takes its progress back has none', async t => {
+    const [here, there] = await buildFleet(t, engine, (_app, task) => {
+      task.progress = 'half'
+      task.progress = undefined
+    })
+    await (await here.kind.addTask(1, { name: 'doubtful' })).finished
+    t.equal((await there.kind.getTask('doubtful')).progress, undefined)
+  })
 })

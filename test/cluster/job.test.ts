@@ -1,5 +1,5 @@
 import t from 'tap'
-import { packBefore, readBefore, readReason } from '../../lib/cluster/bullmq/job.ts'
+import { packBefore, readBefore, readJob, readReason, type TaskJob } from '../../lib/cluster/bullmq/job.ts'
 import type { StoredTask } from '../../lib/cluster/engine.ts'
 
 function ended (id: number, result: unknown): StoredTask {
@@ -41,4 +41,10 @@ t.test('what takes much room pushes others out, and is not remembered itself if 
 t.test('a reason of BullMQ is none of ours, whatever its text', async t => {
   for (const reason of [undefined, '', 'job stalled more than allowable limit', '5', 'null', '{}', '{"status":5}']) t.equal(readReason(reason), undefined)
   t.match(readReason('{"status":"failed","id":1,"at":2,"name":"Error","message":"no"}'), { status: 'failed', id: 1 })
+})
+
+t.test('a job without attempts and runs of its own is told as one that is tried once', t => {
+  const job = { id: '~name', data: { id: 1, value: 'x' }, opts: { attempts: 0 }, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null } as unknown as TaskJob
+  t.match(readJob(job, 'waiting'), { status: 'deferred', maxAttempts: 1, attempts: [], createdAt: 5 })
+  t.end()
 })

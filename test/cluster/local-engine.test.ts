@@ -109,3 +109,15 @@ t.test('a watch that begins while the app closes ends at once', async t => {
   await app.close()
   t.strictSame(ended, { done: true, value: undefined })
 })
+
+t.test('a queue without a worker tells that nobody works and that nothing waits, and drops no other task', async t => {
+  const queue = new LocalQueue(settings)
+  t.strictSame(await queue.workers(), [])
+  t.equal(await queue.latency(), 0)
+  await queue.add([{ name: 'x', id: 1, unique: true, data: 1, delay: 0, priority: 0 }])
+  t.equal(await queue.drop('x', 1), false) // it has not settled
+  await queue.cancel('x', 1, { name: 'Error', message: 'no', code: undefined })
+  t.equal(await queue.drop('x', 2), false) // an earlier task of that name
+  t.equal(await queue.drop('x', 1), true)
+  t.equal(await queue.drop('x', 1), false)
+})

@@ -101,4 +101,27 @@ onEveryEngine(t, (t, engine) => {
       await t.rejects(kind.purgeTasks(options as any), refused, JSON.stringify(options))
     }
   })
+
+  t.test('of two that retry or purge all at once each counts what it has done', async t => {
+    const [here, there] = await buildFleet(t, engine, () => { throw new Error('failed') }, { attempts: 1 })
+    await here.kind.addTasks(Array.from({ length: 12 }, (_, data) => ({ data })))
+    await here.kind.idle()
+    await here.kind.pause()
+    const retried = await Promise.all([here.kind.retryTasks(), there.kind.retryTasks()])
+    t.equal(retried[0] + retried[1], 12)
+    t.equal(await there.kind.cancelTasks(), 12)
+    const purged = await Promise.all([here.kind.purgeTasks({ status: 'cancelled' }), there.kind.purgeTasks({ status: 'cancelled' })])
+    t.equal(purged[0] + purged[1], 12)
+  })
+
+  t.test('a task that completes although it is cancelled is not counted', async t => {
+    const [{ kind }] = await buildFleet(t, engine, async (_app, { signal }) => {
+      await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()))
+      return 'done all the same'
+    }, { apps: 1 })
+    const task = await kind.addTask(1, { name: 'stubborn' })
+    await untilStatus(kind, 'stubborn', 'running')
+    t.equal(await kind.cancelTasks(), 0)
+    t.equal(await task.finished, 'done all the same')
+  })
 })

@@ -735,3 +735,22 @@ t.test('a generator that catches the refusal goes on, and holds up nobody with m
   gate.abort()
   t.equal(await task.finished, 'done')
 })
+
+t.test('a generator that cancels itself in a slice that is over goes on before those that wait', async t => {
+  const { app } = await buildReadyApp(t)
+  const order: string[] = []
+  const compute = () => { for (const end = performance.now() + 20; performance.now() < end;); }
+  const cancelled = app.addTask(function * (_app, task) {
+    task.cancel().catch(() => {})
+    compute()
+    try { yield } finally { order.push('cancelled') }
+  })
+  const other = app.addTask(function * () {
+    compute()
+    yield
+    order.push('other')
+  })
+  await Promise.allSettled([cancelled.finished, other.finished])
+  t.equal(cancelled.status, 'cancelled')
+  t.strictSame(order, ['cancelled', 'other'])
+})

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
 import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import dashboard, { type DashboardAuthorize, type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
-import type { FleetKinds, FleetList, FleetTaskRow } from '../../lib/dashboard/wire.ts'
+import type { Failures, FleetKinds, FleetList, FleetTaskRow } from '../../lib/dashboard/wire.ts'
 import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
 import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
@@ -246,4 +246,22 @@ t.test('an app whose fleet comes after its dashboard shows it', async t => {
   app.cluster.defineTask('late', async () => {})
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   t.match(await getJson(`${address}/admin/tasks/kinds`), { kinds: [{ kind: 'late' }] })
+})
+
+t.test('the tasks of all kinds that wait are in the order in which they start', async t => {
+  const { url, reports, mails } = await startFleet(t)
+  for (const kind of [reports, mails]) await kind.pause()
+  await reports.addTask('', { name: 'in an hour', delay: 3_600_000 })
+  await mails.addTask('ann', { name: 'first' })
+  await mails.addTask('ann', { name: 'in a minute', delay: 60_000 })
+  t.strictSame(names(await getJson<FleetList>(`${url}/kinds/tasks?status=deferred`)), ['first', 'in a minute', 'in an hour'])
+})
+
+t.test('where authorize decides who sees a failure no total is told', async t => {
+  const { url, mails } = await startFleet(t, { authorize: (_request, _action, { name }) => name !== 'secret' })
+  for (const name of ['ann', 'secret']) await mails.addTask('x', { name })
+  await mails.idle()
+  const { failures, total } = await getJson<Failures>(`${url}/failures?limit=5&scope=fleet`)
+  t.strictSame(failures.map(({ task }) => task.name), ['ann'])
+  t.equal(total, null)
 })

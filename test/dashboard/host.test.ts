@@ -1,4 +1,6 @@
+import { connect, type AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
+import { text } from 'node:stream/consumers'
 import Fastify from 'fastify'
 import t from 'tap'
 import tasks from '../../index.ts'
@@ -53,3 +55,12 @@ for (const [protocol, origin, status] of [['https', 'http', 403], ['https', 'htt
     t.equal(statusCode, status)
   })
 }
+
+t.test('a request of HTTP/1.0 without a host is answered', async t => {
+  const { app } = await buildApp(t)
+  await app.register(dashboard, { prefix: '/tasks', onRequest: false })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  socket.end('GET /tasks/health HTTP/1.0\r\n\r\n')
+  t.match(await text(socket), /^HTTP\/1\.[01] 200/)
+})

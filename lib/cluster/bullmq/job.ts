@@ -109,7 +109,7 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
     result: undefined,
     error: undefined,
     attempt: isRunning ? attemptsMade + 1 : attemptsMade,
-    maxAttempts: job.opts.attempts ?? 1,
+    maxAttempts: job.opts.attempts || 1,
     attempts: attemptsOf(job),
     createdAt: job.timestamp,
     startsAt: undefined,
