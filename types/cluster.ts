@@ -351,7 +351,8 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
    * Drops settled tasks; resolves to how many. All of them; those that the options name; or those for which `which(task)` is
    * true, which is asked of every settled task, a page at a time.
    *
-   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled.
+   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled, and
+   * if `which` returns a promise.
    */
   readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Data, Result, Progress>) => boolean)) => Promise<number>
   /**
@@ -431,7 +432,7 @@ export interface ClusterOptions {
   connection?: string | object | undefined
   /** Keeps apps apart that share a server: the prefix of Redis keys, the schema of PostgreSQL. Default: `tasks` */
   prefix?: string
-  /** What this process runs: `true` all kinds, `false` none, or the names of kinds. Default: true */
+  /** What this process runs: `true` all kinds, `false` none, or the names of kinds. `false` and `[]` need a `connection`. Default: true */
   work?: boolean | readonly string[] | undefined
   /** Settled tasks that are kept of each kind. Default: 1000 */
   maxSettled?: number | undefined

@@ -8,6 +8,7 @@ import { within } from '../core/within.ts'
 import { clusterTaskState } from './cluster-task-state.ts'
 import type { Queue, StoredTask } from './engine.ts'
 import { whenChanged } from './follow.ts'
+import { checkNone } from './options.ts'
 import { fromStoredError, toStoredReason } from './stored-error.ts'
 
 /** What a task needs of its kind and of the app. */
@@ -63,7 +64,8 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     return clusterTaskState(this.kind, this.#stored)
   }
 
-  async refresh (): Promise<this> {
+  async refresh (...rest: []): Promise<this> {
+    checkNone('refresh', rest)
     const queue = await this.#place.queue()
     const stored = await queue.get(this.name, this.id)
     if (stored === undefined) throw new FST_ERR_TASK_NOT_FOUND(this.name)
@@ -71,7 +73,8 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     return this
   }
 
-  async retry (): Promise<this> {
+  async retry (...rest: []): Promise<this> {
+    checkNone('retry', rest)
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(`task "${this.name}"`)
     const queue = await this.#place.queue()
     const found = await queue.retry(this.name, this.id)

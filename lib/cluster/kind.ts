@@ -15,13 +15,13 @@ import type {
 } from '../../types/cluster.ts'
 import type { CancelTaskOptions, GetTaskOptions, TaskStatus } from '../../types/index.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
-import { checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
+import { checkAnswer, checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import { inBatches, type Fate } from './batches.ts'
 import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
-import { checkAddMany, checkName, checkSchedule, checkVerb } from './options.ts'
+import { checkAddMany, checkName, checkNone, checkSchedule, checkVerb } from './options.ts'
 import { toStoredReason } from './stored-error.ts'
 
 /** What a kind needs of the app. */
@@ -134,7 +134,7 @@ export class Kind implements PublicKind<any, any, any> {
   async purgeTasks (which: PurgeTasksOptions | ((task: ClusterTask) => boolean) = {}): Promise<number> {
     if (typeof which !== 'function') checkVerb('purgeTasks', which)
     const queue = await this.#place.queue()
-    if (typeof which === 'function') return await inBatches(queue, settled, Infinity, this.#dropIf(which))
+    if (typeof which === 'function') return await inBatches(queue, settled, Infinity, this.#dropIf(task => checkAnswer(which(task))))
     const { status = settledStatuses, olderThan, name } = which
     const statuses = setOf<TaskStatus>(status)
     if (olderThan === undefined && name === undefined && statuses.size === settled.size) return await queue.purge()
@@ -161,22 +161,26 @@ export class Kind implements PublicKind<any, any, any> {
     return stored.map(task => new ClusterTask(this.#place, task))
   }
 
-  async history (): Promise<SettledCounts[]> {
+  async history (...rest: []): Promise<SettledCounts[]> {
+    checkNone('history', rest)
     const queue = await this.#place.queue()
     return await queue.history()
   }
 
-  async latency (): Promise<number> {
+  async latency (...rest: []): Promise<number> {
+    checkNone('latency', rest)
     const queue = await this.#place.queue()
     return await queue.latency()
   }
 
-  async workers (): Promise<KindWorker[]> {
+  async workers (...rest: []): Promise<KindWorker[]> {
+    checkNone('workers', rest)
     const queue = await this.#place.queue()
     return await queue.workers()
   }
 
-  async count (): Promise<TaskCounts> {
+  async count (...rest: []): Promise<TaskCounts> {
+    checkNone('count', rest)
     const queue = await this.#place.queue()
     return await queue.count()
   }
@@ -197,28 +201,33 @@ export class Kind implements PublicKind<any, any, any> {
     if (!await queue.unschedule(name) && options.optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
 
-  async schedules (): Promise<Schedule<any>[]> {
+  async schedules (...rest: []): Promise<Schedule<any>[]> {
+    checkNone('schedules', rest)
     const queue = await this.#place.queue()
     const stored = await queue.schedules()
     return stored.map(({ name, when, data, nextAt }) => ({ name, ...when as { every: number }, nextAt, data }))
   }
 
-  async pause (): Promise<void> {
+  async pause (...rest: []): Promise<void> {
+    checkNone('pause', rest)
     const queue = await this.#place.queue()
     await queue.pause()
   }
 
-  async resume (): Promise<void> {
+  async resume (...rest: []): Promise<void> {
+    checkNone('resume', rest)
     const queue = await this.#place.queue()
     await queue.resume()
   }
 
-  async isPaused (): Promise<boolean> {
+  async isPaused (...rest: []): Promise<boolean> {
+    checkNone('isPaused', rest)
     const queue = await this.#place.queue()
     return await queue.isPaused()
   }
 
-  async idle (): Promise<void> {
+  async idle (...rest: []): Promise<void> {
+    checkNone('idle', rest)
     const queue = await this.#place.queue()
     if (await queue.isIdle()) return
     await waitFor(this.#place, undefined, `kind "${this.name}"`, queue => queue.isIdle())

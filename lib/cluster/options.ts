@@ -110,6 +110,10 @@ export type ClusterSettings = ReturnType<typeof checkClusterOptions>
 /** The plugin's options, checked and complete. */
 export function checkClusterOptions (options: ClusterOptions) {
   checkPlugin(options, pluginRules, 'fastify-tasks/cluster')
+  const isIdle = options.work === false || (Array.isArray(options.work) && options.work.length === 0)
+  if (isIdle && options.connection === undefined) {
+    throw new FST_ERR_TASK_INVALID_OPTION('work', 'fastify-tasks/cluster', 'must name what to run where there is no connection: no other process could run the tasks')
+  }
   const { prefix } = options // which is one of Fastify's own, too
   check({ prefix } as Pick<ClusterOptions, 'prefix'>, { prefix: nonEmpty }, () => 'fastify-tasks/cluster')
   return {
@@ -168,6 +172,11 @@ function checkWhole<Options extends object> (option: string, options: Options, r
 /** Checks the options of a verb. Throws `FST_ERR_TASK_INVALID_OPTION`. */
 export function checkVerb (verb: keyof typeof verbRules, options: object, label: () => string = () => verb): void {
   check(options, verbRules[verb] as Rules<object>, label)
+}
+
+/** Checks a verb that takes nothing: a filter that it would ignore is refused. */
+export function checkNone (verb: string, [given]: readonly unknown[]): void {
+  if (given !== undefined) throw new FST_ERR_TASK_INVALID_OPTION('options', verb, `must not be given, received ${inspect(given, { depth: 0 })}`)
 }
 
 export function checkAddMany (tasks: readonly NewClusterTask[]): void {

@@ -77,7 +77,7 @@ const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
 /** Throws `FST_ERR_TASK_INVALID_OPTION` for an option that does not exist, and for a value that an option does not take. */
 export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new FST_ERR_TASK_INVALID_OPTION('options', label({}), `must be an object, received ${inspect(options, { depth: 0 })}`)
   }
   for (const option in options) {
@@ -128,6 +128,12 @@ export function checkWatchOptions (options: WatchOptions, task: Pick<Task, 'id' 
 
 export function checkPurge (which: unknown): void {
   check({ which }, purgeRules, () => 'purgeTasks')
+}
+
+/** What `which` has answered. A promise is refused: as a condition it is always true, so every task would be dropped. */
+export function checkAnswer (answer: unknown): boolean {
+  if (isThenable(answer)) throw new FST_ERR_TASK_INVALID_OPTION('which', 'purgeTasks', 'must return true or false, received a promise')
+  return Boolean(answer)
 }
 
 export function checkWork (work: unknown, options: TaskOptions): void {

@@ -1,5 +1,6 @@
 import type { TaskStatus } from '../../types/index.ts'
 import { LinkedList, ListItem } from './linked-list.ts'
+import { checkAnswer } from './options.ts'
 import { SettledHistory, type SettledMinute } from './settled-history.ts'
 import { StatusCounts } from './status-counts.ts'
 import type { Task } from './task.ts'
@@ -137,7 +138,7 @@ export class TaskLists {
       return size
     }
     // `which` may add and drop tasks, so all are asked before any is dropped.
-    const chosen = this.#settled.toArray().filter(task => which(task))
+    const chosen = this.#settled.toArray().filter(task => checkAnswer(which(task)))
     return chosen.filter(task => this.#drop(task)).length
   }
 
