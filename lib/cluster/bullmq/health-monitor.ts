@@ -32,10 +32,12 @@ export class HealthMonitor {
   }
 
   async open (): Promise<void> {
-    await this.#bound(this.#store.connect(), () => {
-      const problem = this.#store.problem === undefined ? '' : `: ${this.#store.problem}`
-      return new FST_ERR_TASK_UNREACHABLE(` at ${this.#store.server}${problem}`)
-    })
+    const unreachable = (problem = this.#store.problem) => {
+      return new FST_ERR_TASK_UNREACHABLE(` at ${this.#store.server}${problem === undefined ? '' : `: ${problem}`}`)
+    }
+    // What PostgreSQL refuses at once, Redis's client tries again until the time is over.
+    const refused = (error: Error) => { throw Object.assign(unreachable(error.message), { cause: error }) }
+    await this.#bound(this.#store.connect().catch(refused), unreachable)
     this.#state = 'up'
   }
 
