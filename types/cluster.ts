@@ -65,9 +65,10 @@ export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknow
   readonly result: Result | undefined
   /**
    * What it `failed` with, the reason it was `cancelled` for, or, while it waits for its next attempt, what the last one failed
-   * with: an error of that name, message and code, without its stack.
+   * with: an error of that name, message, code and HTTP status, without its stack. A reply with it has the status that it would have
+   * in the process that threw it.
    */
-  readonly error: (Error & { code?: string | number }) | undefined
+  readonly error: (Error & { code?: string | number, statusCode?: number }) | undefined
   /** What the work has told of last. */
   readonly progress: Progress | undefined
   /** Which run this is, or was the last: 0 before the first. Runs that were handed over or taken over do not count. */

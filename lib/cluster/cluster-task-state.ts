@@ -1,6 +1,51 @@
 import type { ClusterTaskState } from '../../types/cluster.ts'
-import { isoString } from '../core/task-state.ts'
+import { isoString, taskStateSchema } from '../core/task-state.ts'
 import type { StoredTask } from './engine.ts'
+
+const { createdAt: time, error, ...core } = taskStateSchema.properties
+const worker = {
+  type: 'object',
+  properties: { host: { type: 'string' }, pid: { type: 'integer' } },
+  required: ['host', 'pid']
+} as const
+
+const schema = {
+  ...taskStateSchema,
+  title: 'ClusterTaskState',
+  properties: {
+    ...core,
+    attempt: { type: 'integer' },
+    maxAttempts: { type: 'integer' },
+    attempts: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { attempt: { type: 'integer' }, startedAt: time, endedAt: time, worker, error },
+        required: ['attempt', 'endedAt']
+      }
+    },
+    createdAt: time,
+    startsAt: time,
+    worker,
+    error
+  },
+  required: ['id', 'name', 'kind', 'status', 'attempt', 'maxAttempts', 'attempts', 'createdAt']
+} as const
+
+/** The schema without its types, as the core's. */
+interface ClusterTaskStateSchema {
+  readonly title: 'ClusterTaskState'
+  readonly properties: { readonly [Property in keyof ClusterTaskState]: Record<never, never> }
+}
+
+/**
+ * The JSON schema of the state of a fleet's task: that of `taskStateSchema`, with `attempt`, `maxAttempts`, `attempts`, `startsAt` and
+ * `worker`. For `response` schemas and OpenAPI. A task is a valid reply under it: alone, in an array and in `anyOf`.
+ *
+ * @example
+ * app.get('/reports/:id', { schema: { response: { 200: clusterTaskStateSchema } } }, async request => reports.getTask(request.params.id))
+ */
+export const clusterTaskStateSchema: ClusterTaskStateSchema = schema
 
 /** The state of a cluster task, as it is replied with. */
 export function clusterTaskState (kind: string, stored: StoredTask): ClusterTaskState<any> {
@@ -19,6 +64,6 @@ export function clusterTaskState (kind: string, stored: StoredTask): ClusterTask
     startedAt: isoString(startedAt),
     settledAt: isoString(settledAt),
     worker,
-    error
+    error: error === undefined ? undefined : { name: error.name, message: error.message, code: error.code }
   }
 }

@@ -2,7 +2,10 @@ import type { ClusterWorker, KindWorker, SettledCounts, TaskAttempt, TaskCounts,
 import type { TaskState, TaskStatus } from '../../types/index.ts'
 
 /** An error as it is stored and sent: what survives the way between processes. */
-export type StoredError = NonNullable<TaskState['error']>
+export type StoredError = NonNullable<TaskState['error']> & {
+  /** The HTTP status of a reply with this error. */
+  readonly statusCode?: number | undefined
+}
 
 /** A task as an engine stores it. All values are JSON; all times are ms since the epoch. A snapshot: nobody changes it. */
 export interface StoredTask {

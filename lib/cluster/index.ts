@@ -5,6 +5,7 @@ import { createEngine } from './connection.ts'
 import { Kinds } from './kinds.ts'
 import { checkClusterOptions } from './options.ts'
 
+export { clusterTaskStateSchema } from './cluster-task-state.ts'
 export * as errors from './errors.ts'
 export type * from '../../types/cluster.ts'
 

@@ -24,7 +24,7 @@ const entries: Record<string, Names> = {
   },
   cluster: {
     exports: cluster,
-    values: ['default', 'errors'],
+    values: ['clusterTaskStateSchema', 'default', 'errors'],
     errors: ['INVALID_DATA', 'KIND_DEFINED', 'MISSING_PACKAGE', 'STALLED', 'UNKNOWN_KIND', 'UNREACHABLE'],
     types: [
       'ClusterWorker', 'ClusterTaskState', 'ClusterTask', 'RunningTask', 'ClusterCallable', 'ClusterGenerator', 'ClusterWork',

@@ -7,6 +7,7 @@ import type { FromSchema } from 'json-schema-to-ts'
 import pg from 'pg'
 import tasks, { type TaskStatus } from '../../index.ts'
 import cluster, {
+  clusterTaskStateSchema,
   errors,
   type AddClusterTaskOptions,
   type Cluster,
@@ -230,3 +231,11 @@ app.cluster.defineTask('report', async () => 1, { backoff: { type: 'linear', del
 expectType<404>()(new errors.FST_ERR_TASK_UNKNOWN_KIND('report').statusCode)
 expectType<503>()(new errors.FST_ERR_TASK_UNREACHABLE('').statusCode)
 export type { AddClusterTaskOptions, ClusterOptions, ClusterTask, KindOptions, Schedule, When }
+
+// The state's schema, with and without a type provider: a task is a reply under it.
+const typed = app.withTypeProvider<JsonSchemaToTsProvider>()
+typed.get('/state', { schema: { response: { 200: clusterTaskStateSchema } } }, async () => reports.getTask('a'))
+typed.get('/states', { schema: { response: { 200: { type: 'array', items: clusterTaskStateSchema } } } }, async () => reports.tasks())
+const boxed = app.withTypeProvider<TypeBoxTypeProvider>()
+boxed.get('/state', { schema: { response: { 200: clusterTaskStateSchema } } }, async () => (await reports.getTask('a')).toJSON())
+boxed.get('/states', { schema: { response: { 200: Type.Array(clusterTaskStateSchema) } } }, async () => reports.tasks())

@@ -161,8 +161,8 @@ function readAttempt (stack: string): TaskAttempt | undefined {
   }
 }
 
-function errorOf ({ name, message, code }: Failure): StoredError {
-  return { name, message, code }
+function errorOf ({ name, message, code, statusCode }: Failure): StoredError {
+  return { name, message, code, ...(statusCode !== undefined && { statusCode }) }
 }
 
 /** How a task has failed. Where the reason is BullMQ's own, it has stalled too often. */
