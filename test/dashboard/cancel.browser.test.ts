@@ -161,3 +161,35 @@ t.test('one settled task is dropped', inBrowser, async t => {
   t.strictSame([...app.tasks].map(({ name }) => name), ['other'])
   t.strictSame(problems, [])
 })
+
+t.test('a task that is being dropped is not asked for, though the list shows it no more', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(() => {}, { name: 'done' })
+  const { page, problems } = await openPage(t, url)
+  await page.route(/tasks\?/, async (route, request) => {
+    if (request.method() !== 'DELETE') return await route.continue()
+    const response = await route.fetch()
+    await page.locator('#tasks tr.gone', { hasText: 'done' }).waitFor()
+    await route.fulfill({ response })
+  })
+  await page.getByRole('button', { name: 'done', exact: true }).click()
+  await page.getByRole('button', { name: 'Drop from the list' }).click()
+  await page.getByRole('button', { name: 'Drop it' }).click()
+  await page.locator('#notice', { hasText: 'done is dropped.' }).waitFor()
+  await page.getByRole('dialog', { name: 'done' }).waitFor({ state: 'hidden' })
+  t.strictSame(problems, [])
+})
+
+t.test('a drop that is refused says why, and the details go on', inBrowser, async t => {
+  const { app, url } = await serveDashboard(t)
+  app.addTask(() => {}, { name: 'done' })
+  const { page } = await openPage(t, url)
+  await page.route(/tasks\?/, async (route, request) => {
+    await (request.method() === 'DELETE' ? route.fulfill({ status: 403, json: { message: 'Not any more' } }) : route.continue())
+  })
+  await page.getByRole('button', { name: 'done', exact: true }).click()
+  await page.getByRole('button', { name: 'Drop from the list' }).click()
+  await page.getByRole('button', { name: 'Drop it' }).click()
+  await page.getByText('done was not dropped. Not any more').first().waitFor()
+  t.ok(await page.getByRole('dialog', { name: 'done' }).isVisible())
+})

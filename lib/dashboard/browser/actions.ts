@@ -43,6 +43,8 @@ export class Actions {
   readonly #cancelling = new Set<string>()
   /** What became of a task whose cancellation the server has not replied to yet. */
   readonly #ended = new Map<string, AnyTask>()
+  /** The tasks that are being dropped, by path. */
+  readonly #dropping = new Set<string>()
   readonly #listener: ActionsListener
 
   constructor (listener: ActionsListener) {
@@ -71,6 +73,11 @@ export class Actions {
     this.#cancelling.delete(at)
     this.#ended.set(at, task)
     return task
+  }
+
+  /** Returns true while a task is being dropped: the server may not know it any more. */
+  isDropping (task: AnyTask): boolean {
+    return this.#dropping.has(path(task))
   }
 
   async #cancel (task: AnyTask): Promise<void> {
@@ -105,12 +112,19 @@ export class Actions {
   }
 
   async #drop (task: AnyTask): Promise<void> {
-    if (await this.#change(task, dropOf(task))) this.#listener.onDrop(task)
+    const drop = dropOf(task)
+    if (!await ask(drop.question)) return
+    this.#dropping.add(path(task))
+    if (await this.#send(task, drop)) this.#listener.onDrop(task)
+    this.#dropping.delete(path(task))
+  }
+
+  async #change (task: AnyTask, change: Change): Promise<void> {
+    if (await ask(change.question)) await this.#send(task, change)
   }
 
   /** Returns true if it is done. */
-  async #change (task: AnyTask, { question, method, path, done, notDone }: Change): Promise<boolean> {
-    if (!await ask(question)) return false
+  async #send (task: AnyTask, { method, path, done, notDone }: Change): Promise<boolean> {
     let isDone = true
     try {
       const reply = await request<AnyTask | object>(method, path)

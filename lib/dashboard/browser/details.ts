@@ -21,6 +21,8 @@ export interface DetailsListener {
   now: () => number
   /** A task as it is to be shown. */
   see: (task: AnyTask) => AnyTask
+  /** Returns true while a task is being dropped. It is not read then: the server would answer that there is none. */
+  isDropping: (task: AnyTask) => boolean
   actions: readonly TaskAction[]
   onTitle: (title: string | undefined) => void
   onClose: () => void
@@ -139,6 +141,7 @@ export class Details {
   }
 
   async #read (): Promise<void> {
+    if (this.#task !== undefined && this.#listener.isDropping(this.#task)) return
     this.#isOutdated = this.#isFetching
     if (this.#isFetching) return
     const key = this.#key

@@ -85,6 +85,7 @@ class Page {
       now,
       actions: [retry, promote, drop, cancel],
       see: task => this.#actions.see(task),
+      isDropping: task => this.#actions.isDropping(task),
       onTitle: name => this.#showTitle(name),
       onClose: () => this.#closed()
     })
