@@ -136,7 +136,10 @@ export interface RunningTask<Data = unknown, Progress = any> {
   progress: Progress | undefined
   readonly createdAt: number
   readonly startedAt: number
-  /** Aborted when the task is cancelled (from any process), times out, is to be handed over, or was taken over by another process. */
+  /**
+   * Aborted when the task is cancelled (from any process) or times out. If the task goes on in another process, which it is handed over
+   * to or which has taken it over, the code of `signal.reason` is `FST_ERR_TASK_HANDED_OVER`.
+   */
   readonly signal: AbortSignal
   /** A child logger that carries the task's name and kind. */
   readonly log: FastifyBaseLogger

@@ -91,8 +91,8 @@ export interface Running {
   readonly outcome: Promise<Outcome>
   /** A copy of the last progress that was JSON; undefined if there is none. Never throws. */
   progress (): unknown
-  /** Aborts its signal, once: for a cancellation, for a hand-over, because another process has taken it over. */
-  abort (reason: StoredError): void
+  /** Aborts its signal, once: for a cancellation, or with `FST_ERR_TASK_HANDED_OVER` because another process goes on with the task. */
+  abort (reason: Error): void
   /** It has not stopped, and nobody waits for it any more: called for what `stop` answers. */
   abandon (): void
 }
@@ -227,11 +227,20 @@ export interface Queue {
   /**
    * Takes no more tasks; gives those that run here `drainTimeout` ms; then aborts and hands them over: whatever aborted work
    * ends with but `completed`, its task goes back to the front of the queue, its last progress stored, its attempt not counted.
-   * A run that was told to cancel ends as cancelled instead. Resolves `cancelTimeout` ms after that at the latest, to the
-   * tasks that have not stopped. On an engine whose tasks end with the process there is nobody to hand them over to: they
-   * settle as cancelled, those that are deferred too.
+   * A run that was told to cancel ends as cancelled instead. Resolves `cancelTimeout` ms after that at the latest. On an engine
+   * whose tasks end with the process there is nobody to hand them over to: they settle as cancelled, those that are deferred too.
    */
-  stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]>
+  stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped>
+}
+
+/** What became of the tasks of a queue that has stopped: their names. */
+export interface Stopped {
+  /** They go on in another process. */
+  readonly handedOver: readonly string[]
+  /** They have ended with the process. */
+  readonly cancelled: readonly string[]
+  /** They have not stopped. */
+  readonly left: readonly string[]
 }
 
 /** Where tasks live. It knows nothing of Fastify. */

@@ -28,6 +28,16 @@ export const FST_ERR_TASK_STALLED = createError<'FST_ERR_TASK_STALLED', 500, [ta
   500
 )
 
+/**
+ * The reason that the signal of a run is aborted with while its task goes on in another process: the app is closing and hands it over, or
+ * another process has taken it over. It is no cancellation: leave what the next run needs. Never a task's error. 503
+ */
+export const FST_ERR_TASK_HANDED_OVER = createError<'FST_ERR_TASK_HANDED_OVER', 503, [task: string, why: string]>(
+  'FST_ERR_TASK_HANDED_OVER',
+  'Stopped %s, which goes on in another process: %s',
+  503
+)
+
 /** The data of a task is no JSON, or not what the schema of its kind takes. 400 */
 export const FST_ERR_TASK_INVALID_DATA = createError<'FST_ERR_TASK_INVALID_DATA', 400, [task: string, problem: string]>(
   'FST_ERR_TASK_INVALID_DATA',

@@ -34,11 +34,19 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
   })
   fastify.addHook('preClose', async () => kinds.endWatches())
   fastify.addHook('onClose', async () => {
-    const left = await kinds.close()
-    if (left.length === 0) return
-    const names = left.map(({ kind, task }) => `${kind} "${task.name}"`)
-    fastify.log.warn({ tasks: names }, `${left.length} tasks have not stopped; another process takes them over: ${names.join(', ')}`)
+    const { handedOver, cancelled, left } = await kinds.close()
+    if (handedOver.length > 0) fastify.log.info({ tasks: handedOver }, `tasks handed over to other processes: ${listOf(handedOver)}`)
+    if (cancelled.length > 0) fastify.log.info({ tasks: cancelled }, `tasks cancelled, as they end with this process: ${listOf(cancelled)}`)
+    if (left.length > 0) fastify.log.warn({ tasks: left }, `tasks have not stopped${settings.connection === undefined ? '' : '; other processes take them over'}: ${listOf(left)}`)
   })
+}
+
+/** Names in the message of a log line. All of them are beside it, as `tasks`. */
+const MAX_LISTED = 20
+
+function listOf (names: string[]): string {
+  const more = names.length - MAX_LISTED
+  return names.slice(0, MAX_LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 function clusterOf (app: FastifyInstance, kinds: Kinds): Cluster {

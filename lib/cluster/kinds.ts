@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
 import { DataCheck } from './data.ts'
-import type { Engine, Queue, Run, StoredTask } from './engine.ts'
+import type { Engine, Queue, Run, Stopped } from './engine.ts'
 import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNREACHABLE } from './errors.ts'
 import { Kind } from './kind.ts'
 import { Once } from './once.ts'
@@ -90,18 +90,16 @@ export class Kinds {
     this.#closing.happen()
   }
 
-  /** Takes no more tasks and hands over what runs. Returns what has not stopped, with its kind. */
-  async close (): Promise<{ kind: string, task: StoredTask }[]> {
+  /** Takes no more tasks and hands over what runs. Returns what became of the tasks: each as its kind and its name. */
+  async close (): Promise<Record<keyof Stopped, string[]>> {
     this.#state = 'closing'
     const { drainTimeout, cancelTimeout } = this.#settings
-    const left = await Promise.all(Array.from(this.#kinds, async ([kind, { queue }]) => {
-      const tasks = await queue.stop(drainTimeout, cancelTimeout)
-      return tasks.map(task => ({ kind, task }))
-    }))
+    const stopped = await Promise.all(Array.from(this.#kinds, async ([kind, { queue }]) => ({ kind, ...await queue.stop(drainTimeout, cancelTimeout) })))
+    const namesOf = (fate: keyof Stopped) => stopped.flatMap(queue => queue[fate].map(name => `${queue.kind} "${name}"`))
     await Promise.all(this.#stopped.happen())
     this.#state = 'left'
     await this.#engine.close()
-    return left.flat()
+    return { handedOver: namesOf('handedOver'), cancelled: namesOf('cancelled'), left: namesOf('left') }
   }
 
   #worked (): Defined[] {

@@ -8,7 +8,7 @@ import type { Outcome, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
 import { RunningTask } from './running-task.ts'
-import { fromStoredError, toStoredError } from './stored-error.ts'
+import { toStoredError } from './stored-error.ts'
 
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
 export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, timeout: number): Run {
@@ -40,7 +40,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     return {
       outcome: new Promise(resolve => Task.onceSettled(core, () => resolve(outcomeOf(core, stored)))),
       progress: () => structuredClone(progress),
-      abort: reason => Task.abort(core, fromStoredError(reason)),
+      abort: reason => Task.abort(core, reason),
       abandon: () => registry.forgetRun(core) // else the core's close would wait for it as well
     }
   }

@@ -1,6 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { errors } from '../../lib/cluster/index.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer, type Engine } from './fixtures/engines.ts'
 import { buildApp, buildFleet, untilStatus } from './fixtures/fleet.ts'
@@ -80,6 +81,16 @@ t.test('local: the tasks end with their process', async t => {
     await here.app.close()
     for (const error of await Promise.all(all)) t.match(error, { name: 'AbortError', message: /closing/ })
     t.strictSame(journal.lines, ['started running'])
+    const said = here.lines.filter(({ msg }) => msg.startsWith('tasks '))
+    t.match(said, [{ level: 30, tasks: { length: 3 }, msg: /^tasks cancelled, as they end with this process: .*, .*, .*$/ }])
+  })
+
+  t.test('the line that names the cancelled tasks stays short', async t => {
+    const [here] = await buildFleet(t, engine, () => {})
+    await here.kind.addTasks(Array.from({ length: 25 }, (_, i) => ({ name: `task ${i}`, data: i, delay: 60_000 })))
+    await here.app.close()
+    const [said] = here.lines.filter(({ msg }) => msg.startsWith('tasks cancelled'))
+    t.match(said, { tasks: { length: 25 }, msg: /"task 19" and 5 more$/ })
   })
 
   t.test('schedules end, too', async t => {
@@ -101,7 +112,8 @@ onEveryServer(t, (t, engine) => {
         return await untilAborted(app, task)
       } finally {
         task.progress = { done: 2 }
-        journal.write('cleaned up')
+        journal.write(`cleaned up after ${task.signal.reason.code}`)
+        t.ok(task.signal.reason instanceof errors.FST_ERR_TASK_HANDED_OVER)
       }
     }, { plugin: { drainTimeout: 50 } })
     await there.kind.pause()
@@ -113,7 +125,10 @@ onEveryServer(t, (t, engine) => {
     const handle = await runs.other.kind.getTask('handed over')
     t.strictSame(await handle.finished, { attempt: 1, progress: { done: 2 } })
     t.equal((await runs.other.kind.getTask('handed over')).attempt, 1)
-    t.strictSame(journal.lines, ['started', 'cleaned up', 'started'])
+    t.strictSame(journal.lines, ['started', 'cleaned up after FST_ERR_TASK_HANDED_OVER', 'started'])
+    const said = runs.owner.lines.filter(({ msg }) => msg.startsWith('tasks '))
+    t.match(said, [{ level: 30, msg: `tasks handed over to other processes: ${runs.owner.kind.name} "handed over"` }])
+    t.equal(said.length, 1)
     if (runs.other === there) t.strictSame(await task.finished, { attempt: 1, progress: { done: 2 } })
     t.equal(runs.owner.lines.some(line => line.level >= 40), false, 'which is no failure')
   })

@@ -18,7 +18,7 @@ onEveryServer(t, (t, engine) => {
     await second.until('started', task.name)
     first.child.kill('SIGCONT')
     t.equal(await task.finished, second.pid)
-    await first.until('aborted', task.name)
+    t.equal((await first.until('aborted', task.name)).code, 'FST_ERR_TASK_HANDED_OVER')
     t.match(await kind.getTask(task.name), { status: 'completed', progress: 1000, worker: { pid: second.pid } })
   })
 })

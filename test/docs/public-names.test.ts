@@ -25,7 +25,7 @@ const entries: Record<string, Names> = {
   cluster: {
     exports: cluster,
     values: ['clusterTaskStateSchema', 'default', 'errors'],
-    errors: ['INVALID_DATA', 'KIND_DEFINED', 'MISSING_PACKAGE', 'STALLED', 'UNKNOWN_KIND', 'UNREACHABLE'],
+    errors: ['HANDED_OVER', 'INVALID_DATA', 'KIND_DEFINED', 'MISSING_PACKAGE', 'STALLED', 'UNKNOWN_KIND', 'UNREACHABLE'],
     types: [
       'ClusterWorker', 'ClusterTaskState', 'ClusterTask', 'RunningTask', 'ClusterCallable', 'ClusterGenerator', 'ClusterWork',
       'Backoff', 'KindOptions', 'AddClusterTaskOptions', 'NewClusterTask', 'ListOptions', 'TaskCounts', 'When', 'Schedule',

@@ -1,7 +1,7 @@
 import { Queue, type JobState, type JobsOptions } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
-import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
+import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
@@ -198,8 +198,8 @@ export class BullQueue implements TaskQueue {
     })
   }
 
-  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
-    return await this.#runs?.stop(drainTimeout, cancelTimeout) ?? []
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
+    return await this.#runs?.stop(drainTimeout, cancelTimeout) ?? { handedOver: [], cancelled: [], left: [] }
   }
 
   async close (): Promise<void> {

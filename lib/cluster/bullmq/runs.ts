@@ -2,7 +2,9 @@ import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bu
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
 import { settlesWithin } from '../../core/within.ts'
-import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type StoredError, type StoredTask } from '../engine.ts'
+import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type Stopped, type StoredError, type StoredTask } from '../engine.ts'
+import { FST_ERR_TASK_HANDED_OVER } from '../errors.ts'
+import { fromStoredError } from '../stored-error.ts'
 import { tryOf, type Cancellations } from './cancellations.ts'
 import { failedAs, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
@@ -54,6 +56,8 @@ export class Runs {
   readonly #active = new Map<string, Active>()
   /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
+  /** The tasks whose runs were stopped for another process to go on. */
+  readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
   readonly #polling: NodeJS.Timeout
   #stopping = false
@@ -96,14 +100,22 @@ export class Runs {
     this.#worker.run().catch(error => this.#worker.emit('error', error))
   }
 
-  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
+    const left = await this.#stopRunning(drainTimeout, cancelTimeout)
+    return { handedOver: this.#handedOver, cancelled: [], left }
+  }
+
+  /** Returns the tasks that have not stopped. */
+  async #stopRunning (drainTimeout: number, cancelTimeout: number): Promise<string[]> {
     this.#stopping = true
     clearInterval(this.#polling)
     const closed = this.#worker.close()
     // If nothing runs here, it waits only for the server, which may be away.
     const most = this.#active.size === 0 ? 1000 : Infinity
     if (await settlesWithin(closed, Math.min(drainTimeout, most))) return []
-    for (const active of this.#active.values()) this.#stop(active, 'handed over', { name: 'AbortError', message: 'The app is closing', code: 'ABORT_ERR' })
+    for (const active of this.#active.values()) {
+      this.#stop(active, 'handed over', new FST_ERR_TASK_HANDED_OVER(`task "${active.task.name}"`, 'the app is closing'))
+    }
     if (await settlesWithin(closed, Math.min(cancelTimeout, most))) return []
     const left = [...this.#active.values()]
     for (const { progress, running } of left) {
@@ -111,7 +123,7 @@ export class Runs {
       running.abandon()
     }
     await settlesWithin(this.#worker.abandon(), 1000)
-    return left.map(({ task }) => task)
+    return left.map(({ task }) => task.name)
   }
 
   /** Processes a job. What it returns or throws decides what BullMQ does with the job. */
@@ -122,7 +134,10 @@ export class Runs {
     const { outcome, stop } = await this.#runTask(job, token, task)
     if (stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
-    if (stop === 'handed over') return await this.#handOver(job, token)
+    if (stop === 'handed over') {
+      this.#handedOver.push(task.name)
+      return await this.#handOver(job, token)
+    }
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
     const failure = this.#failure(task, outcome, { final: stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
     failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
@@ -178,7 +193,7 @@ export class Runs {
   async #pollMarks () {
     for (const active of this.#active.values()) {
       const error = await this.#markOf(active.task)
-      if (error !== undefined) this.#stop(active, 'cancelled', error)
+      if (error !== undefined) this.#stop(active, 'cancelled', fromStoredError(error))
     }
   }
 
@@ -211,7 +226,7 @@ export class Runs {
 
   #cancel (id: string, error: StoredError) {
     const active = this.#active.get(id)
-    if (active !== undefined) this.#stop(active, 'cancelled', error)
+    if (active !== undefined) this.#stop(active, 'cancelled', fromStoredError(error))
   }
 
   /** Aborts runs whose lock was not renewed in time: another process may run their tasks by now. */
@@ -219,11 +234,11 @@ export class Runs {
     for (const active of this.#active.values()) {
       if (!jobIds.includes(active.jobId)) continue
       active.progress.stop()
-      this.#stop(active, 'lost', { name: 'AbortError', message: `Another process has taken over task "${active.task.name}"`, code: 'ABORT_ERR' })
+      this.#stop(active, 'lost', new FST_ERR_TASK_HANDED_OVER(`task "${active.task.name}"`, 'it has been taken over there'))
     }
   }
 
-  #stop (active: Active, why: NonNullable<Active['stop']>, reason: StoredError) {
+  #stop (active: Active, why: NonNullable<Active['stop']>, reason: Error) {
     if (active.stop === undefined || why === 'lost') active.stop = why
     active.running.abort(reason)
   }

@@ -6,7 +6,7 @@ import { now } from '../../core/clock.ts'
 import { MAX_DELAY } from '../../core/options.ts'
 import { SettledHistory } from '../../core/settled-history.ts'
 import { settlesWithin } from '../../core/within.ts'
-import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask } from '../engine.ts'
+import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
@@ -178,20 +178,23 @@ export class LocalQueue implements Queue {
     if (!this.#paused) this.#slots.start()
   }
 
-  async stop (drainTimeout: number, cancelTimeout: number): Promise<StoredTask[]> {
+  async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
     this.#stopped = true
     this.#slots.pause()
     this.#schedules.clear()
     clearTimeout(this.#timer)
     const { waiting, delayed, running } = this.#lists
-    for (const task of [...waiting, ...delayed]) this.#settle(task, { status: 'cancelled', error: closing })
+    const deferred = [...waiting, ...delayed]
+    const ran = [...running]
+    for (const task of deferred) this.#settle(task, { status: 'cancelled', error: closing })
     const allEnded = Promise.all(Array.from(running, task => task.ended))
     if (!await settlesWithin(allEnded, drainTimeout)) {
       for (const task of running) task.abort(closing)
       await settlesWithin(allEnded, cancelTimeout)
     }
     for (const task of running) task.abandon()
-    return Array.from(running, task => task.snapshot())
+    const cancelled = [...deferred, ...ran.filter(task => task.status === 'cancelled')]
+    return { handedOver: [], cancelled: cancelled.map(({ name }) => name), left: Array.from(running, ({ name }) => name) }
   }
 
   /** Adds a task, unless an unsettled one has its name. */

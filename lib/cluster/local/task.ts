@@ -3,6 +3,7 @@ import type { TaskAttempt } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import { attemptOf, MAX_ATTEMPTS_KEPT, type NewTask, type Outcome, type Running, type StoredError, type StoredTask } from '../engine.ts'
 import { MAX_TIME } from '../schedule.ts'
+import { fromStoredError } from '../stored-error.ts'
 import type { Sorted } from './sorted.ts'
 
 export const self = Object.freeze({ host: hostname(), pid: process.pid })
@@ -75,11 +76,11 @@ export class LocalTask {
   cancel (reason: StoredError): void {
     this.status = 'cancelling'
     this.cancellation = reason
-    this.#running?.abort(reason)
+    this.abort(reason)
   }
 
   abort (reason: StoredError): void {
-    this.#running?.abort(reason)
+    this.#running?.abort(fromStoredError(reason))
   }
 
   abandon (): void {
