@@ -1,4 +1,6 @@
+import type { TaskAttempt } from '../../../lib/cluster/index.ts'
 import type { Entry } from './ledger.ts'
+import type { ChaosProgress } from './member.ts'
 
 /** A run of a task in a process. */
 interface Run {
@@ -6,7 +8,9 @@ interface Run {
   pid: number
   started: number
   attempt: number
+  /** What it begins with: how much had been done, and by which run. */
   done: number
+  from: string | undefined
   /** Infinity while nothing is known of its end. */
   ended: number
   how: 'ended' | 'threw' | 'aborted' | 'killed' | undefined
@@ -31,6 +35,18 @@ export interface Listed {
   startedAt: number | undefined
   result: unknown
   code: string | number | undefined
+  progress: ChaosProgress | undefined
+  attempt: number
+  attempts: readonly TaskAttempt[]
+  /** The process that ran it. */
+  pid: number | undefined
+}
+
+/** The progress of a task, as the queue told it while the task ran. */
+export interface Seen {
+  at: number
+  id: number
+  progress: ChaosProgress
 }
 
 export interface Audit {
@@ -43,13 +59,17 @@ export interface Audit {
 const BLUR = 5
 
 /** Holds what the queue says in the end against what the work wrote as it went. */
-export function audit (entries: readonly Entry[], listed: readonly Listed[], { maxStalls, stallTimeout, isShared }: { maxStalls: number, stallTimeout: number, isShared: (name: string) => boolean }): Audit {
+export function audit (entries: readonly Entry[], listed: readonly Listed[], seen: readonly Seen[], { maxStalls, stallTimeout, isShared }: { maxStalls: number, stallTimeout: number, isShared: (name: string) => boolean }): Audit {
   const problems: string[] = []
   const tasks = readTasks(entries)
   const holders = new Map(listed.map(task => [task.name, task]))
   const kills = entries.filter(({ what }) => what === 'killed').length
   const outages = readOutages(entries, stallTimeout)
-  const counts: Record<string, number> = { tasks: tasks.size, kills }
+  const freezes = readFreezes(entries)
+  /** It was frozen while it ran, or just when it had ended: others may have taken the task over. */
+  const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - 1000)
+  const counts: Record<string, number> = { tasks: tasks.size, kills, freezes: freezes.length }
+  const seenById = groupBy(seen, ({ id }) => id)
   const count = (what: string) => { counts[what] = (counts[what] ?? 0) + 1 }
 
   for (const task of tasks.values()) {
@@ -63,10 +83,9 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], { m
       if (!state.settled) problem(`unsettled (${state.status})`)
       const ends = new Set(task.cancelDone.map(({ status }) => status).concat(state.status))
       if (ends.size > 1) problem(`ended as ${[...ends].join(' and ')}`)
-      if (state.status === 'completed') {
-        const run = task.runs.find(({ run }) => run === (state.result as { run?: string } | undefined)?.run)
-        if (run?.how !== 'ended' && run?.how !== 'killed') problem('completed with the result of a run that has not ended')
-      }
+      const by = settledBy(task, state)
+      if (state.status === 'completed' && by?.how !== 'ended' && by?.how !== 'killed') problem('completed with the result of a run that has not ended')
+      for (const what of by === undefined ? [] : staleWrites(task, state, by)) problem(`stale write, ${what}`)
       if (state.status === 'cancelled') {
         if (!task.cancelAsked && !isShared(task.name)) problem('cancelled by nobody')
         if (state.startedAt === undefined) {
@@ -75,8 +94,8 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], { m
         }
       }
       if (state.status === 'failed') {
-        const killed = task.runs.filter(({ how }) => how === 'killed').length
-        if (state.code === 'FST_ERR_TASK_STALLED' ? killed <= maxStalls : task.runs.at(-1)?.how !== 'threw') problem(`failed without a reason (${state.code})`)
+        const stalls = task.runs.filter(run => run.how === 'killed' || wasFrozen(run)).length
+        if (state.code === 'FST_ERR_TASK_STALLED' ? stalls <= maxStalls : by?.how !== 'threw' && by?.how !== 'killed') problem(`failed without a reason (${state.code})`)
       }
     } else if (holder !== undefined && (isShared(task.name) || task.runs.some(({ how }) => how === 'ended'))) {
       count('replaced') // an add whose process died before it answered is repeated
@@ -85,10 +104,13 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], { m
     for (const { at } of task.cancelDone) {
       if (task.runs.some(({ started }) => started > at + BLUR)) problem('ran after it was cancelled')
     }
+    for (const what of stepsBack(task, seenById.get(task.id) ?? [], state)) problem(`stale write, ${what}`)
     task.runs.forEach((run, i) => {
       count('runs')
       const next = task.runs[i + 1]
-      const shaken = outages.some(({ from, to }) => run.started < to && run.ended > from)
+      const frozen = wasFrozen(run)
+      if (frozen) count('runs that were frozen')
+      const shaken = frozen || outages.some(({ from, to }) => run.started < to && run.ended > from)
       if (run.how === 'killed') count('runs that a kill ended')
       if (run.how === undefined) problem('left running')
       if (run.how === 'aborted' && !task.cancelAsked && !isShared(task.name)) {
@@ -106,14 +128,14 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], { m
   }
 
   if (problems.length > 0) problems.push(`the server was away: ${JSON.stringify(outages)}`)
-  for (const [one, other] of heldTwice([...tasks.values()])) problems.push(`a name held twice: "${one.name}" by ${one.id} and ${other.id}`)
+  for (const [one, other] of heldTwice([...tasks.values()], wasFrozen)) problems.push(`a name held twice: "${one.name}" by ${one.id} and ${other.id}`)
   return { counts, problems }
 }
 
 function readTasks (entries: readonly Entry[]): Map<number, Told> {
   const tasks = new Map<number, Told>()
   const runs = new Map<string, Run>()
-  for (const { what, at, pid, id, name, run, attempt, done, status } of entries) {
+  for (const { what, at, pid, id, name, run, attempt, done, from, status } of entries) {
     if (what === 'killed') {
       for (const open of runs.values()) {
         if (open.pid === pid && open.how === undefined) Object.assign(open, { how: 'killed', ended: at })
@@ -126,12 +148,54 @@ function readTasks (entries: readonly Entry[]): Map<number, Told> {
     else if (what === 'cancel asked') task.cancelAsked = true
     else if (what === 'cancel done') task.cancelDone.push({ at, status: status! })
     else if (what === 'started') {
-      const started: Run = { run: run!, pid, started: at, attempt: attempt!, done: done!, ended: Infinity, how: undefined }
+      const started: Run = { run: run!, pid, started: at, attempt: attempt!, done: done!, from, ended: Infinity, how: undefined }
       runs.set(run!, started)
       task.runs.push(started)
     } else Object.assign(runs.get(run!)!, { how: what, ended: at })
   }
   return tasks
+}
+
+/** Which run settled it. Undefined for a task that was cancelled or has stalled too often: no run has. */
+function settledBy ({ runs }: Told, { status, result, code }: Listed): Run | undefined {
+  const by = status === 'completed' ? (result as { run?: string } | undefined)?.run : code
+  return runs.find(({ run }) => run === by)
+}
+
+/** What a task that has settled shows of another run than the one that settled it. */
+function staleWrites ({ runs }: Told, { status, result, progress, attempt, attempts, pid }: Listed, by: Run): string[] {
+  const found: string[] = []
+  if (progress?.run !== by.run) found.push(`the progress is of ${progress?.run}, and ${by.run} settled the task`)
+  const done = (result as { done?: number } | undefined)?.done
+  if (status === 'completed' && progress?.done !== done) found.push(`the progress is ${progress?.done}, and the run ended at ${done}`)
+  if (pid !== by.pid) found.push(`the worker is ${pid}, and ${by.run} settled the task`)
+  if (attempt !== by.attempt) found.push(`the attempt is ${attempt}, and ${by.run} was ${by.attempt}`)
+  if (attempts.some((each, i) => each.attempt !== i + 1) || attempts.length !== attempt) found.push(`the attempts are ${attempts.map(each => each.attempt)}`)
+  attempts.forEach(({ attempt, error, worker }, i) => {
+    const run = i === attempts.length - 1 ? by : runs.find(({ run }) => run === error?.code)
+    if (run?.attempt !== attempt || run.pid !== worker?.pid) found.push(`attempt ${attempt} is told to be of ${worker?.pid}, and ${run?.run} was it`)
+  })
+  return found
+}
+
+/** Where the progress of a task was, later, that of an earlier run, or less than before. */
+function stepsBack ({ runs }: Told, seen: readonly Seen[], state: Listed | undefined): string[] {
+  const inherited = runs.flatMap(({ started, done, from }) => from === undefined ? [] : [{ at: started, progress: { done, run: from } }])
+  const last = state?.progress === undefined ? [] : [{ at: Infinity, progress: state.progress }]
+  const all = [...seen, ...inherited, ...last].sort((a, b) => a.at - b.at)
+  const orderOf = (wanted: string) => runs.findIndex(({ run }) => run === wanted)
+  return all.slice(1).flatMap(({ progress }, i) => {
+    const { progress: before } = all[i]!
+    const back = orderOf(progress.run) < orderOf(before.run) || progress.done < before.done
+    return back ? [`the progress was ${before.done} of ${before.run}, and then ${progress.done} of ${progress.run}`] : []
+  })
+}
+
+function readFreezes (entries: readonly Entry[]) {
+  return entries.filter(({ what }) => what === 'frozen').map(({ at, pid }) => {
+    const thawed = entries.find(entry => entry.what === 'thawed' && entry.pid === pid && entry.at > at)
+    return { pid, from: at, to: thawed?.at ?? Infinity }
+  })
 }
 
 /** While a server is away, and for as long as it takes then until the locks that have ended meanwhile are noticed. */
@@ -142,14 +206,14 @@ function readOutages (entries: readonly Entry[], stallTimeout: number) {
   })
 }
 
-/** Tasks of one name that ran at the same time. */
-function heldTwice (tasks: Told[]): [Told, Told][] {
+/** Tasks of one name that ran at the same time. A process that was frozen learns only then that its task has settled. */
+function heldTwice (tasks: Told[], wasFrozen: (run: Run) => boolean): [Told, Told][] {
   const found: [Told, Told][] = []
-  const byName = groupByName(tasks)
+  const byName = groupBy(tasks, ({ name }) => name)
   for (const same of byName.values()) {
     for (const [i, one] of same.entries()) {
       for (const other of same.slice(i + 1)) {
-        const overlap = one.runs.some(a => other.runs.some(b => a.started < b.ended - BLUR && b.started < a.ended - BLUR))
+        const overlap = one.runs.some(a => !wasFrozen(a) && other.runs.some(b => !wasFrozen(b) && a.started < b.ended - BLUR && b.started < a.ended - BLUR))
         if (overlap) found.push([one, other])
       }
     }
@@ -157,8 +221,12 @@ function heldTwice (tasks: Told[]): [Told, Told][] {
   return found
 }
 
-function groupByName (tasks: Told[]): Map<string, Told[]> {
-  const groups = new Map<string, Told[]>()
-  for (const task of tasks) groups.set(task.name, [...groups.get(task.name) ?? [], task])
+function groupBy<Key, Value> (values: Iterable<Value>, keyOf: (value: Value) => Key): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>()
+  for (const value of values) {
+    const group = groups.get(keyOf(value))
+    if (group === undefined) groups.set(keyOf(value), [value])
+    else group.push(value)
+  }
   return groups
 }

@@ -7,15 +7,17 @@ import Fastify from 'fastify'
 import tasks from '../../../index.ts'
 import cluster, { type ClusterOptions, type Kind } from '../../../lib/cluster/index.ts'
 import { startServer, type ServerName } from '../fixtures/servers.ts'
-import { audit, type Audit, type Listed } from './audit.ts'
+import { audit, type Audit, type Listed, type Seen } from './audit.ts'
 import { Member } from './fleet.ts'
-import { Ledger, readLedgers } from './ledger.ts'
+import { Ledger, now, readLedgers } from './ledger.ts'
 import type { Call } from './member.ts'
 
 export interface ChaosOptions {
   tasks: number
   /** ms between two kills. */
   killEvery: number
+  /** ms between two processes that are frozen for longer than `stallTimeout`, each, and go on. */
+  freezeEvery: number
   /** ms after which it is over, whatever is left. */
   timeout: number
 }
@@ -29,10 +31,10 @@ const isShared = (name: string) => name.startsWith('shared:')
 const oneOf = <T>(values: readonly T[]): T => values[randomInt(values.length)]!
 
 /**
- * Four processes work, add and cancel; one after the other is killed and replaced, and the server is restarted once. Answers
- * what was found when all has settled.
+ * Four processes work, add and cancel; one after the other is killed and replaced, one after the other is frozen for longer than
+ * `stallTimeout` and goes on, and the server is restarted once. Answers what was found when all has settled.
  */
-export async function chaos (name: ServerName, { tasks: total, killEvery, timeout }: ChaosOptions): Promise<Audit & { seconds: number }> {
+export async function chaos (name: ServerName, { tasks: total, killEvery, freezeEvery, timeout }: ChaosOptions): Promise<Audit & { seconds: number }> {
   const began = Date.now()
   const server = await startServer(name, { own: true })
   const directory = mkdtempSync(join(tmpdir(), 'fastify-tasks-chaos-'))
@@ -55,7 +57,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
   /** Asks one of those that live, again if it has ended or the server has not answered. */
   async function ask (call: Omit<Call, 'call'>) {
     for (;;) {
-      const member = oneOf(fleet)
+      const member = oneOf(fleet.filter(({ frozen }) => !frozen))
       const what = call.cancel === undefined ? 'an add' : `cancel ${call.cancel}`
       waiting.add(what)
       const answer = await member.ask(call)
@@ -72,6 +74,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
   const cancels: Promise<unknown>[] = []
   /** What was asked and is not answered. */
   const waiting = new Set<string>()
+  const seen: Seen[] = []
 
   async function addSome () {
     for (let n = left.shift(); n !== undefined && !over.signal.aborted; n = left.shift()) {
@@ -104,6 +107,24 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
     }
   }
 
+  async function freezeSome () {
+    while (!over.signal.aborted) {
+      await setTimeout(freezeEvery, undefined, { signal: over.signal })
+      const member = oneOf(fleet)
+      await member.ready
+      await member.freeze(ledger, randomInt(stallTimeout, 2 * stallTimeout), over.signal)
+    }
+  }
+
+  /** What the queue shows of the tasks that run, again and again. */
+  async function observe (kind: Kind<any, any, any>) {
+    while (!over.signal.aborted) {
+      await setTimeout(50)
+      const found = await kind.tasks({ status: ['running', 'cancelling'] }).catch(() => [])
+      for (const { id, progress } of found) if (progress !== undefined) seen.push({ at: now(), id, progress })
+    }
+  }
+
   async function restartOnce () {
     while (left.length > total / 2) await setTimeout(10, undefined, { signal: over.signal })
     ledger.write('stopped')
@@ -122,7 +143,8 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
     const kind = app.cluster.defineTask('chaos', () => {}, kindOptions) as Kind<any, any, any>
     await app.ready()
 
-    const killing = killSome().catch(error => { if (error.name !== 'AbortError') throw error })
+    const unlessOver = (error: Error) => { if (error.name !== 'AbortError') throw error }
+    const faults = Promise.all([killSome().catch(unlessOver), freezeSome().catch(unlessOver), observe(kind)])
     const late = AbortSignal.timeout(timeout)
     const settle = async () => {
       await Promise.all([restartOnce(), ...Array.from({ length: CALLS }, addSome)])
@@ -139,18 +161,17 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
     const inTime = await Promise.race([settle().then(() => true), new Promise<false>(resolve => late.addEventListener('abort', () => resolve(false)))])
     if (!inTime) problems.push(`not over after ${timeout} ms: ${left.length} to add, ${waiting.size} answers awaited (${[...waiting].join()}), ${JSON.stringify(await kind.count())}`)
     over.abort()
-    await killing
+    await faults
     await Promise.all(fleet.map(member => member.ready))
 
-    const entries = readLedgers(directory)
-    const names = [...new Set(entries.flatMap(({ name }) => name ?? []))]
+    const names = [...new Set(readLedgers(directory).flatMap(({ name }) => name ?? []))]
     const listed: Listed[] = []
     for (let i = 0; i < names.length; i += 100) {
       const found = await Promise.all(names.slice(i, i + 100).map(name => kind.getTask(name, { optional: true })))
       for (const task of found) {
         if (task === undefined) continue
-        const { id, name, status, settled, startedAt, result, error } = task
-        listed.push({ id, name, status, settled, startedAt, result, code: error?.code })
+        const { id, name, status, settled, startedAt, result, error, progress, attempt, attempts, worker } = task
+        listed.push({ id, name, status, settled, startedAt, result, code: error?.code, progress, attempt, attempts, pid: worker?.pid })
       }
     }
     const codes = await Promise.all(fleet.map(member => member.stop()))
@@ -165,7 +186,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, timeou
         else if (level >= 40 && err?.message !== 'as it was told') warnings[`task failed: ${err?.message}`] = (warnings[`task failed: ${err?.message}`] ?? 0) + 1
       }
     }
-    const found = audit(entries, listed, { maxStalls, stallTimeout, isShared })
+    const found = audit(readLedgers(directory), listed, seen, { maxStalls, stallTimeout, isShared })
     return {
       counts: { ...found.counts, ...prefixed('answered ', errors), ...prefixed('warned ', warnings) },
       problems: [...problems, ...found.problems],

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import type { Answer, Call } from './member.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -11,6 +12,7 @@ export class Member {
   readonly exit: Promise<unknown[]>
   output = ''
   errors = ''
+  frozen = false
   readonly #answers = new Map<number, (answer: Answer) => void>()
   #calls = 0
 
@@ -47,6 +49,21 @@ export class Member {
     this.process.kill('SIGKILL')
     ledger.write('killed', { pid: this.process.pid! })
     await this.exit
+  }
+
+  /** It does nothing for so long, as behind a laptop's lid. */
+  async freeze (ledger: Ledger, ms: number, signal: AbortSignal) {
+    const { pid } = this.process
+    this.frozen = this.process.kill('SIGSTOP')
+    if (!this.frozen) return
+    ledger.write('frozen', { pid: pid! })
+    try {
+      await setTimeout(ms, undefined, { signal })
+    } finally {
+      ledger.write('thawed', { pid: pid! })
+      this.process.kill('SIGCONT')
+      this.frozen = false
+    }
   }
 
   /** Answers its exit code. */

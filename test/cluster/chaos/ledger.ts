@@ -5,13 +5,20 @@ import { join } from 'node:path'
 export interface Entry {
   at: number
   pid: number
-  what: 'added' | 'started' | 'ended' | 'threw' | 'aborted' | 'cancel asked' | 'cancel done' | 'killed' | 'stopped' | 'back'
+  what: 'added' | 'started' | 'ended' | 'threw' | 'aborted' | 'cancel asked' | 'cancel done' | 'killed' | 'frozen' | 'thawed' | 'stopped' | 'back'
   id?: number
   name?: string
   run?: string
   attempt?: number
   done?: number
+  /** The run that wrote the progress which this one begins with. */
+  from?: string
   status?: string
+}
+
+/** ms, on a clock that all processes of a machine share. */
+export function now (): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
 /** Written by the work itself, to a file of its own a process: what is there survives the process, and no queue has a say in it. */
@@ -23,8 +30,7 @@ export class Ledger {
   }
 
   write (what: Entry['what'], entry: Omit<Entry, 'at' | 'what' | 'pid'> & { pid?: number } = {}): void {
-    const at = Number(process.hrtime.bigint() / 1000n) / 1000
-    writeSync(this.#file, `${JSON.stringify({ at, pid: process.pid, what, ...entry } satisfies Entry)}\n`)
+    writeSync(this.#file, `${JSON.stringify({ at: now(), pid: process.pid, what, ...entry } satisfies Entry)}\n`)
   }
 }
 

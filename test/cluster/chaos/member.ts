@@ -13,6 +13,12 @@ export interface ChaosData {
   fails: number
 }
 
+/** Says which run wrote it. */
+export interface ChaosProgress {
+  done: number
+  run: string
+}
+
 export interface Call {
   call: number
   add?: { data: ChaosData, options: AddClusterTaskOptions }
@@ -34,23 +40,26 @@ const app = Fastify({ logger: { level: 'info' } })
 await app.register(tasks)
 await app.register(cluster, JSON.parse(options))
 
-const kind = app.cluster.defineTask('chaos', async (_app, task: RunningTask<ChaosData, { done: number }>) => {
+const kind = app.cluster.defineTask('chaos', async (_app, task: RunningTask<ChaosData, ChaosProgress>) => {
   const { id, name, attempt, data, signal } = task
   const run = `${process.pid}/${++runs}`
-  const write = (what: 'started' | 'ended' | 'threw' | 'aborted') => ledger.write(what, { id, name, run, attempt, done: task.progress?.done ?? 0 })
+  const from = task.progress?.run
+  let done = task.progress?.done ?? 0
+  const write = (what: 'started' | 'ended' | 'threw' | 'aborted') => ledger.write(what, { id, name, run, attempt, done, ...(from !== undefined && { from }) })
   write('started')
+  task.progress = { done, run }
   try {
-    for (let i = task.progress?.done ?? 0; i < data.steps; i++) {
+    while (done < data.steps) {
       await setTimeout(data.ms, undefined, { signal })
-      task.progress = { done: i + 1 }
+      task.progress = { done: ++done, run }
     }
-    if (attempt <= data.fails) throw new Error('as it was told')
+    if (attempt <= data.fails) throw Object.assign(new Error('as it was told'), { code: run })
   } catch (error) {
     write(signal.aborted ? 'aborted' : 'threw')
     throw error
   }
   write('ended')
-  return { run }
+  return { run, done }
 }, JSON.parse(kindOptions) as KindOptions)
 
 async function add ({ data, options }: NonNullable<Call['add']>) {
