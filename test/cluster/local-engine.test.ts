@@ -24,7 +24,7 @@ t.test('whatever a run throws fails its task, and stopping does not reject', asy
   t.equal(added!.task.status, 'deferred')
   while ((await queue.get('x'))!.status !== 'failed') await nextTurn()
   t.match(await queue.get('x'), { error: { message: 'out of order' } })
-  t.strictSame(await queue.stop(0, 0), [])
+  t.strictSame(await queue.stop(0, 0), { handedOver: [], cancelled: [], left: [] })
 })
 
 t.test('work that fails at once, again and again, lets timers run and the app close', async t => {
