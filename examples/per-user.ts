@@ -12,19 +12,15 @@ export interface PerUserOptions {
 
 interface ByUser { Params: { user: string } }
 
-const tooMany = { statusCode: 429, error: 'Too Many Requests', message: 'Wait until one of your imports has ended' }
-
-/** In one process. There is no `await` between the count and `addTask`, so two requests cannot both get the last place. */
+/** In one process. A third task of a user is refused with an `FST_ERR_TASK_LIMIT`, which is a 429 by itself. */
 export async function perUser (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
-  const isOf = (user: string) => ({ kind, settled, data }: { kind: string | undefined, settled: boolean, data: unknown }) =>
-    kind === 'import' && !settled && (data as { user: string }).user === user
-
   app.post<ByUser>('/users/:user/imports', async (request, reply) => {
     const { user } = request.params // Yours comes from your authentication.
-    if ([...app.tasks].filter(isOf(user)).length >= most) return reply.code(429).send(tooMany)
-    return reply.code(202).send(app.addTask(work, { kind: 'import', data: { user } }))
+    return reply.code(202).send(app.addTask(work, { kind: 'import', data: { user }, limit: { key: `import:${user}`, max: most } }))
   })
 }
+
+const tooMany = { statusCode: 429, error: 'Too Many Requests', message: 'Wait until one of your imports has ended' }
 
 /**
  * In a fleet. A user has two names, and a name has one task that has not settled, in all processes together: the server sees to

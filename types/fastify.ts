@@ -11,7 +11,7 @@ declare module 'fastify' {
      *
      * @throws `FST_ERR_TASK_INVALID_WORK` and `FST_ERR_TASK_INVALID_OPTION` for bad arguments, `FST_ERR_TASK_CLOSED` once
      * the app closes, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled task has, `FST_ERR_TASK_LIMIT` beyond
-     * `maxTasks`. What the work throws is not thrown here: it is the task's `error`.
+     * `maxTasks` (503) or `limit` (429). What the work throws is not thrown here: it is the task's `error`.
      *
      * @example
      * app.post('/reports', async (request, reply) => reply.code(202).send(app.addTask(buildReport)))

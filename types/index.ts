@@ -48,6 +48,14 @@ export interface TaskReply {
   readonly log: FastifyBaseLogger
 }
 
+/** How many tasks of one key may be unsettled, for a limit per user, tenant or file. */
+export interface TaskLimit {
+  /** Whose tasks are counted together, `'user:ada'`: a non-empty string. */
+  key: string
+  /** How many of them may be unsettled, above 0, the new task included. */
+  max: number
+}
+
 /** Options of `addTask`. */
 export interface TaskOptions<Data = unknown> {
   /** A non-empty string. A task with a name stays in `tasks` until it is purged, one without until it has settled. */
@@ -66,6 +74,11 @@ export interface TaskOptions<Data = unknown> {
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
   /** `false` keeps the task out of `tasks` and `getTask`. `app.close()` still cancels it. Default: true */
   register?: boolean | undefined
+  /**
+   * Refuses the task with `FST_ERR_TASK_LIMIT` (429) if `max` tasks that were added with this key have not settled. It is
+   * decided within this call, so two requests cannot both get the last place. What was cancelled counts until it has ended.
+   */
+  limit?: TaskLimit | undefined
   /**
    * Its abort cancels the task with its reason. If it is aborted already, the task is cancelled at once and the work never
    * runs. Do not pass `request.signal`: Fastify aborts that for healthy clients too, once the body of their request was read.

@@ -14,10 +14,10 @@ export const FST_ERR_TASK_DUPLICATE_NAME = createError<'FST_ERR_TASK_DUPLICATE_N
   409
 )
 
-/** As many tasks are unsettled as `maxTasks` allows. 503 */
-export const FST_ERR_TASK_LIMIT = createError<'FST_ERR_TASK_LIMIT', 503, [task: string, maxTasks: number]>(
+/** As many tasks are unsettled as `maxTasks` allows: 503. Or as the task's `limit` allows for its key: its `statusCode` is 429 then. */
+export const FST_ERR_TASK_LIMIT = createError<'FST_ERR_TASK_LIMIT', 503, [task: string, max: number, which: string]>(
   'FST_ERR_TASK_LIMIT',
-  'Cannot add %s: %d tasks have not ended, and more are not allowed',
+  'Cannot add %s: %d tasks %s have not ended, and more are not allowed',
   503
 )
 

@@ -26,6 +26,14 @@ export const count: Rule = { expected: 'a whole number from 0, or Infinity', tes
 export const flag: Rule = { expected: 'true or false', test: value => typeof value === 'boolean' }
 export const nonEmpty: Rule = { expected: 'a non-empty string', test: value => typeof value === 'string' && value !== '' }
 export const callback: Rule = { expected: 'a function', test: isFunction }
+export const taskLimit: Rule = {
+  expected: 'an object with a "key", a non-empty string, and a "max", a whole number above 0 or Infinity, and nothing else',
+  test: value => {
+    if (typeof value !== 'object' || value === null) return false
+    const { key, max, ...rest } = value
+    return nonEmpty.test(key) && isCount(max) && max > 0 && Object.keys(rest).length === 0
+  }
+}
 export const duplicatePolicy: Rule = {
   expected: '"reject", "replace" or "keep"',
   test: value => value === 'reject' || value === 'replace' || value === 'keep'
@@ -49,6 +57,7 @@ const taskRules: Rules<TaskOptions> = {
   data: { expected: 'any value', test: () => true },
   onDuplicate: duplicatePolicy,
   register: flag,
+  limit: taskLimit,
   signal: {
     expected: 'an AbortSignal',
     test: value => typeof value?.aborted === 'boolean' && isFunction(value.addEventListener) && isFunction(value.removeEventListener)

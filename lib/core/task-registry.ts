@@ -11,6 +11,7 @@ import {
   FST_ERR_TASK_NOT_FOUND
 } from './errors.ts'
 import { hideClass } from './hide-class.ts'
+import { KeyLimits } from './key-limits.ts'
 import { warnOfLostError } from './lost-error.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
 import { cutResponsesOver, isOver, onceOver } from './response.ts'
@@ -68,6 +69,7 @@ export class TaskRegistry implements TaskOwner {
   readonly #app: FastifyInstance
   readonly #settings: PluginSettings
   readonly #lists: TaskLists
+  readonly #keyLimits = new KeyLimits()
   readonly #draining = new Set<Task>()
   /** Failed tasks whose `onError` is pending. */
   readonly #reporting = new Set<Task>()
@@ -242,23 +244,25 @@ export class TaskRegistry implements TaskOwner {
   /** Throws if the task cannot be added. Returns the task that has the name, if any. */
   #admit (options: TaskOptions): Task | undefined {
     if (this.#closed) throw new FST_ERR_TASK_CLOSED(taskLabel(options))
-    const { name, register, onDuplicate } = options
+    const { name, register, onDuplicate, limit } = options
     const previous = name === undefined || register === false ? undefined : this.#lists.find(name)
     if (previous?.settled === false) {
       if (onDuplicate === 'keep') return previous
       if (onDuplicate !== 'replace') throw new FST_ERR_TASK_DUPLICATE_NAME(name!)
     }
     if (this.#lists.limitedSize >= this.#settings.maxTasks) {
-      throw new FST_ERR_TASK_LIMIT(taskLabel(options), this.#settings.maxTasks)
+      throw new FST_ERR_TASK_LIMIT(taskLabel(options), this.#settings.maxTasks, 'of the app')
     }
+    if (limit !== undefined) this.#keyLimits.check(limit, taskLabel(options))
     return previous
   }
 
   #create<T> (app: FastifyInstance, work: TaskWork<T>, options: TaskOptions): Task<T> {
-    const { name, data, after, drain } = options
+    const { name, data, after, drain, limit } = options
     const log = options.log ?? after?.log ?? app.log
     const task: Task<T> = new Task(++this.#lastId, name, kindOf(work, options), data, now(), log, this)
     if (drain === true) this.#addDraining(task)
+    if (limit !== undefined) this.#countForKey(task, limit.key)
     return task
   }
 
@@ -329,6 +333,11 @@ export class TaskRegistry implements TaskOwner {
   #addDraining (task: Task) {
     this.#draining.add(task)
     Task.onceSettled(task, () => this.#draining.delete(task))
+  }
+
+  #countForKey (task: Task, key: string) {
+    this.#keyLimits.add(key)
+    Task.onceSettled(task, () => this.#keyLimits.remove(key))
   }
 
   /** Cancels the task when the signal is aborted. */

@@ -54,7 +54,7 @@ const cases: Record<keyof typeof errors, Case> = {
       app.addTask(untilAborted)
       app.addTask(untilAborted, { name })
     },
-    message: /^Cannot add .*task.*: 1 tasks have not ended, and more are not allowed$/
+    message: /^Cannot add .*task.*: 1 tasks of the app have not ended, and more are not allowed$/
   },
   FST_ERR_TASK_CLOSED: {
     statusCode: 503,

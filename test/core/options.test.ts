@@ -60,6 +60,11 @@ const taskOptions: Record<keyof TaskOptions, Option> = {
     good: [undefined, 'reject', 'replace', 'keep']
   },
   register: flag,
+  limit: {
+    takes: 'an object with a "key", a non-empty string, and a "max", a whole number above 0 or Infinity, and nothing else',
+    bad: [null, 2, 'user:ada', {}, [], { key: 'a' }, { max: 1 }, { key: '', max: 1 }, { key: 5, max: 1 }, { key: 'a', max: 0 }, { key: 'a', max: 1.5 }, { key: 'a', max: '1' }, { key: 'a', max: 1, duration: 5 }],
+    good: [undefined, { key: 'a', max: 1 }, { key: '__proto__', max: Infinity }]
+  },
   signal: {
     takes: 'an AbortSignal',
     bad: [null, {}, true, 5, 'signal', new AbortController(), { aborted: false }, new EventTarget(), { aborted: false, addEventListener () {} }],

@@ -18,7 +18,7 @@ const entries: Record<string, Names> = {
     values: ['default', 'errors', 'taskStateSchema'],
     errors: ['CANCEL_TIMEOUT', 'CLOSED', 'DUPLICATE_NAME', 'INVALID_OPTION', 'INVALID_WORK', 'LIMIT', 'NOT_FOUND', 'TIMEOUT'],
     types: [
-      'TaskStatus', 'TaskCallable', 'TaskGenerator', 'TaskWork', 'TaskReply', 'TaskOptions', 'CancelOptions', 'WatchOptions',
+      'TaskStatus', 'TaskCallable', 'TaskGenerator', 'TaskWork', 'TaskReply', 'TaskLimit', 'TaskOptions', 'CancelOptions', 'WatchOptions',
       'TaskWatch', 'GetTaskOptions', 'CancelTaskOptions', 'TaskState', 'Task', 'Tasks', 'FastifyTasksOptions'
     ]
   },

@@ -16,7 +16,7 @@ for (const [where, recipe] of Object.entries({ 'one process': perUser, 'a fleet'
     const codes = async (user: string, count: number) => (await Promise.all(Array.from({ length: count }, () => add(user)))).map(({ statusCode }) => statusCode).sort()
 
     t.strictSame(await codes('ada', 5), [202, 202, 429, 429, 429])
-    t.match((await add('ada')).json(), { statusCode: 429, message: 'Wait until one of your imports has ended' })
+    t.match((await add('ada')).json(), { statusCode: 429, error: 'Too Many Requests' })
     t.strictSame(await codes('grace', 1), [202], 'another user is not concerned')
 
     while (await add('ada').then(({ statusCode }) => statusCode) === 429) {
