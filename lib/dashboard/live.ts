@@ -100,7 +100,7 @@ export class Live {
 
   #schedule (): void {
     if (this.#timer !== undefined || this.#viewers.size === 0) return
-    const wait = Math.min(this.#dueAt - performance.now(), this.#settings.heartbeat)
+    const wait = Math.max(0, Math.min(this.#dueAt - performance.now(), this.#settings.heartbeat))
     this.#timer = setTimeout(() => this.#tick(), wait).unref()
   }
 

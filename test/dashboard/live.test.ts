@@ -4,6 +4,7 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { routeEvents } from '../../lib/dashboard/events.ts'
 import { Live, type LiveSettings, type Look } from '../../lib/dashboard/live.ts'
+import { processEvents } from '../core/fixtures/process-events.ts'
 import { watch } from './fixtures/dashboard.ts'
 
 /** A server of nothing but a stream, with times that a test can wait for. */
@@ -129,4 +130,16 @@ t.test('a response that is over holds no stream', async t => {
   await t.rejects(fetch(`${address}/late`))
   await watched
   t.equal((await watch(t, `${address}/events`)).response.status, 200)
+})
+
+t.test('a hundred who watch for long see no timer with a negative delay', async t => {
+  const warnings = processEvents(t, 'warning')
+  let lists = 0
+  const { url } = await startLive(t, views => {
+    lists++
+    return views.map(async () => `${lists}`)
+  }, { maxStreams: 100, interval: 1 })
+  const readers = await Promise.all(Array.from({ length: 100 }, () => watch(t, url)))
+  for (let i = 0; i < 60; i++) await Promise.all(readers.map(reader => reader.frame()))
+  t.strictSame(warnings, [])
 })

@@ -89,7 +89,7 @@ export class Schedules {
   #addNext (schedule: Omit<LocalSchedule, 'next'>, after: number) {
     const { name, when, data, priority } = schedule
     for (let time = nextTime(when, after); time !== undefined; time = nextTime(when, time)) {
-      const next = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: time - Date.now(), startsAt: time, priority })
+      const next = this.#timetable.add({ name: runNameOf(name, time), id: time, unique: false, data, delay: Math.max(0, time - Date.now()), startsAt: time, priority })
       if (next === undefined) continue
       const followed = { ...schedule, next }
       this.#schedules.set(name, followed)

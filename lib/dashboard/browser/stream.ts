@@ -20,6 +20,8 @@ const firstEventWithin = 5000
 const shortestStream = 2000
 const retryStreamAfter = 30_000
 const longestRetry = 10_000
+/** The longest delay of a timer. A longer one fires at once. */
+const longestDelay = 2_147_483_647
 
 /**
  * Keeps the page up to date: by server-sent events if the server has a stream left, else by polling. If the connection is
@@ -130,7 +132,7 @@ export class Stream<Frame> {
 
   #later (ms: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.restart(), ms)
+    this.#timer = setTimeout(() => this.restart(), Math.min(ms, longestDelay))
   }
 
   #arrived (state: ConnectionState, frame: Frame): void {
