@@ -251,6 +251,9 @@ export interface Engine {
   /** Connects; called again after a failure. Rejects with `FST_ERR_TASK_UNREACHABLE` if the server has not answered within the plugin's `timeout`. */
   open (): Promise<void>
 
+  /** Warns if this process may take much of what the server has for all. Called once all kinds that it works are worked. */
+  checkConnections (): Promise<void>
+
   /** Resolves if the server answers. */
   ping (): Promise<void>
 

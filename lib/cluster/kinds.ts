@@ -79,6 +79,7 @@ export class Kinds {
     try {
       await this.#open()
       await Promise.all(worked.map(({ queue, run }) => queue.work(run)))
+      await this.#engine.checkConnections()
     } catch (error) {
       await this.#engine.close()
       throw error

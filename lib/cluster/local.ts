@@ -9,6 +9,8 @@ export class LocalEngine implements Engine {
 
   async open () {}
 
+  async checkConnections () {}
+
   async ping () {}
 
   async close () {}

@@ -10,7 +10,7 @@ onEveryServer(t, (t, engine) => {
     const store = openStore(engine, prefix)
     await store.connect()
     t.teardown(() => store.close())
-    store.reserve(1)
+    store.reserve()
     const options = { ...store.options, namespace: 'tasks', backend: store.relayBackend }
     const cancellations = new Cancellations(() => side, options, () => {}, 50)
     t.teardown(() => cancellations.close())

@@ -1,9 +1,10 @@
 import { Redis } from 'ioredis'
 import { createRequire } from 'node:module'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
+import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
 
 /** Another copy of a package, as another version of it would be. */
 function anotherCopyOf (name: string) {
@@ -15,6 +16,37 @@ function anotherCopyOf (name: string) {
   Object.assign(require.cache, loaded)
   return copy
 }
+
+/** A server that takes few connections, and an app whose kinds all run here. */
+async function buildCrowd (t: Test, name: ServerName, args: string[], kinds: number) {
+  const { url, remove } = await startServer(name, { own: true, args })
+  t.teardown(remove)
+  const { app, lines } = await buildApp(t, { name, connection: url }, { work: true })
+  const all = Array.from({ length: kinds }, (_, i) => app.cluster.defineTask(`kind ${i}`, () => i))
+  await app.ready()
+  const warnings = lines.filter(({ level, msg }) => level === 40 && /connections/.test(msg)).map(({ msg }) => msg)
+  return { url, all, warnings }
+}
+
+for (const [name, few, enough] of [['redis', ['--maxclients', '20'], ['--maxclients', '24']], ['postgres', ['-c', 'max_connections=30'], ['-c', 'max_connections=32']]] as const) {
+  t.test(`${name}: one warning tells that a process may open more than half of the connections`, { skip: skipWithout(name, { own: true }) }, async t => {
+    const { warnings } = await buildCrowd(t, name, [...few], 5)
+    const [most, allowed] = name === 'redis' ? [12, 20] : [16, 30]
+    t.equal(warnings.length, 1)
+    t.match(warnings[0], RegExp(`may open ${most} of the ${allowed} connections that the task server at 127\\.0\\.0\\.1:\\d+ allows`))
+    t.strictSame((await buildCrowd(t, name, [...enough], 5)).warnings, [])
+  })
+}
+
+t.test('postgres: those who watch many kinds share one connection', { skip: skipWithout('postgres', { own: true }) }, async t => {
+  const { url, all } = await buildCrowd(t, 'postgres', ['-c', 'max_connections=60'], 8)
+  t.strictSame(await Promise.all(all.map(async kind => await (await kind.addTask(1)).finished)), [0, 1, 2, 3, 4, 5, 6, 7])
+  const client = new pg.Client(url)
+  await client.connect()
+  const { rows } = await client.query("SELECT count(*)::int AS feeds FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%FROM event%'")
+  await client.end()
+  t.equal(rows[0].feeds, 1)
+})
 
 onEveryServer(t, (t, engine) => {
   const { hostname: host, port, username: user, password } = new URL(engine.connection!)

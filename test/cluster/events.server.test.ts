@@ -6,19 +6,19 @@ import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
   /** The events of a queue, and how to add to them. */
-  async function buildEvents (t: Test, name: string, { lookAgain = 60_000 } = {}) {
+  async function buildEvents (t: Test, name: string, { pollInterval = 60_000 } = {}) {
     const prefix = `events_${process.pid}`
     const queue = await openQueue(t, engine, prefix, name)
     const store = openStore(engine, prefix)
     await store.connect()
-    Object.defineProperty(store, 'lookAgain', { value: lookAgain })
+    Object.defineProperty(store, 'pollInterval', { value: pollInterval })
     const publish = async (event: string, jobId: string) => await queue.getBackend().publishEvent({ event, jobId }, 1000)
-    const events = new Events(name, { store, options: {}, health: { report () {} } } as unknown as Shared, publish)
+    const events = new Events(name, { store, options: {}, health: { report () {} } } as unknown as Shared, { publish, versionsOf: jobIds => store.versionsOf(queue, jobIds) })
     t.teardown(() => {
       events.close()
       return store.close()
     })
-    return { events, publish }
+    return { queue, events, publish }
   }
 
   t.test('who has caught up knows of all that has happened', async t => {
@@ -33,19 +33,41 @@ onEveryServer(t, (t, engine) => {
     t.equal(changes, before + 1)
   })
 
-  t.test('who watches looks from time to time, as an event may be passed over, and nobody does after that', async t => {
-    const { events } = await buildEvents(t, 'again', { lookAgain: 20 })
-    for (const jobId of ['~job', undefined]) {
-      let changes = 0
-      await new Promise<void>(resolve => {
-        const leave = events.watch(jobId, () => {
-          if (++changes < 5) return
-          leave()
-          resolve()
-        })
+  t.test('who watches a queue is notified at each poll, and nobody is after leaving', async t => {
+    const { events } = await buildEvents(t, 'queue', { pollInterval: 20 })
+    let changes = 0
+    await new Promise<void>(resolve => {
+      const leave = events.watch(undefined, () => {
+        if (++changes < 5) return
+        leave()
+        resolve()
       })
-      t.equal(changes, 5)
-    }
+    })
+    t.equal(changes, 5)
+  })
+
+  t.test('who watches a job is notified of a change whose event was lost, and of no other', async t => {
+    const { queue, events } = await buildEvents(t, 'lost', { pollInterval: 20 })
+    const job = await queue.add('lost', { text: 'first' }, { jobId: '~lost' })
+    let notify = () => {}
+    let changes = 0
+    const change = () => new Promise<void>(resolve => { notify = resolve })
+    const first = change()
+    events.watch('~lost', () => {
+      changes++
+      notify()
+    })
+    events.watch('~other', () => { changes++ })
+    await first
+    await new Promise(resolve => setTimeout(resolve, 200)) // some polls, in which nothing changes
+    const before = changes
+    const second = change()
+    await job.updateData({ text: 'second' }) // of which BullMQ publishes no event
+    await second
+    t.equal(changes, before + 1)
+    const third = change()
+    await queue.remove('~lost')
+    await third
   })
 
   t.test('events may be closed before they have begun to come', async t => {

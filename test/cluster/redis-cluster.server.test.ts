@@ -50,6 +50,13 @@ t.test('tasks run, are found, listed, cancelled and scheduled on a Redis Cluster
   while (ran?.data !== 'scheduled')
   await there.kind.unscheduleTask('tick')
   t.equal(client.status, 'ready', 'it stays the user\'s')
+  const node = client.nodes()[0]!
+  const slots = new Map<unknown, string[]>()
+  for (const key of await node.keys('*')) {
+    const slot = await node.cluster('KEYSLOT', key)
+    slots.set(slot, [...slots.get(slot) ?? [], /^\{.*?\}/.exec(key)![0]])
+  }
+  t.strictSame(Array.from(slots.values(), tags => new Set(tags).size), [1, 1, 1], 'the kind, what its processes share, and their messages are apart')
 })
 
 t.test('a Redis Cluster that does not answer is named by all of its nodes, without their password', async t => {
@@ -58,5 +65,5 @@ t.test('a Redis Cluster that does not answer is named by all of its nodes, witho
   const store = new RedisStore(client, 'tasks')
   t.teardown(() => store.close())
   t.equal(store.server, '10.0.0.1:7000, 10.0.0.2:7001, 7002')
-  t.equal(store.options.prefix, '{tasks}')
+  t.equal(store.optionsOf('report').prefix, '{tasks:report}')
 })

@@ -26,12 +26,14 @@ const CLOSING = 1000
 /** Tasks as jobs of BullMQ, on Redis or PostgreSQL. */
 export class BullEngine implements Engine {
   readonly #store: Store
+  readonly #log: EngineLog
   readonly #shared: Shared
   readonly #queues: BullQueue[] = []
   #side: Queue | undefined
 
   constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
     this.#store = store
+    this.#log = log
     const health = new HealthMonitor(store, timeout, log)
     const side = () => this.#side!
     const relay = { ...store.options, namespace: 'tasks', backend: store.relayBackend }
@@ -54,9 +56,16 @@ export class BullEngine implements Engine {
   async open (): Promise<void> {
     const { health } = this.#shared
     await health.open()
-    this.#side = new Queue(SIDE_QUEUE, { ...this.#store.options }, this.#store.backend) as Queue
+    this.#side = new Queue(SIDE_QUEUE, this.#store.optionsOf(SIDE_QUEUE), this.#store.backend) as Queue
     this.#side.on('error', error => health.report(error))
     this.#side.clean(LEFT, 1000, 'wait').catch(error => health.report(error))
+  }
+
+  async checkConnections (): Promise<void> {
+    const counts = await this.#store.connections(this.#queues.length).catch(() => undefined)
+    if (counts === undefined || counts.most <= counts.allowed / 2) return
+    this.#log.warn(`This process may open ${counts.most} of the ${counts.allowed} connections that the task server at ${this.#store.server} allows: ` +
+      'raise that limit, or run fewer kinds in one process')
   }
 
   async ping (): Promise<void> {

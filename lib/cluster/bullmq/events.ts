@@ -1,10 +1,10 @@
-import { QueueEvents } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
 import { failedAs, readReason, type JobResult } from './job.ts'
 import { unpack } from './packed.ts'
 import type { Shared } from './shared.ts'
+import type { EventArgs, EventSource } from './store.ts'
 
 /** Milliseconds to wait for an echo before another one is sent: until the first has come, and later. */
 const FIRST_ECHO = 20
@@ -15,40 +15,46 @@ const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delaye
 /** Called at a change. A poll waits for the promise that it may return. */
 type Changed = () => void | Promise<void>
 
-/** Adds an event to the queue's. */
-export type Publish = (event: string, jobId: string, failedReason?: string) => Promise<unknown>
+/** The queue whose events these are. */
+export interface WatchedQueue {
+  /** Adds an event. */
+  publish (event: string, jobId: string): Promise<unknown>
+  /** The versions of its jobs, as `Store.versionsOf` tells them. */
+  versionsOf (jobIds: string[]): Promise<Map<string, string>>
+}
 
 /** What is known about a task that may be gone. */
 type Known = Partial<StoredTask>
 
-/** The watchers of a job, and what was seen of the tasks that had this job since they came. */
+/** The watchers of a job, what was seen of the tasks that had this job since they came, and its version at the last poll. */
 interface Watched {
   readonly changed: Set<Changed>
   readonly tasks: Map<number, Known>
+  version: string | null | undefined
 }
 
 /** Notifies watchers of changes in a queue. It opens its own connection when the first watcher comes. */
 export class Events {
   readonly #name: string
   readonly #shared: Shared
-  readonly #publish: Publish
+  readonly #queue: WatchedQueue
   readonly #jobs = new Map<string, Watched>()
   /** The watchers of the whole queue. */
   readonly #all = new Set<Changed>()
   /** Called when the echo of that id comes back. */
   readonly #echoes = new Map<string, () => void>()
-  #events: QueueEvents<any, any, any> | undefined
+  #events: EventSource | undefined
   #listening: Promise<void> | undefined
   #polling = false
   readonly #closing = new AbortController()
 
-  constructor (name: string, shared: Shared, publish: Publish) {
+  constructor (name: string, shared: Shared, queue: WatchedQueue) {
     this.#name = name
     this.#shared = shared
-    this.#publish = publish
+    this.#queue = queue
   }
 
-  /** Calls back once it listens, at every event of the job, and at each poll. Returns how to leave. */
+  /** Calls back once it listens, at every event of the job, and when a poll finds a change of it. Returns how to leave. */
   watch (jobId: string | undefined, changed: Changed): () => void {
     const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
     callbacks.add(changed)
@@ -75,7 +81,7 @@ export class Events {
     const echo = randomUUID()
     const heard = new Promise<boolean>(resolve => this.#echoes.set(echo, () => resolve(true)))
     try {
-      do await this.#publish('echo', echo)
+      do await this.#queue.publish('echo', echo)
       while (!await Promise.race([heard, setTimeout(ECHO, false, { ref: false })]))
     } finally {
       this.#echoes.delete(echo)
@@ -96,12 +102,9 @@ export class Events {
     return known?.settledAt === undefined ? undefined : known
   }
 
-  /** Notifies all watchers: events may have been missed. */
+  /** Looks for changes now: events may have been missed. */
   changed (): void {
-    for (const changed of this.#all) changed()
-    for (const job of this.#jobs.values()) {
-      for (const changed of job.changed) changed()
-    }
+    this.#lookUp()
   }
 
   async close (): Promise<void> {
@@ -112,7 +115,7 @@ export class Events {
   #job (jobId: string): Watched {
     let job = this.#jobs.get(jobId)
     if (job === undefined) {
-      job = { changed: new Set(), tasks: new Map() }
+      job = { changed: new Set(), tasks: new Map(), version: undefined }
       this.#jobs.set(jobId, job)
     }
     return job
@@ -124,39 +127,50 @@ export class Events {
    */
   async #listen () {
     const { store, options, health } = this.#shared
-    store.reserve(1)
-    const events = this.#events = new QueueEvents<any, any, any>(this.#name, { ...store.options, ...options, blockingTimeout: store.eventsTimeout }, store.backend)
+    const events = this.#events = store.eventsOf(this.#name, options)
     events.on('error', error => health.report(error))
-    for (const event of watched) {
-      events.on(event as 'active', (args: { jobId: string, returnvalue?: unknown, failedReason?: string }) => this.#happened(event, args))
-    }
+    for (const event of watched) events.on(event, args => this.#happened(event, args))
     const echo = { heard: false }
-    events.on('echo' as 'active', ({ jobId }) => {
+    events.on('echo', ({ jobId }) => {
       echo.heard = true
       this.#echoes.get(jobId)?.()
     })
-    while (!echo.heard && !events.closing) {
-      await this.#publish('echo', '').catch(() => {})
+    while (!echo.heard && !this.#closing.signal.aborted) {
+      await this.#queue.publish('echo', '').catch(() => {})
       await setTimeout(FIRST_ECHO, undefined, { ref: false })
     }
   }
 
-  /**
-   * Notifies all watchers from time to time, since BullMQ may skip an event. They read one after the other, and the next round comes
-   * after the last has ended, so that polling takes one connection however many there are.
-   */
+  /** Looks for changes from time to time, since an event may have been lost. */
   async #poll () {
     this.#polling = true
     const { signal } = this.#closing
     while (!signal.aborted && (this.#all.size > 0 || this.#jobs.size > 0)) {
-      await setTimeout(this.#shared.store.lookAgain, undefined, { ref: false, signal }).catch(() => {})
-      const watchers = [...this.#all, ...Array.from(this.#jobs.values(), ({ changed }) => [...changed]).flat()]
-      for (const changed of watchers) if (!signal.aborted) await changed()
+      await setTimeout(this.#shared.store.pollInterval, undefined, { ref: false, signal }).catch(() => {})
+      await this.#lookUp()
     }
     this.#polling = false
   }
 
-  #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: { jobId: string, returnvalue?: unknown, failedReason?: string }) {
+  /**
+   * Notifies those who watch the queue, and those whose job has changed since the last time. All versions are read at once, and the watchers
+   * read one after the other, so that polling is cheap however many there are.
+   */
+  async #lookUp () {
+    const jobIds = [...this.#jobs.keys()]
+    const versions = await this.#queue.versionsOf(jobIds).catch(() => undefined)
+    for (const changed of this.#all) await changed()
+    if (versions === undefined) return // the server is away
+    for (const jobId of jobIds) {
+      const job = this.#jobs.get(jobId)
+      const version = versions.get(jobId) ?? null
+      if (job === undefined || job.version === version) continue
+      job.version = version
+      for (const changed of job.changed) if (!this.#closing.signal.aborted) await changed()
+    }
+  }
+
+  #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: EventArgs) {
     for (const changed of this.#all) changed()
     const job = this.#jobs.get(jobId)
     if (job === undefined) return

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg'
 import { settlesWithin } from '../../core/within.ts'
 import { isConnectionError } from './connection-error.ts'
+import { EventFeed } from './event-feed.ts'
 import type { AnyQueue, LockedQueue, Store } from './store.ts'
 
 /** What a user may hand over. */
@@ -26,16 +27,15 @@ export class PostgresStore implements Store {
   readonly options: Store['options']
   // BullMQ takes priority 0 for a kind of task of its own, which it lists from its end: those would make pages slow.
   readonly firstPriority = 1
-  // BullMQ passes over an event that is committed after one that was added later. How a task ended can then be read, later.
+  // An event that is committed very late is passed over. How the task ended can then be read, later.
   readonly leastSettled = 20
-  readonly lookAgain = 2000
-  // BullMQ misses what is notified between its look for events and its wait for the next.
-  readonly eventsTimeout = 250
+  readonly pollInterval = 2000
   problem: string | undefined
   readonly #schema: string
   readonly #pool: TaskPool
   readonly #migrate: boolean
   readonly #clients = new Set<PoolClient>()
+  #feed: EventFeed | undefined
 
   constructor (connection: PostgresConnection, prefix: string, timeout: number, migrate: boolean) {
     this.#schema = schemaOf(prefix)
@@ -60,6 +60,10 @@ export class PostgresStore implements Store {
   }
 
   readonly relayBackend: RelayBackendFactory<any> = options => inSchema(createPostgresRelayBackend(options as never), this.#schema)
+
+  optionsOf () {
+    return this.options
+  }
 
   onLost (callback: () => void) {
     this.#pool.lost.push(error => {
@@ -100,6 +104,19 @@ export class PostgresStore implements Store {
     return await queue.getJobState(jobId)
   }
 
+  async versionsOf ({ name }: LockedQueue, jobIds: readonly string[]) {
+    const { rows } = await this.#pool.query('SELECT id, xmin::text AS version FROM job WHERE queue = $1 AND id = ANY($2)', [name, jobIds])
+    return new Map<string, string>(rows.map(({ id, version }: { id: string, version: string }) => [id, version]))
+  }
+
+  eventsOf (queue: string) {
+    if (this.#feed === undefined) {
+      this.reserve()
+      this.#feed = new EventFeed(() => this.#pool.connect())
+    }
+    return this.#feed.open(queue)
+  }
+
   /** BullMQ's own answer does not tell of which minutes its counts are. */
   async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
     const { rows: [row] } = await this.#pool.query('SELECT count, prev_ts, prev_count, data FROM metrics WHERE queue = $1 AND kind = $2', [queue.name, type])
@@ -120,8 +137,13 @@ export class PostgresStore implements Store {
     await this.#pool.query('VACUUM (SKIP_LOCKED) event')
   }
 
-  reserve (connections: number) {
-    this.#pool.options.max += connections
+  reserve () {
+    this.#pool.options.max++
+  }
+
+  async connections () {
+    const { rows: [{ allowed }] } = await this.#pool.query("SELECT current_setting('max_connections')::int AS allowed")
+    return { most: this.#pool.options.max + (this.#feed === undefined ? 1 : 0), allowed }
   }
 
   async close () {

@@ -33,7 +33,10 @@ export class BullQueue implements TaskQueue {
     this.#name = encodeName(kind)
     this.#settings = settings
     this.#shared = shared
-    this.#events = new Events(this.#name, shared, (event, jobId) => this.#publish(event, jobId))
+    this.#events = new Events(this.#name, shared, {
+      publish: (event, jobId) => this.#publish(event, jobId),
+      versionsOf: jobIds => shared.store.versionsOf(this.#queue, jobIds)
+    })
     this.#reader = new Reader(this.#name, () => this.#queue, shared)
     shared.health.onBack(() => this.#events.changed())
   }
@@ -346,7 +349,7 @@ export class BullQueue implements TaskQueue {
   get #queue () {
     if (this.#made === undefined) {
       const { store, options, health } = this.#shared
-      this.#made = new Queue(this.#name, { ...store.options, ...options }, store.backend)
+      this.#made = new Queue(this.#name, { ...store.optionsOf(this.#name), ...options }, store.backend)
       this.#made.on('error', error => health.report(error))
     }
     return this.#made

@@ -1,6 +1,8 @@
-import { createRedisBackend, createRedisRelayBackend, type BackendFactory, type ConnectionOptions, type RelayBackendFactory } from 'bullmq'
+import {
+  createRedisBackend, createRedisRelayBackend, QueueEvents, type BackendFactory, type ConnectionOptions, type QueueOptions, type RelayBackendFactory
+} from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
-import type { AnyQueue, LockedQueue, Store } from './store.ts'
+import type { AnyQueue, EventSource, LockedQueue, Store, StoreOptions } from './store.ts'
 
 /** What a user may hand over. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
@@ -12,8 +14,24 @@ redis.call('HSET', KEYS[1], 'progress', ARGV[3])
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'event', 'progress', 'jobId', ARGV[2], 'data', '{}')
 return 1`
 
-/** A client that knows the script. */
+/** Tells what may change of each job as a digest. Keys: the jobs. */
+const VERSIONS = `
+local versions = {}
+for i, key in ipairs(KEYS) do
+  local fields = redis.call('HMGET', key, 'timestamp', 'data', 'progress', 'delay', 'priority', 'processedOn', 'finishedOn', 'failedReason', 'ats', 'atm', 'stc')
+  for j, field in ipairs(fields) do fields[j] = field or '' end
+  versions[i] = fields[1] == '' and '' or redis.sha1hex(table.concat(fields, '|'))
+end
+return versions`
+/** Jobs that one command tells the versions of: their data may be large. */
+const VERSIONS_AT_ONCE = 20
+
+/** ms that a read waits for events. */
+const BLOCKING = 10_000
+
+/** A client that knows the scripts. */
 interface ScriptedClient {
+  taskVersions (count: number, ...jobs: string[]): Promise<string[]>
   storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
 }
 
@@ -28,19 +46,26 @@ export class RedisStore implements Store {
   readonly relayBackend = createRedisRelayBackend as RelayBackendFactory<any>
   readonly firstPriority = 0
   readonly leastSettled = 0
-  readonly eventsTimeout = 10_000
-  readonly lookAgain = 15_000
+  readonly pollInterval = 15_000
   problem: string | undefined
+  #reserved = 0
   readonly #client: Redis | Cluster
+  readonly #prefix: string
   #ready: Promise<void> | undefined
 
   constructor (connection: RedisConnection, prefix: string) {
     this.#client = connect(connection)
     this.#client.defineCommand('storeTaskProgress', { numberOfKeys: 3, lua: STORE_PROGRESS })
+    this.#client.defineCommand('taskVersions', { lua: VERSIONS })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.server = serverOf(this.#client)
-    // The keys of a queue must be in one slot of a Redis Cluster.
     this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${prefix}}` : prefix }
+    this.#prefix = prefix
+  }
+
+  /** The keys of a queue must be in one slot of a Redis Cluster, and those of other queues need not be in the same. */
+  optionsOf (queue: string): StoreOptions {
+    return { ...this.options, ...isCluster(this.#client) && { prefix: `{${this.#prefix}:${queue}}` } }
   }
 
   onLost (callback: () => void) {
@@ -74,6 +99,21 @@ export class RedisStore implements Store {
     return delayed ? 'delayed' : undefined
   }
 
+  async versionsOf (queue: LockedQueue, jobIds: readonly string[]) {
+    const client = this.#client as unknown as ScriptedClient
+    const known = new Map<string, string>()
+    for (let i = 0; i < jobIds.length; i += VERSIONS_AT_ONCE) {
+      const ids = jobIds.slice(i, i + VERSIONS_AT_ONCE)
+      const versions = await client.taskVersions(ids.length, ...ids.map(id => queue.toKey(id)))
+      ids.forEach((id, j) => { if (versions[j] !== '') known.set(id, versions[j]!) })
+    }
+    return known
+  }
+
+  eventsOf (queue: string, options: Omit<QueueOptions, 'connection'>) {
+    return new QueueEvents(queue, { ...options, ...this.optionsOf(queue), blockingTimeout: BLOCKING }, this.backend) as EventSource
+  }
+
   async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
     const { meta: { count, prevTS, prevCount }, data } = await queue.getMetrics(type)
     return { count, lastAt: prevTS, countBefore: prevCount, minutes: data }
@@ -89,7 +129,16 @@ export class RedisStore implements Store {
     await this.#client.xtrim(queue.toKey('events'), 'MAXLEN', kept)
   }
 
-  reserve () {}
+  reserve () {
+    this.#reserved++
+  }
+
+  /** All commands share one connection, all cancellations another, and each watched kind has its own. */
+  async connections (kinds: number) {
+    if (isCluster(this.#client)) return undefined
+    const allowed = Number(/^maxclients:(\d+)/m.exec(await this.#client.info('clients'))?.[1])
+    return allowed > 0 ? { most: 2 + this.#reserved + kinds, allowed } : undefined
+  }
 
   async close () {
     this.#client.disconnect()

@@ -68,9 +68,9 @@ export class Runs {
     this.#cancellations = cancellations
     this.#run = run
     this.#store = store
-    store.reserve(1)
+    store.reserve()
     this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), {
-      ...store.options,
+      ...store.optionsOf(queue),
       ...options,
       name: workerName(self),
       autorun: false,

@@ -1,4 +1,4 @@
-import type { BackendFactory, ConnectionOptions, JobState, Queue, RelayBackendFactory } from 'bullmq'
+import type { BackendFactory, ConnectionOptions, JobState, Queue, QueueOptions, RelayBackendFactory } from 'bullmq'
 
 /** A queue of BullMQ, whatever its jobs hold. */
 export type AnyQueue = Queue<any, any, any, any, any, any, any>
@@ -14,31 +14,49 @@ export interface StoredMetrics {
   readonly minutes: readonly number[]
 }
 
+/** Where the events of a queue come from. Its `error` is called for whatever keeps them from coming. */
+export interface EventSource {
+  on (event: 'error', listener: (error: Error) => void): unknown
+  on (event: string, listener: (args: EventArgs) => void): unknown
+  close (): Promise<void>
+}
+
+export interface EventArgs {
+  readonly jobId: string
+  readonly returnvalue?: unknown
+  readonly failedReason?: string
+}
+
 /** What a store needs to know of a queue, or of its worker. */
 export interface LockedQueue {
   readonly name: string
   toKey (type: string): string
 }
 
+export interface StoreOptions {
+  readonly connection: ConnectionOptions
+  readonly prefix: string
+}
+
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
   /** Host and port, for messages. */
   readonly server: string
-  /** What BullMQ's classes are made with. */
-  readonly options: { readonly connection: ConnectionOptions, readonly prefix: string }
+  /** What BullMQ's relay is made with. */
+  readonly options: StoreOptions
   readonly backend: BackendFactory<any, any>
   readonly relayBackend: RelayBackendFactory<any>
   /** The priority of tasks without one. */
   readonly firstPriority: number
   /** Settled tasks that are kept where none are to be: how one ended can be read then, though an event of it was missed. */
   readonly leastSettled: number
-  /** ms after which a wait for events looks by itself. */
-  readonly eventsTimeout: number
-  /** ms after which those who watch look by themselves: BullMQ may have passed over an event. */
-  readonly lookAgain: number
+  /** ms between two polls of what is watched: an event may have been lost. */
+  readonly pollInterval: number
   /** What the server or the way to it has complained of last. */
   readonly problem: string | undefined
 
+  /** What BullMQ's classes for a queue are made with. */
+  optionsOf (queue: string): StoreOptions
   /** Calls back whenever a connection breaks. */
   onLost (callback: () => void): void
   /** Resolves once the server takes commands and has what BullMQ needs; tries until then. Rejects if trying is of no use. */
@@ -49,6 +67,10 @@ export interface Store {
   isBack (): Promise<void>
   /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
   stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
+  /** The versions of those jobs that exist, by their ids, at a cost that hardly depends on how many there are. A job that changes gets another version. */
+  versionsOf (queue: LockedQueue, jobIds: readonly string[]): Promise<Map<string, string>>
+  /** Opens the events of a queue. */
+  eventsOf (queue: string, options: Omit<QueueOptions, 'connection'>): EventSource
   /** What BullMQ counts of the jobs of a queue that have completed, or failed: since ever, and by the minute. */
   metricsOf (queue: AnyQueue, type: 'completed' | 'failed'): Promise<StoredMetrics>
   /**
@@ -58,8 +80,13 @@ export interface Store {
   storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object): Promise<boolean>
   /** Drops the events of a queue but for about the last `kept`. */
   trimEvents (queue: LockedQueue, kept: number): Promise<void>
-  /** Some more connections are needed, for good. */
-  reserve (connections: number): void
+  /** One more connection is needed, for good. */
+  reserve (): void
+  /**
+   * How many connections this process may open if it watches so many kinds, and how many the server allows for all processes. Undefined if
+   * the server does not tell.
+   */
+  connections (kinds: number): Promise<{ most: number, allowed: number } | undefined>
   /** Ends all connections, at once. */
   close (): Promise<void>
 }
