@@ -64,6 +64,7 @@ onEveryEngine(t, (t, engine) => {
     await kind.addTasks(['deaf', 'hears'].map(name => ({ name, data: 1 })))
     for (const name of ['deaf', 'hears']) await untilStatus(kind, name, 'running')
     await t.rejects(kind.cancelTasks({ timeout: 100 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message: /deaf/ })
+    await t.rejects(kind.cancelTasks({ status: ['running', 'cancelling'], timeout: 0 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message: /deaf/ })
     await untilStatus(kind, 'hears', 'cancelled')
     t.equal((await kind.getTask('deaf')).status, 'cancelling')
     process.emit('hear' as never)
