@@ -33,5 +33,5 @@ const table = [['', ...Object.values(columns), 'goal'], ['---', ...Object.keys(c
 for (const cells of table) console.log(`| ${cells.join(' | ')} |`)
 
 console.log()
-console.log('Processor time, or requests, as a multiple of the cell that is 1; bytes and percentages as they are. How far a route with no task is from 1 is noise.')
+console.log('Processor time, or requests, as a multiple of the cell that is 1; bytes and percentages as they are. A route with no task runs the same code everywhere: its difference from 1 is noise.')
 console.log(`Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores`)

@@ -1,4 +1,5 @@
-// The names that the metrics recipes and grafana.json share. No label tells a name or an id: there is no end of those.
+// The names that the metrics recipes and grafana.json share. No label holds a name or an id: each would be
+// a new time series, without limit.
 
 /** Tasks that have started and not ended, by `kind`. */
 export const ACTIVE = 'fastify_tasks_active'

@@ -187,7 +187,7 @@ export interface KindOptions {
   backoff?: number | Backoff | undefined
   /** Milliseconds that one run may take, above 0; then it fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
   timeout?: number | undefined
-  /** How often a task is taken over from a process that has vanished; once more and it fails with `FST_ERR_TASK_STALLED`. Default: 2 */
+  /** How often a task is taken over from a process that has vanished. If that happens again, it fails with `FST_ERR_TASK_STALLED`. Default: 2 */
   maxStalls?: number | undefined
   /** Settled tasks of this kind that are kept. Default: the plugin's */
   maxSettled?: number | undefined

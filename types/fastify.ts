@@ -7,7 +7,7 @@ declare module 'fastify' {
      *
      * `work` is a function, a generator function, a generator object or a promise. Before ready it is deferred and starts at
      * `onReady`. After ready it starts before `addTask` returns. What a generator yields is the task's `progress`, and a
-     * cancellation is thrown at its next `yield`. A promise runs already, and nothing can stop it.
+     * cancellation is thrown at its next `yield`. A promise is running when you add it, and nothing can stop it.
      *
      * @throws `FST_ERR_TASK_INVALID_WORK` and `FST_ERR_TASK_INVALID_OPTION` for bad arguments, `FST_ERR_TASK_CLOSED` once
      * the app closes, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled task has, `FST_ERR_TASK_LIMIT` beyond

@@ -48,7 +48,7 @@ const MAX_WORD = 80
 export interface NewTask {
   readonly name: string
   readonly id: number
-  /** Nobody else can have that name: there is no need to ask the store whose it is. */
+  /** No other task can have this name, so the store need not be asked whether it is taken. */
   readonly unique: boolean
   readonly data: unknown
   /** ms; 0: it may start at once. */

@@ -32,7 +32,7 @@ const works: Record<string, { work: TaskWork<unknown>, options?: object, then?: 
   running: { work: deaf },
   'running, unnamed': { work: deaf, options: { name: undefined } },
   'running, of no kind': { work: deaf() },
-  'born cancelled': { work: deaf, options: { signal: AbortSignal.abort('gone') } },
+  'cancelled before it was added': { work: deaf, options: { signal: AbortSignal.abort('gone') } },
   cancelling: { work: deaf, then: task => task.cancel({ timeout: 0 }).catch(() => {}) },
   cancelled: { work: untilAborted, then: task => task.cancel() },
   completed: { work: () => 'secret result' },
@@ -74,7 +74,7 @@ for (const [where, { schema, reply, task: pick }] of Object.entries(schemas)) {
     app.get('/', { schema: { response: { 200: schema } } }, async () => reply === undefined ? task : reply(task!, app))
     await app.ready()
     for (const [state, what] of Object.entries(works)) {
-      if (state === 'born cancelled' && where === 'as all tasks') continue
+      if (state === 'cancelled before it was added' && where === 'as all tasks') continue
       task = await add(app, what)
       const response = await app.inject('/')
       t.equal(response.statusCode, 200, `${state}: ${response.body}`)
