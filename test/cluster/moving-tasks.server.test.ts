@@ -59,6 +59,25 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(refused, [])
   })
 
+  t.test('reading the schedules drops none that is set again meanwhile', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    const missing: number[] = []
+    const over = new AbortController()
+    const wrong: unknown[] = []
+    const reading = Promise.all(Array.from({ length: 2 }, async () => {
+      while (!over.signal.aborted) wrong.push(...(await there.kind.schedules()).filter(({ every }) => every !== 60_000))
+    }))
+    for (let i = 0; i < 100; i++) {
+      await here.kind.scheduleTask('tick', { every: 60_000 })
+      if ((await here.kind.schedules()).length !== 1) missing.push(i)
+      await here.kind.unscheduleTask('tick')
+    }
+    over.abort()
+    await reading
+    t.strictSame(missing, [])
+    t.strictSame(wrong, [])
+  })
+
   t.test('a reason of any string cancels a task that runs, waits or is scheduled', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, task) => new Promise((_resolve, reject) => {
       task.signal.addEventListener('abort', () => reject(task.signal.reason))

@@ -39,10 +39,15 @@ export async function removeSchedule (queue: AnyQueue, name: string): Promise<bo
   return await queue.removeJobScheduler(encodeName(name))
 }
 
-/** The next to start first. */
+/**
+ * The next to start first. Not BullMQ's `getJobSchedulers`: where a scheduler was removed between its two reads that removes it once more,
+ * and with it one of the same name that was set meanwhile.
+ */
 export async function listSchedules (queue: AnyQueue): Promise<StoredSchedule[]> {
-  const schedulers = await queue.getJobSchedulers(0, -1, true)
-  return schedulers.map(({ key, pattern, tz, every, next, template }) => {
+  const range: string[] = await queue.getBackend().getJobSchedulersRange(0, -1, true)
+  const ids = range.filter((_, i) => i % 2 === 0) // each is followed by its next time
+  const schedulers = await Promise.all(ids.map(id => queue.getJobScheduler(id)))
+  return schedulers.filter(scheduler => scheduler !== undefined && scheduler !== null).map(({ key, pattern, tz, every, next, template }) => {
     const data: JobData = template?.data ?? {}
     return {
       name: decodeName(key) ?? data.name!,
@@ -50,7 +55,7 @@ export async function listSchedules (queue: AnyQueue): Promise<StoredSchedule[]>
       data: unpack(data),
       nextAt: next!
     }
-  })
+  }).sort((a, b) => a.nextAt - b.nextAt)
 }
 
 /** Multiples of the interval since the epoch are the same in every process. */
