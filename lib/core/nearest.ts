@@ -14,9 +14,16 @@ function distance (a: string, b: string): number {
   return rows[a.length]![b.length]!
 }
 
-/** The word that is most like `word`. */
-export function nearest (word: string, words: readonly string[]): string {
+/** Whether one word contains the other, or at most a third of the letters differ. */
+function isNear (word: string, other: string): boolean {
+  const [short, long] = word.length < other.length ? [word, other] : [other, word]
+  return (short.length > 2 && long.includes(short)) || distance(short, long) * 3 <= long.length
+}
+
+/** The word that `word` was probably meant to be, if one is near enough to be worth naming. */
+export function nearest (word: string, words: readonly string[]): string | undefined {
   const start = word.slice(0, 64).toLowerCase() // The comparison takes time with the square of the length.
-  const distances = words.map(other => distance(start, other.toLowerCase()))
-  return words[distances.indexOf(Math.min(...distances))]!
+  const near = words.filter(other => isNear(start, other.toLowerCase()))
+  const distances = near.map(other => distance(start, other.toLowerCase()))
+  return near[distances.indexOf(Math.min(...distances))]
 }

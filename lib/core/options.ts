@@ -84,6 +84,12 @@ const watchRules: Rules<WatchOptions> = { signal: taskRules.signal }
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
+/** The rest of a message about an option that does not exist: the one that was probably meant, or else all that exist. */
+function suggestion (option: string, options: string[]): string {
+  const near = nearest(option, options)
+  return near === undefined ? `choose from ${options.map(name => `"${name}"`).join(', ')}` : `the nearest is "${near}"`
+}
+
 /** Throws `FST_ERR_TASK_INVALID_OPTION` for an option that does not exist, and for a value that an option does not take. */
 export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -91,7 +97,7 @@ export function check<Options extends object> (options: Options, rules: Rules<Op
   }
   for (const option in options) {
     if (!Object.hasOwn(rules, option)) {
-      throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `does not exist, the nearest is "${nearest(option, Object.keys(rules))}"`)
+      throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `does not exist, ${suggestion(option, Object.keys(rules))}`)
     }
     const value = options[option]
     if (value === undefined) continue

@@ -356,16 +356,26 @@ for (const [misspelt, nearest] of Object.entries({
   })
 }
 
-for (const [misspelt, nearest] of Object.entries({ drian: 'drain', nme: 'name', timeOut: 'timeout', Kind: 'kind', date: 'data', onDuplicat: 'onDuplicate', afters: 'after', abortSignal: 'signal', logger: 'log', __proto__x: 'drain' })) {
+for (const [misspelt, nearest] of Object.entries({ drian: 'drain', nme: 'name', timeOut: 'timeout', Kind: 'kind', date: 'data', onDuplicat: 'onDuplicate', afters: 'after', abortSignal: 'signal', logger: 'log' })) {
   t.test(`an option of a task that does not exist is refused, and the work does not run: ${misspelt}`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     let ran = false
-    const message = RegExp(`^Option "${misspelt}" of task "report" does not exist, the nearest is "${misspelt === '__proto__x' ? '' : nearest}`)
+    const message = `Option "${misspelt}" of task "report" does not exist, the nearest is "${nearest}"`
     t.throws(() => app.addTask(() => { ran = true }, { name: 'report', [misspelt]: true }), { code, message })
     t.throws(() => app.addTask(Promise.reject(new Error('refused')), { name: 'report', [misspelt]: undefined }), { code, message })
     t.equal(ran, false)
     t.equal(app.tasks.size, 0)
+  })
+}
+
+for (const unlike of ['where', 'owner', 'e', 'x', '__proto__x', 'user']) {
+  t.test(`an option that is like none is refused with all that exist: ${unlike}`, async t => {
+    const { app } = await buildApp(t)
+    await app.ready()
+    const message = 'Option "' + unlike + '" of task "report" does not exist, choose from "name", "kind", "data", "onDuplicate", ' +
+      '"register", "limit", "signal", "timeout", "after", "drain", "log"'
+    t.throws(() => app.addTask(() => {}, { name: 'report', [unlike]: true }), { code, message })
   })
 }
 
@@ -375,7 +385,10 @@ t.test('an option that does not exist is refused by every verb', async t => {
   const task = app.addTask(untilAborted, { name: 'report' })
   const misspelt = (option: string, nearest: string) => ({ code, message: `Option "${option}" of task "report" does not exist, the nearest is "${nearest}"` })
   t.throws(() => app.getTask('report', { optinal: true } as object), misspelt('optinal', 'optional'))
-  t.throws(() => app.getTask('report', { reason: 'why' } as object), misspelt('reason', 'optional'))
+  t.throws(() => app.getTask('report', { reason: 'why' } as object), {
+    code,
+    message: 'Option "reason" of task "report" does not exist, choose from "optional"'
+  })
   await t.rejects(app.cancelTask('report', { resaon: 'why' } as object), misspelt('resaon', 'reason'))
   await t.rejects(app.cancelTask('report', { option: true } as object), misspelt('option', 'optional'))
   await t.rejects(task.cancel({ timout: 1 } as object), misspelt('timout', 'timeout'))
@@ -389,7 +402,7 @@ t.test('a name that is very long, or odd, is refused as quickly', async t => {
   await app.ready()
   const began = performance.now()
   for (const option of ['x'.repeat(1_000_000), '', ' ', 'constructor', 'toString', '%s%d']) {
-    t.throws(() => app.addTask(() => {}, { [option]: 1 }), { code, message: /does not exist, the nearest is "/ })
+    t.throws(() => app.addTask(() => {}, { [option]: 1 }), { code, message: /does not exist, choose from "name", "kind", / })
   }
   t.ok(performance.now() - began < 30_000)
 })
