@@ -89,6 +89,15 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.purgeTasks(), 0)
   })
 
+  t.test('all that was cancelled before it started is purged, though nobody works', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    await kind.pause()
+    await kind.addTasks(Array.from({ length: 230 }, (_, data) => ({ data }))) // more than a batch
+    t.equal(await kind.cancelTasks(), 230)
+    t.equal(await kind.purgeTasks(), 230)
+    t.strictSame(await kind.tasks(), [])
+  })
+
   t.test('options that make no sense are refused', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     const refused = { code: 'FST_ERR_TASK_INVALID_OPTION' }
