@@ -1,5 +1,9 @@
-// At most N at a time with p-limit: any number of tasks share a few slots. One that is cancelled while it waits for a
-// slot ends at once and never runs.
+// At most N at a time with p-limit: any number of tasks share a few slots. A task that is cancelled while it waits for a slot
+// ends at once and never encodes. A task that waits is `running`, because its work has begun. So its option `timeout` would
+// count the wait; the timeout here starts with the encoding.
+//
+// The option `concurrency` of a kind of fastify-tasks/cluster does the same, also without a server. There a task that waits is
+// `deferred`, and its `timeout` starts when it does.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import tasks from 'fastify-tasks'
@@ -9,12 +13,14 @@ export interface AtMostNOptions {
   encode: (video: string, signal: AbortSignal) => Promise<void>
   /** How many run at a time. Default: 2 */
   concurrency?: number
+  /** Milliseconds that one encoding may take, without the wait for a slot. Default: one hour */
+  timeout?: number
 }
 
-export default async function atMostN (app: FastifyInstance, { encode, concurrency = 2 }: AtMostNOptions) {
+export default async function atMostN (app: FastifyInstance, { encode, concurrency = 2, timeout = 3_600_000 }: AtMostNOptions) {
   const limit = pLimit(concurrency)
 
-  /** p-limit knows no signals: whoever is aborted leaves here, and has nothing to run when its turn comes. */
+  /** p-limit takes no signal. So work that is aborted while it waits rejects here, and does nothing when its turn comes. */
   function inSlot (signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => reject(signal.reason)
@@ -30,7 +36,9 @@ export default async function atMostN (app: FastifyInstance, { encode, concurren
   app.put<{ Params: { video: string } }>('/videos/:video', async (request, reply) => {
     const { video } = request.params
     // A name that comes from a client has a prefix, so that a client reaches the tasks of this route and no others.
-    const task = app.addTask((app, { signal }) => inSlot(signal, () => encode(video, signal)), {
+    const task = app.addTask((app, { signal }) => inSlot(signal, () => {
+      return encode(video, AbortSignal.any([signal, AbortSignal.timeout(timeout)]))
+    }), {
       name: `${app.prefix}/videos/${video}`,
       kind: 'encode'
     })

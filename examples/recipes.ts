@@ -112,6 +112,12 @@ export const recipes: readonly Recipe[] = [
     load: () => import('./tracing.ts')
   },
   {
+    name: 'upload',
+    what: 'a file that is uploaded, then imported by a task',
+    toTry: "curl -i -H 'content-type: text/csv' --data-binary @FILE.csv URL/imports",
+    load: () => import('./upload.ts')
+  },
+  {
     name: 'websocket',
     what: 'a task that receives while a WebSocket sends',
     toTry: 'npx wscat -c URL/feed',

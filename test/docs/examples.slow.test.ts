@@ -69,7 +69,8 @@ const requests: Record<string, InjectOptions> = {
   retries: { method: 'POST', url: '/orders', payload: { pizzas: 3 } },
   sentry: { method: 'POST', url: '/reports' },
   thread: { method: 'PUT', url: '/primes/100' },
-  tracing: { method: 'POST', url: '/reports' }
+  tracing: { method: 'POST', url: '/reports' },
+  upload: { method: 'POST', url: '/imports', headers: { 'content-type': 'text/csv' }, payload: 'ada,1815\n' }
 }
 
 for (const { name, load } of recipes.filter(({ needs }) => needs === undefined)) {

@@ -2,9 +2,10 @@ import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import atMostN from '../../examples/at-most-n.ts'
 import { buildApp, untilAborted } from '../core/fixtures/app.ts'
+import { holdProcess } from '../core/fixtures/hold-process.ts'
 
 /** An app whose encodings say that they run, and end when they are told to or aborted. */
-async function encoder (t: Test, concurrency?: number) {
+async function encoder (t: Test, concurrency?: number, timeout?: number) {
   const { app } = await buildApp(t)
   const running = new Set<string>()
   const ran: string[] = []
@@ -12,6 +13,7 @@ async function encoder (t: Test, concurrency?: number) {
   let most = 0
   await app.register(atMostN, {
     ...(concurrency === undefined ? {} : { concurrency }),
+    ...(timeout === undefined ? {} : { timeout }),
     async encode (video, signal) {
       running.add(video)
       ran.push(video)
@@ -79,6 +81,18 @@ t.test('a task that is cancelled while it runs frees its slot once it has ended'
 
   t.equal(first.status, 'cancelled')
   t.strictSame(ran, ['first', 'second'])
+})
+
+t.test('the timeout of an encoding starts when it has got its slot', async t => {
+  holdProcess(t) // the timer of AbortSignal.timeout() does not
+  const { ran, add } = await encoder(t, 1, 100)
+  const first = await add('first')
+  const second = await add('second')
+
+  await t.rejects(first.finished, { name: 'AbortError', cause: { name: 'TimeoutError' } })
+  await t.rejects(second.finished, { name: 'AbortError', cause: { name: 'TimeoutError' } })
+
+  t.strictSame(ran, ['first', 'second'], 'the second one did not time out while it waited')
 })
 
 t.test('an encoding that fails fails its task and frees its slot', async t => {
