@@ -3,7 +3,7 @@ import { measureRounds, ratios, timeOf } from './rounds.js'
 
 const ROUNDS = 5
 const ADDED = 50_000
-// As many as are kept by default.
+// How many settled tasks are kept by default.
 const SETTLED = 1000
 
 const work = () => {}

@@ -19,7 +19,7 @@ function bytes (start) {
 /** What a live named task takes in memory, as the table's row. */
 export async function memory () {
   const app = await readyApp()
-  // Whatever waits for it is kept alive by it.
+  // It keeps everything alive that waits for it.
   const never = new Promise(() => {})
   const queue = new PQueue()
   const { run } = openFiberMap()

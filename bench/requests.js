@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import autocannon from 'autocannon'
 import { measureRounds, ratios } from './rounds.js'
 
-// A quarter of a minute for each route, in turns so short that what else the machine does hits them all.
+// A quarter of a minute for each route, in turns so short that other work of the machine slows all of them alike.
 const ROUNDS = 60
 const SECONDS = 0.25
 

@@ -1,6 +1,6 @@
 // bull-board over the kinds of the fleet. A kind is a queue of BullMQ of the same name, under the plugin's `prefix`. The board
-// is read-only, because it knows nothing of the plugin: a job that it removes or retries is not claimed first. (The page of
-// fastify-tasks/dashboard cancels tasks, too.)
+// is read-only, because bull-board knows nothing of the plugin: if it removed or retried a job, the plugin would not know. (The page of
+// fastify-tasks/dashboard can also cancel and retry tasks.)
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
@@ -10,12 +10,12 @@ import tasks from 'fastify-tasks'
 import cluster, { type Kind } from 'fastify-tasks/cluster'
 
 export interface BoardOptions {
-  /** Those of fastify-tasks/cluster. */
+  /** The `connection` and `prefix` of fastify-tasks/cluster. */
   connection: string
   tasksPrefix?: string
 }
 
-/** Characters that BullMQ does not take in a name are encoded; these names have none. */
+/** The names of the kinds here need no encoding: see the reference of fastify-tasks/cluster. */
 function queueOf ({ name }: Kind<any, any, any>, { connection, tasksPrefix = 'tasks' }: BoardOptions): Queue {
   if (connection.startsWith('redis')) return new Queue(name, { connection: { url: connection }, prefix: tasksPrefix })
   return new Queue(name, { connection: { connectionString: connection, schema: tasksPrefix } }, createPostgresBackend) as unknown as Queue
@@ -29,7 +29,7 @@ function adapterOf (queue: Queue) {
   return adapter
 }
 
-/** Register it after the cluster, with a hook that lets people in. */
+/** Register it after the cluster, with a hook that checks who may see the board. */
 export default async function board (app: FastifyInstance, options: BoardOptions) {
   const queues: Queue[] = []
   const serverAdapter = new FastifyAdapter()

@@ -9,14 +9,14 @@ import type { FastifyInstance } from 'fastify'
 import tasks from 'fastify-tasks'
 import cluster, { type ClusterOptions } from 'fastify-tasks/cluster'
 
-/** What `NodeSDK` does as well: the propagator is what takes a trace along to another process. */
+/** `NodeSDK` does the same. The propagator carries a trace to another process. */
 export function setUpOpenTelemetry (exporter: SpanExporter) {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
 }
 
-/** OpenTelemetry is to be set up before. */
+/** Set up OpenTelemetry before you call this. */
 export async function register (app: FastifyInstance, options: ClusterOptions) {
   await app.register(tasks)
   await app.register(cluster, { ...options, telemetry: new BullMQOtel({ tracerName: 'reports' }) })

@@ -1,5 +1,5 @@
-// Cron with croner: one task owns the schedule, so that cancelling the task, or closing the app, stops it and waits for
-// the run in progress. Runs do not overlap, and one that fails does not end the schedule.
+// Cron with croner: one task owns the schedule, so if you cancel the task or close the app, the
+// schedule stops, after the run in progress has ended. Runs do not overlap. A run that fails does not end the schedule.
 import { once } from 'node:events'
 import { Cron } from 'croner'
 import type { FastifyInstance } from 'fastify'

@@ -1,5 +1,5 @@
-// Something every minute: cancelling the task, or closing the app, ends its wait and reaches the run in progress.
-// Runs do not overlap: those that a long one has held up come right after it.
+// Something every minute: if you cancel the task or close the app, its wait ends, and a run in progress is aborted.
+// Runs do not overlap: if one takes longer than the interval, the next one starts right after it.
 import { setInterval } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import tasks, { type Task } from 'fastify-tasks'

@@ -44,7 +44,7 @@ function countTasks (registry: Registry): () => void {
   }
 }
 
-/** Has a registry ask for the counts of the fleet's kinds at each scrape. They are the same in every process. */
+/** Adds a gauge to a registry that reads the counts of the fleet's kinds at each scrape. Every process reads the same counts. */
 function countFleet (registry: Registry, app: FastifyInstance) {
   const counts = new Gauge({
     name: FLEET,

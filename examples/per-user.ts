@@ -12,7 +12,7 @@ export interface PerUserOptions {
 
 interface ByUser { Params: { user: string } }
 
-/** In one process. A third task of a user is refused with an `FST_ERR_TASK_LIMIT`, which is a 429 by itself. */
+/** In one process. A third task of a user is refused with `FST_ERR_TASK_LIMIT`, which Fastify sends as a 429. */
 export async function perUser (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
   app.post<ByUser>('/users/:user/imports', async (request, reply) => {
     const { user } = request.params // Yours comes from your authentication.
@@ -23,8 +23,8 @@ export async function perUser (app: FastifyInstance, { work, most = 2 }: PerUser
 const tooMany = { statusCode: 429, error: 'Too Many Requests', message: 'Wait until one of your imports has ended' }
 
 /**
- * In a fleet. A user has two names, and a name has one task that has not settled, in all processes together: the server sees to
- * that. A new task takes the place of a settled one.
+ * In a fleet. Each user has two names. In all processes together, a name has at most one task that has not settled: the server
+ * makes sure of that. A new task replaces a settled one.
  */
 export async function perUserInFleet (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
   const imports = app.cluster.defineTask('import', work)

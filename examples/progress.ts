@@ -1,11 +1,11 @@
-// Progress in the browser with server-sent events. `task.watch()` gives a state whenever there is a new one, so that
-// nothing is asked again and again. The stream ends with the task, when its client goes, and when the app closes.
+// Progress in the browser with server-sent events. `task.watch()` gives a state whenever it has changed, so nothing
+// is polled. The stream ends with the task, when its client goes, and when the app closes.
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import tasks, { type TaskGenerator, type TaskState } from 'fastify-tasks'
 
-/** As much of it as the page shows. */
+/** What the page shows. */
 export interface Progress { done: number, total: number }
 
 export interface ProgressOptions {

@@ -1,5 +1,5 @@
-// Readiness with @fastify/under-pressure: a process whose task server does not answer tells so at /ready, and answers its
-// other routes with a 503 until it is back.
+// Readiness with @fastify/under-pressure: while the task server does not answer, /ready and all other routes of the
+// process answer 503.
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -7,11 +7,11 @@ import tasks from 'fastify-tasks'
 import cluster from 'fastify-tasks/cluster'
 
 export interface ReadinessOptions {
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two pings of the task server. */
   interval: number
 }
 
-/** Not encapsulated, so that it is about all routes. */
+/** Not encapsulated, so that it applies to all routes. */
 const readiness = fp(async (app: FastifyInstance, { interval }: ReadinessOptions) => {
   await app.register(underPressure, {
     exposeStatusRoute: '/ready',

@@ -1,5 +1,5 @@
-// Retries with p-retry: a delivery is tried again after 1, 2, 4, 8 and 16 seconds. The task's progress is its attempt;
-// cancelling the task ends the attempt, or the wait for the next one.
+// Retries with p-retry: a delivery is tried again after 1, 2, 4, 8 and 16 seconds. The progress of the task is the
+// number of the attempt. If the task is cancelled, the attempt is aborted, or the wait for the next one ends.
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import tasks from 'fastify-tasks'

@@ -1,5 +1,5 @@
-// A schedule of the fleet: however many processes declare it, each of its times is one task, which one of them runs. With
-// TASKS_URL, start it twice, the second one with PORT=3001: the runs are shared out.
+// A schedule of the fleet. Many processes may declare it: each of its times is still one task, which one process runs. With
+// TASKS_URL, start this program twice, the second time with PORT=3001: sometimes one process runs the task, sometimes the other.
 import type { FastifyInstance } from 'fastify'
 import tasks from 'fastify-tasks'
 import cluster, { type When } from 'fastify-tasks/cluster'
@@ -13,7 +13,7 @@ export default async function schedule (app: FastifyInstance, { when }: Schedule
     log.info(`cleaned up: ${name}`) // its name ends with its time
   })
 
-  // Every process may declare it at start. One that declares other times changes them for all.
+  // Every process may declare it at start. A process that declares other times changes them for all.
   await cleanUps.scheduleTask('nightly', when)
 
   app.get('/clean-ups', async () => cleanUps.tasks({ limit: 10 }))

@@ -20,7 +20,7 @@ await app.register(cluster) // without a connection: its kinds are worked by thi
 await app.register(websocket, { options: websocketOptions })
 await app.register(feed)
 
-// The page for operators. Whoever may see it may cancel every task, so it asks who is there.
+// The page for operators. Its users can cancel every task, so it asks for a password.
 const digest = (text: string) => createHash('sha256').update(text).digest()
 const isSame = (given: string, expected: string) => timingSafeEqual(digest(given), digest(expected))
 await app.register(basicAuth, {
@@ -30,7 +30,7 @@ await app.register(basicAuth, {
   }
 })
 
-// Kinds of the fleet. With a connection to Redis or PostgreSQL all processes would share them.
+// Kinds of the fleet. With a connection to Redis or PostgreSQL, all processes would share their tasks.
 let isFixed = false
 
 const mails = app.cluster.defineTask('mail', async (app, { attempt, data, log }: RunningTask<{ to: string }>) => {
@@ -57,7 +57,7 @@ app.addTask(async (app, { signal, log }) => {
   log.info('Server successfully started!')
 }, { name: 'start-report' })
 
-// So that the first look at the page shows something.
+// These tasks give the page something to show from the start.
 app.addTask(async () => ({ tables: 12 }), { name: 'check-database', kind: 'check', data: { database: 'sales' } })
 app.addTask(async () => {
   throw new Error('the backup is 3 days old', { cause: new Error('the disk is full') })
@@ -92,7 +92,7 @@ async function * buildReport (app: FastifyInstance, { signal }: Task) {
 
 interface Report { Params: { id: string } }
 
-// What clients give is only a part of the name: they reach the tasks with this prefix, and no others.
+// Clients name only the part behind this prefix, so they cannot reach any other task.
 const nameOf = (id: string | number) => `report:${id}`
 let reports = 0
 
@@ -163,7 +163,7 @@ Ctrl-C stops the server: reports are cancelled, mails are finished.
 
 closeWithGrace({ logger: app.log }, async ({ err }) => {
   if (err) app.log.error({ err }, 'closing after an error')
-  // Requests get a second to be answered; a client that holds a connection without a request must not hold us.
+  // Requests get a second to be answered. After that, idle connections are cut, because they would delay the close.
   setTimeout(() => app.server.closeAllConnections(), 1000).unref()
   await app.close()
 })

@@ -15,8 +15,8 @@ export const taskChannel = tracingChannel<unknown, TaskMessage>('fastify-tasks.t
 const shared = new WeakMap<object, { apps: number, stop: () => void }>()
 
 /**
- * Starts something once for all apps that share `key`, and stops it when the last of them has closed. The channel tells of
- * the tasks of the whole process: if every app listened for itself, each task would be counted once for each app.
+ * Starts something once for all apps that share `key`, and stops it when the last of them has closed. The channel has the
+ * events of the whole process: if every app had a listener of its own, each task would be counted once for each app.
  */
 export function sharedByApps (app: FastifyInstance, key: object, start: () => () => void): void {
   const use = shared.get(key) ?? { apps: 0, stop: start() }

@@ -1,5 +1,5 @@
-// Work for another thread with piscina: cancelling the task stops the thread, even in the midst of a loop. Register it
-// before fastify-tasks: onClose hooks run in reverse order, so that the tasks end before the pool that they use.
+// Work for another thread with piscina: if the task is cancelled, the thread stops, even in the middle of a loop. Register
+// it before fastify-tasks: onClose hooks run in reverse order, so the tasks end before the pool that they use.
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'

@@ -1,6 +1,6 @@
-// A span for every task with OpenTelemetry. The span is active while the work runs, so that the spans that it makes are
-// children of it. Register it before fastify-tasks: onClose hooks run in reverse order, so that it still sees the tasks
-// that end as the app closes.
+// A span for every task with OpenTelemetry. The span is active while the work runs, so spans that the work makes
+// are its children. Register it before fastify-tasks: onClose hooks run in reverse order, so it still sees the tasks that end
+// when the app closes.
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { context, SpanStatusCode, trace, type Context, type Span, type SpanOptions } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
@@ -10,7 +10,7 @@ import tasks, { type Task } from 'fastify-tasks'
 import { sharedByApps, taskChannel, type TaskMessage } from './task-channel.ts'
 
 export interface TracingOptions {
-  /** The one that OpenTelemetry was given, such as `new NodeSDK({ contextManager })`. */
+  /** The context manager that you gave to OpenTelemetry: `new NodeSDK({ contextManager })`. */
   contextManager: AsyncLocalStorageContextManager
 }
 
@@ -24,7 +24,7 @@ function startSpan (task: Task, options?: SpanOptions): Span {
   return span
 }
 
-/** A task that was cancelled before it started has none. It is nobody's child: the active span is that of the canceller. */
+/** A task that was cancelled before it started gets its span here. It is a root: the active span belongs to the canceller. */
 function spanOf (task: Task): Span {
   return spans.get(task) ?? startSpan(task, { root: true, startTime: task.createdAt })
 }
@@ -42,7 +42,7 @@ function onSettled (message: unknown) {
 
 export default async function tracing (app: FastifyInstance, { contextManager }: TracingOptions) {
   sharedByApps(app, contextManager, () => {
-    // OpenTelemetry has no public name for it. What is bound to `start` is what the work runs in.
+    // OpenTelemetry has no public name for its storage. The work runs in the context that is bound to `start`.
     const storage = contextManager['_asyncLocalStorage'] as AsyncLocalStorage<unknown>
     taskChannel.start.bindStore(storage, (message): Context => {
       const { task } = message as TaskMessage

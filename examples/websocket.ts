@@ -1,23 +1,23 @@
-// The receiver pattern of Sanic's guide: while the handler of a WebSocket sends, a task receives. Whichever way the
-// socket goes, both end, and nothing is left of them. Register @fastify/websocket before it.
+// The receiver pattern of Sanic's guide: while the handler of a WebSocket sends, a task receives. However the
+// socket closes, both end, and no task is left. Register @fastify/websocket before it.
 import { EventEmitter, on } from 'node:events'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import tasks from 'fastify-tasks'
 
 export interface FeedOptions {
-  /** What is emitted here as `event` goes to every socket. Default: an emitter of its own, for POST /events */
+  /** Each `event` of this emitter is sent to every socket. Default: an emitter of its own, for POST /events */
   events?: EventEmitter
 }
 
-/** For @fastify/websocket. A client that does not answer our close frame is cut off after a second, so that it cannot hold a shutdown. */
+/** For @fastify/websocket. A client that does not answer our close frame is cut off after a second, so it cannot delay a shutdown. */
 export const websocketOptions = { maxPayload: 65_536, closeTimeout: 1000 }
 
 export default async function feed (app: FastifyInstance, { events = new EventEmitter() }: FeedOptions) {
   events.setMaxListeners(0) // one listener a socket
 
   app.get('/feed', { websocket: true }, async (socket, request) => {
-    // Started before addTask returns, and so in time for frames that came in the packet of the upgrade.
+    // The work starts before addTask returns, so it listens in time for frames that came in the same packet as the upgrade.
     const receiver = app.addTask(async (app, { signal, log }) => {
       for await (const [message] of on(socket, 'message', { signal, close: ['close'] })) log.info(`received ${message}`)
     }, { name: `${app.prefix}/feed/${request.id}`, kind: 'receiver', log: request.log })

@@ -7,11 +7,11 @@ import type { FastifyInstance } from 'fastify'
 import reports from './reports.ts'
 import web from './web.ts'
 
-/** Starts the worker with the app, and stops it with it: first of all, so that it hands over while the server is there. */
+/** Starts and stops the worker with the app. The worker stops first, so that it hands over while the server still answers. */
 function startWorker (app: FastifyInstance) {
   let worker: ChildProcess
   app.addHook('onReady', async () => {
-    // Ctrl-C goes to all processes of a terminal's group. Detached, it is told by us alone.
+    // Ctrl-C signals all processes of the terminal. A detached worker gets its signal from us alone.
     worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), { detached: true })
     const ended = once(worker, 'exit').then(() => { throw new Error('The worker has not started') })
     await Promise.race([once(worker, 'message'), ended])

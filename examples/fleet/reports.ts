@@ -1,5 +1,5 @@
-// What all processes of the fleet know: the kinds of task, and the work of each. A process that runs none of them needs
-// them too, to add tasks and to find them.
+// What all processes of the fleet share: the kinds of task, and the work of each. A process that runs no tasks needs the kinds,
+// too, to add tasks and to find them.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -18,7 +18,7 @@ declare module 'fastify' {
 
 const MONTHS = 12
 
-/** A run begins with the progress that the last one has left, so it goes on where another process has stopped. */
+/** A run begins with the progress of the run before it, so it goes on where another process has stopped. */
 async function * buildReport (app: FastifyInstance, { data, signal, log, progress }: RunningTask<Year, Progress>) {
   const { REPORT_SECONDS = '20' } = process.env
   const first = progress?.done ?? 0
