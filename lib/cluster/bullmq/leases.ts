@@ -18,6 +18,10 @@ export interface Lease {
  * Whoever adds a task of a name, or removes one, must hold the lease of that name: BullMQ's `remove` does not check whose job it
  * removes, and its `add` does not say whether there was one. A lease is a job in a queue that no worker takes from, with the name as its
  * deduplication id: of many that add one, one gets it.
+ *
+ * A lease rests on its owner's clock, and its owner may be stopped just after it has looked there. So it only keeps work from being done twice:
+ * what its owner then writes compares the job with what was read of it, on the server (`Store.replaceData`, `Store.removeJob`), or changes
+ * nothing if there is a job of that name (`add`).
  */
 export class Leases {
   readonly #queue: () => Queue

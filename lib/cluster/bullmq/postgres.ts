@@ -8,7 +8,7 @@ import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg
 import { settlesWithin } from '../../core/within.ts'
 import { isConnectionError } from './connection-error.ts'
 import { EventFeed } from './event-feed.ts'
-import type { AnyQueue, LockedQueue, Store } from './store.ts'
+import type { AnyQueue, LockedQueue, ReadJob, Store } from './store.ts'
 
 /** What a user may hand over. */
 export type PostgresConnection = string | PoolConfig | Pool
@@ -129,6 +129,16 @@ export class PostgresStore implements Store {
     return rowCount === 1
   }
 
+  async replaceData ({ name }: LockedQueue, { id, data, finishedOn }: ReadJob, replacement: object) {
+    const { rowCount } = await this.#pool.query(REPLACE_DATA, [name, id, JSON.stringify(data), finishedOn ?? null, JSON.stringify(replacement)])
+    return rowCount === 1
+  }
+
+  async removeJob ({ name }: LockedQueue, { id, data, finishedOn }: ReadJob) {
+    const { rowCount } = await this.#pool.query(REMOVE_JOB, [name, id, JSON.stringify(data), finishedOn ?? null])
+    return rowCount === 1
+  }
+
   /** The space of what was dropped is used again only after a VACUUM, which PostgreSQL itself does once a minute at most. */
   async trimEvents ({ name }: LockedQueue, kept: number) {
     await this.#pool.query(
@@ -171,6 +181,13 @@ WITH stored AS (
   UPDATE job SET progress = $4::jsonb WHERE queue = $1 AND id = $2 AND state = 'active' AND lock_token = $3 RETURNING queue, id
 )
 SELECT publish_event(queue, 'progress', jsonb_build_object('jobId', id, 'data', '{}')) FROM stored`
+
+/** Whether a job still is as it was read. */
+const SAME = 'queue = $1 AND id = $2 AND data = $3::jsonb AND finished_at_ms IS NOT DISTINCT FROM $4'
+const REPLACE_DATA = `UPDATE job SET data = $5::jsonb WHERE ${SAME}`
+const REMOVE_JOB = `
+WITH removed AS (DELETE FROM job WHERE ${SAME} AND state <> 'active' RETURNING queue, id)
+SELECT publish_event(queue, 'removed', jsonb_build_object('jobId', id)) FROM removed`
 
 /** See https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const DEADLOCK = '40P01'

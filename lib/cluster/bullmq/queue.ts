@@ -9,7 +9,7 @@ import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
 import { pack } from './packed.ts'
 import { readPage } from './pages.ts'
-import { Reader } from './reader.ts'
+import { Reader, type Read } from './reader.ts'
 import { retryJob } from './retry.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
@@ -95,9 +95,10 @@ export class BullQueue implements TaskQueue {
   async purge (): Promise<number> {
     return await this.#shared.health.run(async () => {
       const dropped = await Promise.all([this.#clean('completed'), this.#clean('failed')])
-      const cancelled = await this.#takeOutCancelled()
+      const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
+      const taken = await Promise.all(cancelled.map(({ name, id }) => this.#takeOut(name, id)))
       const ended = await this.#clean('failed') // those that a worker was ending as cancelled meanwhile
-      return dropped[0] + dropped[1] + cancelled + ended
+      return dropped[0] + dropped[1] + taken.filter(Boolean).length + ended
     })
   }
 
@@ -114,7 +115,7 @@ export class BullQueue implements TaskQueue {
         const found = await this.#reader.task(jobId)
         if (found === undefined) return { value: undefined }
         if (found.task.settledAt === undefined || found.task.id !== wanted) return { value: { task: found.task, retried: false } }
-        await retryJob(found, () => this.#reader.read(jobId), () => assertValid(lease))
+        await retryJob(found, () => this.#reader.read(jobId), data => this.#replaceData(found.job, data, lease))
         await this.#shared.cancellations.forget(this.#name, found.task)
         const retried = await this.#reader.task(jobId)
         return { value: retried === undefined ? undefined : { task: retried.task, retried: true } }
@@ -233,7 +234,7 @@ export class BullQueue implements TaskQueue {
         const stored = asStored(found)
         if (stored !== undefined) return stored
         if (found.task.settledAt === undefined) return { task: found.task, added: false }
-        if (!await this.#remove(jobId, lease)) {
+        if (!await this.#remove(found, lease)) {
           if (found.job.repeatJobKey !== undefined) return { task: found.task, added: false } // the next run of a schedule keeps its name
           // A worker has the job for a moment, to end it as cancelled: the name is free, so this tries again.
           throw new LeaseExpired()
@@ -257,10 +258,7 @@ export class BullQueue implements TaskQueue {
       if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
       const { job, task: { attempt, startedAt, worker } } = found
       const cancelled = { error: pack(reason), at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
-      const mark = async (settled: boolean) => {
-        assertValid(lease)
-        await job.updateData({ ...job.data, cancelled: { ...cancelled, settled } })
-      }
+      const mark = (settled: boolean) => this.#replaceData(job, { ...job.data, cancelled: { ...cancelled, settled } }, lease)
       await mark(false)
       const state = (await this.#reader.read(jobId))?.state
       if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
@@ -293,35 +291,27 @@ export class BullQueue implements TaskQueue {
     }
   }
 
-  /** Removes the tasks that were cancelled before they started and still wait for a worker. Returns how many. */
-  async #takeOutCancelled (): Promise<number> {
-    for (let count = 0; ;) {
-      const page = await this.#list(new Set(['cancelled']), 0, CLEANED_AT_ONCE)
-      const taken = await Promise.all(page.map(({ name, id }) => this.#takeOut(name, id)))
-      const removed = taken.filter(Boolean).length
-      if (removed === 0) return count
-      count += removed
-    }
-  }
-
   /** Removes a task that has settled; returns whether it did. */
   async #takeOut (name: string, id: number): Promise<boolean> {
     const jobId = jobIdOf(name)
     return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
       const found = await this.#reader.task(jobId)
-      return found?.task.id === id && found.task.settledAt !== undefined && await this.#remove(jobId, lease)
+      return found?.task.id === id && found.task.settledAt !== undefined && await this.#remove(found, lease)
     }, async () => undefined)
   }
 
-  /** Removes a job, unless it runs or is the next one of a schedule. The caller holds the lease of its name. */
-  async #remove (jobId: string, lease: Lease): Promise<boolean> {
+  /** Removes a settled job, unless it runs, is another's by now, or is the next one of a schedule. The caller holds the lease of its name. */
+  async #remove ({ job }: Read, lease: Lease): Promise<boolean> {
+    if (job.repeatJobKey !== undefined && job.finishedOn === undefined) return false
     assertValid(lease)
-    try {
-      return await this.#queue.remove(jobId) === 1
-    } catch (error) {
-      if (/scheduler/.test((error as Error).message)) return false
-      throw error
-    }
+    return await this.#shared.store.removeJob(this.#queue, job)
+  }
+
+  /** Replaces the data of a job. Throws `LeaseExpired` if it is another's by now. */
+  async #replaceData (job: TaskJob, data: JobData, lease: Lease): Promise<void> {
+    assertValid(lease)
+    if (!await this.#shared.store.replaceData(this.#queue, job, data)) throw new LeaseExpired()
+    job.data = data
   }
 
   /** Whether a task has been kept for long enough: BullMQ drops it when another one settles. */

@@ -2,7 +2,8 @@ import {
   createRedisBackend, createRedisRelayBackend, QueueEvents, type BackendFactory, type ConnectionOptions, type QueueOptions, type RelayBackendFactory
 } from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
-import type { AnyQueue, EventSource, LockedQueue, Store, StoreOptions } from './store.ts'
+import { createHash } from 'node:crypto'
+import type { AnyQueue, EventSource, LockedQueue, ReadJob, Store, StoreOptions } from './store.ts'
 
 /** What a user may hand over. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
@@ -29,10 +30,38 @@ const VERSIONS_AT_ONCE = 20
 /** ms that a read waits for events. */
 const BLOCKING = 10_000
 
+/** Whether a job still is as it was read. Keys: the job. Arguments: a digest of its data, and when it ended. */
+const UNLESS_SAME = `
+if redis.sha1hex(redis.call('HGET', KEYS[1], 'data') or '') ~= ARGV[1] then return 0 end
+if (redis.call('HGET', KEYS[1], 'finishedOn') or '') ~= ARGV[2] then return 0 end`
+
+/** Replaces the data of a job. */
+const REPLACE_DATA = `${UNLESS_SAME}
+redis.call('HSET', KEYS[1], 'data', ARGV[3])
+return 1`
+
+/** Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, then what it may be in: sorted sets, and last two lists. */
+const REMOVE_JOB = `${UNLESS_SAME}
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+local removed = 0
+for i = 5, #KEYS - 2 do removed = removed + redis.call('ZREM', KEYS[i], ARGV[3]) end
+for i = #KEYS - 1, #KEYS do
+  if removed == 0 then removed = redis.call('LREM', KEYS[i], 1, ARGV[3]) end
+end
+if removed == 0 then return 0 end
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'event', 'removed', 'jobId', ARGV[3])
+return 1`
+
+const SETS = ['completed', 'failed', 'prioritized', 'delayed']
+const LISTS = ['wait', 'paused']
+
 /** A client that knows the scripts. */
 interface ScriptedClient {
   taskVersions (count: number, ...jobs: string[]): Promise<string[]>
   storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
+  replaceTaskData (job: string, digest: string, finishedOn: string, data: string): Promise<number>
+  removeTaskJob (...keysAndArguments: string[]): Promise<number>
 }
 
 /**
@@ -57,6 +86,8 @@ export class RedisStore implements Store {
     this.#client = connect(connection)
     this.#client.defineCommand('storeTaskProgress', { numberOfKeys: 3, lua: STORE_PROGRESS })
     this.#client.defineCommand('taskVersions', { lua: VERSIONS })
+    this.#client.defineCommand('replaceTaskData', { numberOfKeys: 1, lua: REPLACE_DATA })
+    this.#client.defineCommand('removeTaskJob', { numberOfKeys: 4 + SETS.length + LISTS.length, lua: REMOVE_JOB })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.server = serverOf(this.#client)
     this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${prefix}}` : prefix }
@@ -120,9 +151,18 @@ export class RedisStore implements Store {
   }
 
   async storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object) {
-    const client = this.#client as unknown as ScriptedClient
     const job = queue.toKey(jobId)
-    return await client.storeTaskProgress(job, `${job}:lock`, queue.toKey('events'), token, jobId, JSON.stringify(progress)) === 1
+    return await this.#scripted.storeTaskProgress(job, `${job}:lock`, queue.toKey('events'), token, jobId, JSON.stringify(progress)) === 1
+  }
+
+  async replaceData (queue: LockedQueue, job: ReadJob, data: object) {
+    return await this.#scripted.replaceTaskData(queue.toKey(job.id!), ...asRead(job), JSON.stringify(data)) === 1
+  }
+
+  async removeJob (queue: LockedQueue, job: ReadJob) {
+    const key = queue.toKey(job.id!)
+    const places = [...SETS, ...LISTS].map(place => queue.toKey(place))
+    return await this.#scripted.removeTaskJob(key, `${key}:lock`, `${key}:logs`, queue.toKey('events'), ...places, ...asRead(job), job.id!) === 1
   }
 
   async trimEvents (queue: LockedQueue, kept: number) {
@@ -140,9 +180,18 @@ export class RedisStore implements Store {
     return allowed > 0 ? { most: 2 + this.#reserved + kinds, allowed } : undefined
   }
 
+  get #scripted () {
+    return this.#client as unknown as ScriptedClient
+  }
+
   async close () {
     this.#client.disconnect()
   }
+}
+
+/** A digest of a job's data, and when it ended, as the scripts compare them. BullMQ stores the data as JSON. */
+function asRead ({ data, finishedOn }: ReadJob): [string, string] {
+  return [createHash('sha1').update(JSON.stringify(data)).digest('hex'), finishedOn === undefined ? '' : `${finishedOn}`]
 }
 
 /** Commands wait for the server as long as it takes: whoever does not want to wait must not wait for the command. */

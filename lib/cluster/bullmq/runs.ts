@@ -39,6 +39,7 @@ const self = { host: hostname(), pid: process.pid }
  * Runs the tasks of a queue in this process.
  *
  * A process that was stopped for longer than `stallTimeout` may write late. What keeps each of its writes out:
+ * - start: a job that was given long ago is run only if the server still has this lock for it;
  * - progress: the server compares the lock's token as it stores (`Store.storeProgress`);
  * - result, failure, back-off, hand-over: BullMQ's scripts and functions compare the token in the same step;
  * - the lock itself: BullMQ renews only one that has this token, and `#lose` aborts the run if it does not;
@@ -50,6 +51,7 @@ export class Runs {
   readonly #cancellations: Cancellations
   readonly #run: Run
   readonly #store: Store
+  readonly #stallTimeout: number
   /** The results of this process that the events have a copy of, since they were trimmed. */
   readonly #copied = { count: 0, length: 0 }
   /** The runs of this process, by their tries. */
@@ -68,6 +70,7 @@ export class Runs {
     this.#cancellations = cancellations
     this.#run = run
     this.#store = store
+    this.#stallTimeout = stallTimeout
     store.reserve()
     this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), {
       ...store.optionsOf(queue),
@@ -131,6 +134,7 @@ export class Runs {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
     await this.#refuse(job, task)
+    if (!await this.#isOurs(job, token)) throw new WaitingError()
     const { outcome, stop } = await this.#runTask(job, token, task)
     if (stop === 'lost') throw new WaitingError()
     if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
@@ -142,6 +146,11 @@ export class Runs {
     const failure = this.#failure(task, outcome, { final: stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
     failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
     throw failure
+  }
+
+  /** Whether the lock is still this run's: the process may have been stopped since the server gave it the job. Asks the server only if that is so long ago. */
+  async #isOurs (job: TaskJob, token: string): Promise<boolean> {
+    return Date.now() - job.processedOn! < this.#stallTimeout / 2 || await job.extendLock(token, this.#stallTimeout) === 1
   }
 
   /** Throws for a task that must not run: it was cancelled, or it has stalled too often. */

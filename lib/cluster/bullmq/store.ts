@@ -1,4 +1,4 @@
-import type { BackendFactory, ConnectionOptions, JobState, Queue, QueueOptions, RelayBackendFactory } from 'bullmq'
+import type { BackendFactory, ConnectionOptions, Job, JobState, Queue, QueueOptions, RelayBackendFactory } from 'bullmq'
 
 /** A queue of BullMQ, whatever its jobs hold. */
 export type AnyQueue = Queue<any, any, any, any, any, any, any>
@@ -37,6 +37,9 @@ export interface StoreOptions {
   readonly connection: ConnectionOptions
   readonly prefix: string
 }
+
+/** What was read of a job that is about to be changed. */
+export type ReadJob = Pick<Job, 'id' | 'data' | 'finishedOn'>
 
 /** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
 export interface Store {
@@ -78,6 +81,13 @@ export interface Store {
    * and stores nothing, if it is not: the job is another run's by then, or gone. The event of it has no copy of the progress.
    */
   storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object): Promise<boolean>
+  /**
+   * Replaces the data of a job, in one step with the look whether its data and its end still are as they were read. Returns false, and
+   * changes nothing, if they are not: the job has ended, or is another task's by then.
+   */
+  replaceData (queue: LockedQueue, job: ReadJob, data: object): Promise<boolean>
+  /** Removes a job that has ended, or waits, in one step with the same look. Returns false, and changes nothing, if it is another one by then, or runs. */
+  removeJob (queue: LockedQueue, job: ReadJob): Promise<boolean>
   /** Drops the events of a queue but for about the last `kept`. */
   trimEvents (queue: LockedQueue, kept: number): Promise<void>
   /** One more connection is needed, for good. */
