@@ -43,9 +43,9 @@ function bareOn (options, backend, relayBackend, end) {
   }
 }
 
-/** An app as in production: it logs, though not at debug. `define` defines its kinds. */
-export async function openTasks (url, define, options = {}) {
-  const app = Fastify({ logger: { level: 'warn' } })
+/** An app as in production: it logs, though not at debug, unless told otherwise. `define` defines its kinds. */
+export async function openTasks (url, define, options = {}, level = 'warn') {
+  const app = Fastify({ logger: { level } })
   await app.register(tasks)
   await app.register(cluster, { connection: url, maxSettled: KEPT, timeout: 60_000, ...options })
   const kinds = define(app)

@@ -4,20 +4,27 @@ import os from 'node:os'
 import { startServer } from '../../test/cluster/fixtures/servers.ts'
 import { cancel } from './cancel.js'
 import { growth } from './growth.js'
+import { many } from './many.js'
 import { overhead } from './overhead.js'
+import { retention } from './retention.js'
+import { serverArgs } from './server-side.js'
+import { waiting } from './waiting.js'
 
 const [, , engines = 'redis,postgres', sizes = '1000,10000,100000'] = process.argv
 const names = { redis: 'Redis', postgres: 'PostgreSQL' }
 
-function line (engine, { what, bare = '', tasks, goal, met }) {
-  return [names[engine], what, bare, tasks.toFixed(2), goal === undefined ? '' : `${goal} ${met ? 'ok' : 'missed'}`]
+function line (engine, { what, bare = '', tasks, unit = '', goal, met }) {
+  return [names[engine], what, bare, `${tasks.toFixed(2)} ${unit}`.trim(), goal === undefined ? '' : `${goal} ${met ? 'ok' : 'missed'}`]
 }
 
 console.log('| | | BullMQ | fastify-tasks | goal |')
 console.log('| --- | --- | ---: | ---: | --- |')
 for (const engine of engines.split(',')) {
-  const server = await startServer(engine, { own: true })
-  const parts = [() => overhead(server.url), () => cancel(server.url), () => growth(server.url, sizes.split(',').map(Number))]
+  const server = await startServer(engine, { own: true, args: serverArgs[engine] })
+  const parts = [
+    () => overhead(server.url), () => cancel(server.url), () => growth(server.url, sizes.split(',').map(Number)),
+    () => retention(server.url), () => waiting(server.url), () => many(server.url, 10_000)
+  ]
   for (const part of parts) {
     for (const row of await part()) console.log(`| ${line(engine, row).join(' | ')} |`)
   }
@@ -25,5 +32,5 @@ for (const engine of engines.split(',')) {
 }
 
 console.log()
-console.log("The time that BullMQ takes, or its tasks a second; fastify-tasks' as a multiple of it.")
+console.log("The time that BullMQ takes, or its tasks a second; fastify-tasks' as a multiple of it, or as it is where it has a unit or is so often a task.")
 console.log(`Node ${process.version}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores`)
