@@ -8,7 +8,8 @@ const CHANGES_A_SECOND = 1000
 
 const app = Fastify({ logger: { level: 'error' } })
 await app.register(tasks)
-await app.register(dashboard, { prefix: '/tasks', onRequest: false })
+const authorize = (request, action, { kind }) => kind !== `kind ${request.headers['x-user'] % 5}`
+await app.register(dashboard, { prefix: '/tasks', onRequest: false, ...process.argv[2] === 'authorize' && { authorize } })
 const address = await app.listen({ host: '127.0.0.1', port: 0 })
 
 const never = new Promise(() => {})

@@ -1,5 +1,5 @@
 import os from 'node:os'
-import { watching } from './dashboard.js'
+import { polling, watching } from './dashboard.js'
 import { generators } from './generators.js'
 import { growth } from './growth.js'
 import { memory } from './memory.js'
@@ -26,8 +26,8 @@ function line ({ what, cells, goals = {} }) {
 }
 
 // Memory is measured first, in a heap that nothing else has grown.
-const rows = { memory: await memory(), overhead: await overhead(), generators: await generators(), growth: await growth(), requests: await requests(), watching: await watching() }
-const lines = [...rows.overhead, ...rows.generators, ...rows.growth, ...rows.memory, ...rows.requests, ...rows.watching].map(line)
+const rows = { memory: await memory(), overhead: await overhead(), generators: await generators(), growth: await growth(), requests: await requests(), watching: await watching(), polling: await polling() }
+const lines = [...rows.overhead, ...rows.generators, ...rows.growth, ...rows.memory, ...rows.requests, ...rows.watching, ...rows.polling].map(line)
 
 const table = [['', ...Object.values(columns), 'goal'], ['---', ...Object.keys(columns).map(() => '---:'), '---'], ...lines]
 for (const cells of table) console.log(`| ${cells.join(' | ')} |`)

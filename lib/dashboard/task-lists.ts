@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Task } from '../../types/index.ts'
 import type { TaskRegistry } from '../core/task-registry.ts'
 import type { Authority } from './authority.ts'
+import { Polls, type Costly } from './polls.ts'
 import { instanceOf, numberIn, toId } from './ids.ts'
 import { select, takeOverview, takePages, type Overview, type Page } from './snapshot.ts'
 import { toCursor, type Filter, type Place, type Query } from './query.ts'
@@ -51,6 +52,8 @@ export class TaskLists {
   readonly #tasks: TaskRegistry
   readonly #authority: Authority
   readonly #show: Show
+  /** What those who may not see everything were told. */
+  readonly #polls = new Polls()
   #reading: Reading | undefined = undefined
   #forget: NodeJS.Timeout | undefined = undefined
 
@@ -74,8 +77,12 @@ export class TaskLists {
 
   async counts (request: FastifyRequest): Promise<Counts> {
     if (this.#authority.isOpen) return this.#tasks.counts
-    const { allowed } = await this.#visible(request, this.#read())
-    return takeOverview(allowed).counts
+    return await this.#poll(request, async reading => {
+      const { allowed, took } = await this.#visible(request, reading)
+      const began = performance.now()
+      const { counts } = takeOverview(allowed)
+      return { answer: counts, took: took + performance.now() - began }
+    })
   }
 
   /** The tasks that match a filter and that the caller may see and may do this with. */
@@ -86,12 +93,16 @@ export class TaskLists {
 
   /** The tasks that failed last, the latest first, and how many have failed. */
   async failures (request: FastifyRequest, limit: number) {
-    const reading = this.#read()
-    const { allowed, pending } = await this.#visible(request, reading)
-    const [page] = takePages(allowed, [{ status: 'failed', sort: 'settled', limit, after: undefined }])
-    const { tasks, total } = page!
-    const rows = await this.#rowsJson(request, tasks)
-    return { failures: tasks.map((task, i) => ({ settledAt: task.settledAt!, json: rows[i]! })), total, pending }
+    return await this.#poll(request, async reading => {
+      const { allowed, pending, took } = await this.#visible(request, reading)
+      const began = performance.now()
+      const [page] = takePages(allowed, [{ status: 'failed', sort: 'settled', limit, after: undefined }])
+      const { tasks, total } = page!
+      const passing = performance.now() - began
+      const rows = await this.#rowsJson(request, tasks)
+      const failures = tasks.map((task, i) => ({ settledAt: task.settledAt!, json: rows[i]! }))
+      return { answer: { failures, total, pending }, took: took + passing }
+    })
   }
 
   /** Everything of a task. */
@@ -110,12 +121,21 @@ export class TaskLists {
   }
 
   async listJson (view: View): Promise<string> {
-    return await this.#listOf(this.#read(), view)
+    if (this.#authority.isOpen) return this.#openListOf(this.#read(), view)
+    return await this.#poll(view.request, reading => this.#allowedListOf(reading, view))
   }
 
   /** What was read counts no more: something was changed. */
   changed (): void {
     this.#reading = undefined
+    this.#polls.clear()
+  }
+
+  /** Answers a client from the last reading. What it was told before is told again if reading so many tasks has a cost. */
+  async #poll<Answer> (request: FastifyRequest, make: (reading: Reading) => Promise<Costly<Answer>>): Promise<Answer> {
+    if (this.#tasks.size > FEW) return await this.#polls.get(request, () => make(this.#read()))
+    const { answer } = await make(this.#read())
+    return answer
   }
 
   #read (): Reading {
@@ -125,7 +145,7 @@ export class TaskLists {
   #readAnew (): Reading {
     this.#reading = new Reading(() => this.#tasks.walk())
     clearTimeout(this.#forget)
-    this.#forget = setTimeout(() => this.changed(), 10_000).unref()
+    this.#forget = setTimeout(() => { this.#reading = undefined }, 10_000).unref()
     return this.#reading
   }
 
@@ -133,14 +153,24 @@ export class TaskLists {
     return await this.#authority.filterSoon(request, 'view', tasks)
   }
 
-  async #listOf (reading: Reading, { request, query }: View): Promise<string> {
-    if (this.#authority.isOpen) {
-      this.#addLists(reading, [query])
-      return reading.lists.get(JSON.stringify(query))!
-    }
-    const { allowed, pending } = await this.#visible(request, reading)
+  async #listOf (reading: Reading, view: View): Promise<string> {
+    if (this.#authority.isOpen) return this.#openListOf(reading, view)
+    const { answer } = await this.#allowedListOf(reading, view)
+    return answer
+  }
+
+  #openListOf (reading: Reading, { query }: View): string {
+    this.#addLists(reading, [query])
+    return reading.lists.get(JSON.stringify(query))!
+  }
+
+  async #allowedListOf (reading: Reading, { request, query }: View): Promise<Costly<string>> {
+    const { allowed, pending, took } = await this.#visible(request, reading)
+    const began = performance.now()
     const page = takePages(allowed, [query])[0]!
-    return this.#listJson(takeOverview(allowed), page, await this.#rowsJson(request, page.tasks), pending)
+    const overview = takeOverview(allowed)
+    const passing = performance.now() - began
+    return { answer: this.#listJson(overview, page, await this.#rowsJson(request, page.tasks), pending), took: took + passing }
   }
 
   /** Makes the lists that a reading does not have yet, with one pass over its tasks. */
