@@ -15,10 +15,10 @@ async function violations (page: Page) {
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [1280, 360]) {
-    t.test(`axe-core finds nothing: ${colorScheme}, ${width} px wide`, inBrowser, async t => {
+  for (const [width, height] of [[1280, 800], [360, 800], [640, 360]] as const) {
+    t.test(`axe-core finds nothing: ${colorScheme}, ${width} × ${height} px`, inBrowser, async t => {
       const { app, url } = await serveDashboard(t)
-      const { page, problems } = await openPage(t, url, { colorScheme, reducedMotion: 'reduce', viewport: { width, height: 800 } })
+      const { page, problems } = await openPage(t, url, { colorScheme, reducedMotion: 'reduce', viewport: { width, height } })
       // Not a script element, which the policy would refuse.
       await page.evaluate(axe)
       t.strictSame(await violations(page), [], 'without a task')
@@ -68,8 +68,8 @@ t.test('what happens is announced politely', inBrowser, async t => {
 })
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [1280, 360]) {
-    t.test(`axe-core finds nothing in a kind of the fleet: ${colorScheme}, ${width} px wide`, inBrowser, async t => {
+  for (const [width, height] of [[1280, 800], [360, 800], [640, 360]] as const) {
+    t.test(`axe-core finds nothing in a kind of the fleet: ${colorScheme}, ${width} × ${height} px`, inBrowser, async t => {
       const { url } = await serveDashboard(t)
       const fleet = new FakeFleet()
       const error = { name: 'Error', message: 'connect ECONNREFUSED' }
@@ -86,7 +86,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
         fakeTask('mail', 'retries', { status: 'deferred', attempt: 1, maxAttempts: 3, startsAt: ago(-60_000), error, can: ['cancel', 'promote'] }),
         fakeTask('mail', 'fails', { status: 'failed', settledAt: ago(1000), error, attempts: [{ attempt: 1, endedAt: ago(1000), error }] })
       ]
-      const { page, problems } = await openPage(t, `${url}?fleet=mail`, { colorScheme, reducedMotion: 'reduce', viewport: { width, height: 800 } }, page => fleet.serve(page))
+      const { page, problems } = await openPage(t, `${url}?fleet=mail`, { colorScheme, reducedMotion: 'reduce', viewport: { width, height } }, page => fleet.serve(page))
       await page.evaluate(axe)
       await page.getByText('1 schedule').click()
       await page.getByText('1 process works it').click()
