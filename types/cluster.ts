@@ -174,7 +174,7 @@ export interface Backoff {
 }
 
 /** Options of `defineTask`. */
-export interface KindOptions {
+export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = FastifyInstance> {
   /** Tasks of this kind that one process runs at once. Default: 10 */
   concurrency?: number | undefined
   /** Tasks of this kind that all processes together run at once. Default: no limit */
@@ -193,6 +193,12 @@ export interface KindOptions {
   maxSettled?: number | undefined
   /** Milliseconds that a settled task of this kind is kept. Default: the plugin's */
   maxSettledAge?: number | undefined
+  /**
+   * Called once a task has settled for good, however it ended: completed, failed after its last attempt, or cancelled, also before it
+   * ran. One process of those that run the kind calls it, at least once. It is called with the instance on which the kind was defined.
+   * If it throws or rejects, which is logged like a failed run, it is called again after 1, 2, 4 … seconds, 10 times at most.
+   */
+  onSettled?: ((app: Instance, task: Task) => void | PromiseLike<void>) | undefined
   /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
   schema?: unknown
 }
@@ -413,13 +419,13 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
    * }, { attempts: 3 })
    */
   defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
-    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }
+    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
   ): Kind<Data, Result, Progress>
   defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
-    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance, Progress>, options?: KindOptions & { schema?: Schema }
+    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance, Progress>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
   ): Kind<Data, Result, Progress>
   defineTask<Result, const Schema = unknown, Data = Validated<Provider, Schema>, Progress = unknown> (
-    kind: string, work: ClusterCallable<Data, Result, Progress, Instance>, options?: KindOptions & { schema?: Schema }
+    kind: string, work: ClusterCallable<Data, Result, Progress, Instance>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
   ): Kind<Data, Awaited<Result>, Progress>
   /** @throws `FST_ERR_TASK_UNKNOWN_KIND` */
   getKind<Data = any, Result = any, Progress = any> (kind: string): Kind<Data, Result, Progress>

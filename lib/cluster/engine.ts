@@ -103,6 +103,13 @@ export interface Running {
  */
 export type Run = (task: StoredTask, progressed: () => void) => Running
 
+/** Called once a task has settled for good; again if it rejects. */
+export type OnSettled = (task: StoredTask) => Promise<void>
+
+/** How often `OnSettled` is tried at most, and the milliseconds after the first failure. Each wait is twice the one before. */
+export const SETTLED_TRIES = 10
+export const SETTLED_BACKOFF = 1000
+
 /** How the tasks of a kind are to run. Complete and checked. */
 export interface QueueSettings {
   readonly concurrency: number
@@ -118,6 +125,11 @@ export interface QueueSettings {
   readonly maxSettled: number
   /** ms that a settled task is kept. Infinity: for ever. */
   readonly maxSettledAge: number
+  /**
+   * Called for each task that has settled, by one process of those that work the queue, at least once: also for one that was cancelled
+   * before it ran. Undefined: nobody wants to know.
+   */
+  readonly onSettled?: OnSettled | undefined
 }
 
 /** A schedule as an engine stores it. */

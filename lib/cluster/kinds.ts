@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
+import { ClusterTask } from './cluster-task.ts'
 import { DataCheck } from './data.ts'
 import type { Engine, Queue, Run, Stopped } from './engine.ts'
 import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNREACHABLE } from './errors.ts'
-import { Kind } from './kind.ts'
+import { Kind, type KindPlace } from './kind.ts'
 import { Once } from './once.ts'
 import { checkKind, type ClusterSettings } from './options.ts'
-import { runWith } from './run.ts'
+import { runWith, tellSettled } from './run.ts'
 
 /** A kind, and how this process runs it. */
 interface Defined {
@@ -38,13 +39,16 @@ export class Kinds {
   }
 
   define (app: FastifyInstance, name: string, work: ClusterWork, options: KindOptions = {}): Kind {
-    const { timeout, schema, ...settings } = checkKind(name, work, options, this.#settings)
+    const { timeout, schema, onSettled, ...settings } = checkKind(name, work, options, this.#settings)
     if (this.#kinds.has(name)) throw new FST_ERR_TASK_KIND_DEFINED(name, 'it is defined already')
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
-    const queue = this.#engine.queue(name, settings)
+    const queue = this.#engine.queue(name, {
+      ...settings,
+      ...onSettled !== undefined && { onSettled: tellSettled(app, name, onSettled, task => new ClusterTask(place, task)) }
+    })
     const data = new DataCheck(app, schema)
     const isClosed = () => this.#state === 'closing' || this.#state === 'left'
-    const kind = new Kind({
+    const place: KindPlace = {
       kind: name,
       cancelTimeout: this.#settings.cancelTimeout,
       get closed () { return isClosed() },
@@ -55,7 +59,8 @@ export class Kinds {
       accept: (value, label) => data.accept(value, label),
       onceClosing: callback => this.#closing.subscribe(callback),
       onceStopped: callback => this.#stopped.subscribe(callback)
-    })
+    }
+    const kind = new Kind(place)
     this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, timeout) })
     return kind
   }

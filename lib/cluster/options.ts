@@ -12,7 +12,7 @@ import type {
   When
 } from '../../types/cluster.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from '../core/errors.ts'
-import { cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, type Rule, type Rules } from '../core/options.ts'
+import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, type Rule, type Rules } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import type { QueueSettings } from './engine.ts'
@@ -67,6 +67,7 @@ const kindRules: Rules<KindOptions> = {
   maxStalls: fromZero,
   maxSettled: count,
   maxSettledAge: age,
+  onSettled: callback,
   schema: { expected: 'a JSON schema', test: value => isObject(value) || typeof value === 'boolean' }
 }
 
@@ -131,8 +132,9 @@ export function checkClusterOptions (options: ClusterOptions) {
   }
 }
 
-export interface KindSettings extends QueueSettings {
+export interface KindSettings extends Omit<QueueSettings, 'onSettled'> {
   readonly timeout: number
+  readonly onSettled: KindOptions['onSettled']
   readonly schema: unknown
 }
 
@@ -156,6 +158,7 @@ export function checkKind (kind: unknown, work: unknown, options: KindOptions, d
     maxStalls: options.maxStalls ?? 2,
     maxSettled: options.maxSettled ?? defaults.maxSettled,
     maxSettledAge: options.maxSettledAge ?? defaults.maxSettledAge,
+    onSettled: options.onSettled,
     schema: options.schema
   }
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import type { ClusterWork } from '../../types/cluster.ts'
+import type { ClusterTask, ClusterWork, KindOptions } from '../../types/cluster.ts'
 import type { Task as PublicTask } from '../../types/index.ts'
 import { isGenerator, isThenable, type GeneratorWork } from '../core/work.ts'
 import { Task } from '../core/task.ts'
 import { registryOf } from '../core/task-registry.ts'
-import type { Outcome, Run, StoredTask } from './engine.ts'
+import type { OnSettled, Outcome, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
 import { RunningTask } from './running-task.ts'
@@ -43,6 +43,16 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
       abort: reason => Task.abort(core, reason),
       abandon: () => registry.forgetRun(core) // else the core's close would wait for it as well
     }
+  }
+}
+
+/** How a kind's `onSettled` is called: as a task of the core, too. */
+export function tellSettled (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask): OnSettled {
+  const log = app.log.child({ kind })
+  return async stored => {
+    const { name, data } = stored
+    const core = registryOf(app.tasks).addRun(app, app => onSettled(app, toTask(stored)), { name, kind: `${kind}:onSettled`, data, log })
+    await core.finished
   }
 }
 

@@ -239,3 +239,12 @@ typed.get('/states', { schema: { response: { 200: { type: 'array', items: cluste
 const boxed = app.withTypeProvider<TypeBoxTypeProvider>()
 boxed.get('/state', { schema: { response: { 200: clusterTaskStateSchema } } }, async () => (await reports.getTask('a')).toJSON())
 boxed.get('/states', { schema: { response: { 200: Type.Array(clusterTaskStateSchema) } } }, async () => reports.tasks())
+
+// What is done once a task has settled.
+app.cluster.defineTask('settled', async (app, task: RunningTask<Month, Done>) => ({ url: `${task.data.month}` }), {
+  onSettled: async (app, task) => {
+    expectType<number>()(task.data.month)
+    expectType<any>()(task.result)
+    await app.close()
+  }
+})

@@ -10,6 +10,8 @@ const MEMORY = 60_000
 export interface Mark {
   readonly error: StoredError
   readonly at: number
+  /** The task has settled with it. */
+  readonly settled: boolean
 }
 
 /** Which task is cancelled, and which try of it. */
@@ -53,13 +55,13 @@ export class Cancellations {
   }
 
   /** Stores that a task is cancelled. The first mark stays. */
-  async mark (queue: string, task: Try, error: StoredError): Promise<void> {
-    await this.#marks().add('cancel', { error: pack(error), at: Date.now() }, { jobId: markId(queue, tryOf(task)) })
+  async mark (queue: string, task: Try, error: StoredError, settled: boolean): Promise<void> {
+    await this.#marks().add('cancel', { error: pack(error), at: Date.now(), settled }, { jobId: markId(queue, tryOf(task)) })
   }
 
   async markOf (queue: string, task: Try): Promise<Mark | undefined> {
     const job = await this.#marks().getJob(markId(queue, tryOf(task)))
-    return job === undefined ? undefined : { error: unpack(job.data.error) as StoredError, at: job.data.at }
+    return job === undefined ? undefined : { error: unpack(job.data.error) as StoredError, at: job.data.at, settled: job.data.settled === true }
   }
 
   /** Removes the mark of a task that has settled. */

@@ -2,6 +2,7 @@ import { Queue, type JobState, type JobsOptions } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
+import { Announcements } from './announcements.ts'
 import { assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
@@ -26,6 +27,7 @@ export class BullQueue implements TaskQueue {
   readonly #shared: Shared
   readonly #events: Events
   readonly #reader: Reader
+  readonly #announcements: Announcements | undefined
   #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
   #runs: Runs | undefined
 
@@ -38,6 +40,8 @@ export class BullQueue implements TaskQueue {
       versionsOf: jobIds => shared.store.versionsOf(this.#queue, jobIds)
     })
     this.#reader = new Reader(this.#name, () => this.#queue, shared)
+    const { onSettled } = settings
+    if (onSettled !== undefined) this.#announcements = new Announcements(this.#name, onSettled, shared, (name, id) => this.get(name, id))
     shared.health.onBack(() => this.#events.changed())
   }
 
@@ -196,17 +200,20 @@ export class BullQueue implements TaskQueue {
       const { globalConcurrency } = this.#settings
       if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
       else await this.#queue.setGlobalConcurrency(globalConcurrency)
-      this.#runs = new Runs(this.#name, this.#settings, this.#shared, run)
-      await this.#runs.start()
+      this.#runs = new Runs(this.#name, this.#settings, this.#shared, run, this.#announcements)
+      await Promise.all([this.#runs.start(), this.#announcements?.work()])
     })
   }
 
   async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
-    return await this.#runs?.stop(drainTimeout, cancelTimeout) ?? { handedOver: [], cancelled: [], left: [] }
+    const announced = this.#announcements?.stop(drainTimeout)
+    const stopped = await this.#runs?.stop(drainTimeout, cancelTimeout)
+    await announced
+    return stopped ?? { handedOver: [], cancelled: [], left: [] }
   }
 
   async close (): Promise<void> {
-    await Promise.allSettled([this.#events.close(), this.#made?.close()])
+    await Promise.allSettled([this.#events.close(), this.#announcements?.close(), this.#made?.close()])
   }
 
   async #addUnique (tasks: readonly NewTask[]): Promise<Added[]> {
@@ -262,6 +269,7 @@ export class BullQueue implements TaskQueue {
       await mark(false)
       const state = (await this.#reader.read(jobId))?.state
       if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
+      await this.#announcements?.add({ ...found.task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: cancelled.at })
       await mark(true)
       await this.#publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
       await moveToFront(job)
@@ -272,13 +280,15 @@ export class BullQueue implements TaskQueue {
   /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
-    const marked = cancellations.mark(this.#name, task, reason)
+    const settled: StoredTask = { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+    if (state !== 'active') await this.#announcements?.add(settled)
+    const marked = cancellations.mark(this.#name, task, reason, state !== 'active')
     if (state === 'active') {
       await Promise.all([marked, cancellations.notify(this.#name, task, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
       return { ...task, status: 'cancelling' }
     }
     await marked
-    return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+    return settled
   }
 
   /** Removes all jobs that have ended so, a batch at a time: one command for all would block the server. Returns how many. */

@@ -1,16 +1,22 @@
-import { UnrecoverableError, WaitingError, Worker, type WorkerOptions } from 'bullmq'
+import { UnrecoverableError, WaitingError, type WorkerOptions } from 'bullmq'
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
+import type { TaskAttempt } from '../../../types/cluster.ts'
 import { settlesWithin } from '../../core/within.ts'
 import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type Stopped, type StoredError, type StoredTask } from '../engine.ts'
 import { FST_ERR_TASK_HANDED_OVER } from '../errors.ts'
 import { fromStoredError } from '../stored-error.ts'
-import { tryOf, type Cancellations } from './cancellations.ts'
+import type { Announcements } from './announcements.ts'
+import { tryOf, type Cancellations, type Mark } from './cancellations.ts'
 import { failedAs, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
+import { TaskWorker } from './task-worker.ts'
+
+/** How a task ends that has not completed. */
+type Unrun = Pick<Exclude<Outcome, { status: 'completed' }>, 'status' | 'error'>
 
 /** A run in this process. `stop` says why it was told to stop. */
 interface Active {
@@ -21,17 +27,12 @@ interface Active {
   stop: 'cancelled' | 'handed over' | 'lost' | undefined
 }
 
-/** A worker that can be left behind: BullMQ's own renews the locks of its jobs until all of them have ended. */
-class TaskWorker extends Worker<any, any, string, any> {
-  async abandon () {
-    await this.lockManager.close()
-    await this.backend.close(true)
-  }
-}
-
 /** Characters of results in the events after which they are trimmed, and the events that are kept at least. */
 const COPIES = 2_000_000
 const MIN_EVENTS = 20
+
+/** The greatest number that PostgreSQL's functions take. */
+const MAX_INT32 = 2 ** 31 - 1
 
 const self = { host: hostname(), pid: process.pid }
 
@@ -50,6 +51,7 @@ export class Runs {
   readonly #settings: QueueSettings
   readonly #cancellations: Cancellations
   readonly #run: Run
+  readonly #announcements: Announcements | undefined
   readonly #store: Store
   readonly #stallTimeout: number
   /** The results of this process that the events have a copy of, since they were trimmed. */
@@ -64,11 +66,12 @@ export class Runs {
   readonly #polling: NodeJS.Timeout
   #stopping = false
 
-  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, health }: Shared, run: Run) {
+  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, health }: Shared, run: Run, announcements: Announcements | undefined) {
     this.#queue = queue
     this.#settings = settings
     this.#cancellations = cancellations
     this.#run = run
+    this.#announcements = announcements
     this.#store = store
     this.#stallTimeout = stallTimeout
     store.reserve()
@@ -80,7 +83,8 @@ export class Runs {
       concurrency: settings.concurrency,
       lockDuration: stallTimeout,
       stalledInterval: Math.max(1, Math.floor(stallTimeout / 4)),
-      maxStalledCount: settings.maxStalls,
+      // What BullMQ itself fails is not announced: then `#refuse` alone looks.
+      maxStalledCount: announcements === undefined ? settings.maxStalls : MAX_INT32,
       runRetryDelay: 1000,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
       metrics: { maxDataPoints: 60 },
@@ -135,16 +139,23 @@ export class Runs {
     if (this.#stopping) return await this.#handOver(job, token)
     await this.#refuse(job, task)
     if (!await this.#isOurs(job, token)) throw new WaitingError()
-    const { outcome, stop } = await this.#runTask(job, token, task)
+    const { outcome, stop, progress } = await this.#runTask(job, token, task)
     if (stop === 'lost') throw new WaitingError()
-    if (outcome.status === 'completed') return { id: task.id, ...pack(outcome.result) }
+    const run = attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome })
+    const announce = () => this.#announcements?.addForCertain(settledAs(task, run, progress, outcome))
+    if (outcome.status === 'completed') {
+      await announce()
+      return { id: task.id, ...pack(outcome.result) }
+    }
     if (stop === 'handed over') {
       this.#handedOver.push(task.name)
       return await this.#handOver(job, token)
     }
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
-    const failure = this.#failure(task, outcome, { final: stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final })
-    failure.stack = JSON.stringify(attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome }))
+    const final = stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final
+    if (final || task.attempt >= task.maxAttempts) await announce()
+    const failure = this.#failure(task, outcome, { final })
+    failure.stack = JSON.stringify(run)
     throw failure
   }
 
@@ -158,19 +169,27 @@ export class Runs {
     const { cancelled } = job.data
     if (cancelled !== undefined) {
       const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
-      throw this.#failure(task, { status: 'cancelled', error: unpack(cancelled.error) as StoredError }, { final: true, unrun })
+      return await this.#end(task, { status: 'cancelled', error: unpack(cancelled.error) as StoredError }, { unrun, announced: cancelled.settled })
     }
-    const reason = this.#cancellations.recall(this.#queue, task) ?? await this.#storedCancellationOf(job, task)
+    const told = this.#cancellations.recall(this.#queue, task)
+    const mark = told === undefined ? await this.#storedCancellationOf(job, task) : undefined
+    const reason = told ?? mark?.error
     if (reason !== undefined) {
       this.#marked.set(job, task)
-      throw this.#failure(task, { status: 'cancelled', error: reason }, { final: true })
+      return await this.#end(task, { status: 'cancelled', error: reason }, { announced: mark?.settled === true })
     }
     // BullMQ checks that itself, but not for the jobs of a schedule.
-    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) throw this.#failure(task, { final: true, ...failedAs(undefined, task.name) } as Outcome & { status: 'failed' }, { final: true })
+    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) await this.#end(task, failedAs(undefined, task.name) as Unrun)
+  }
+
+  /** Ends a task without a run. Whoever has cancelled it while it waited has announced that. */
+  async #end (task: StoredTask, outcome: Unrun, { unrun = false, announced = false } = {}): Promise<never> {
+    if (!announced) await this.#announcements?.addForCertain({ ...task, ...outcome, attempt: task.attempt - 1, settledAt: Date.now() })
+    throw this.#failure(task, outcome, { final: true, unrun })
   }
 
   /** Runs a task until its work has ended and its last progress is stored. */
-  async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'] }> {
+  async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'], progress: unknown }> {
     const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
     this.#active.set(tryOf(task), active)
@@ -178,7 +197,7 @@ export class Runs {
     await progress.end()
     this.#active.delete(tryOf(task))
     if (active.stop === 'cancelled') this.#marked.set(job, task)
-    return { outcome, stop: active.stop }
+    return { outcome, stop: active.stop, progress: active.running.progress() }
   }
 
   /** Moves a job back to the front of the queue, as if it had not run. */
@@ -187,7 +206,7 @@ export class Runs {
     throw new WaitingError()
   }
 
-  #failure (task: StoredTask, { status, error }: Exclude<Outcome, { status: 'completed' }>, { final, unrun = false }: { final: boolean, unrun?: boolean }): Error {
+  #failure (task: StoredTask, { status, error }: Unrun, { final, unrun = false }: { final: boolean, unrun?: boolean }): Error {
     const reason = toReason({ status, id: task.id, at: Date.now(), ...(unrun && { unrun }), ...error })
     const failure = final ? new UnrecoverableError(reason) : new Error(reason)
     delete failure.stack
@@ -195,21 +214,21 @@ export class Runs {
   }
 
   /** Reads the mark of a task that may have run before. No other task can have one. */
-  #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<StoredError | undefined> | undefined {
+  #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<Mark | undefined> | undefined {
     return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task)
   }
 
   async #pollMarks () {
     for (const active of this.#active.values()) {
-      const error = await this.#markOf(active.task)
-      if (error !== undefined) this.#stop(active, 'cancelled', fromStoredError(error))
+      const mark = await this.#markOf(active.task)
+      if (mark !== undefined) this.#stop(active, 'cancelled', fromStoredError(mark.error))
     }
   }
 
   /** Undefined also if the mark cannot be read now: it is read again later. */
-  async #markOf (task: StoredTask): Promise<StoredError | undefined> {
+  async #markOf (task: StoredTask): Promise<Mark | undefined> {
     try {
-      return (await this.#cancellations.markOf(this.#queue, task))?.error
+      return await this.#cancellations.markOf(this.#queue, task)
     } catch {
       return undefined
     }
@@ -257,6 +276,12 @@ export class Runs {
     const stored = await this.#store.storeProgress(this.#worker, job.id!, token, pack(running.progress()))
     if (!stored) progress.stop()
   }
+}
+
+/** A task whose last run has ended, as it is once it has settled. */
+function settledAs (task: StoredTask, run: TaskAttempt, progress: unknown, outcome: Outcome): StoredTask {
+  const { status, result, error } = { result: undefined, error: undefined, ...outcome }
+  return { ...task, status, progress, result, error, attempts: [...task.attempts, run].slice(-MAX_ATTEMPTS_KEPT), settledAt: run.endedAt }
 }
 
 /** How many settled tasks are kept, and for how long. BullMQ takes seconds. */

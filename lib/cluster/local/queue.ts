@@ -1,12 +1,15 @@
 import PQueue from 'p-queue'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import { now } from '../../core/clock.ts'
 import { MAX_DELAY } from '../../core/options.ts'
 import { SettledHistory } from '../../core/settled-history.ts'
 import { settlesWithin } from '../../core/within.ts'
-import type { Added, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
+import {
+  SETTLED_BACKOFF, SETTLED_TRIES,
+  type Added, type NewTask, type OnSettled, type Outcome, type Queue, type QueueSettings, type Run, type StoredError, type StoredSchedule, type StoredTask, type Stopped
+} from '../engine.ts'
 import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
@@ -268,9 +271,22 @@ export class LocalQueue implements Queue {
     task.leaveQueue?.()
     this.#lists.move(task, () => outcome.status === 'completed' ? this.#lists.completed : this.#lists.failed, () => task.settle(outcome))
     this.#history.add(outcome.status, now())
+    if (this.#settings.onSettled !== undefined) this.#announce(this.#settings.onSettled, task.snapshot())
     this.#watchers.notify(task.name)
     this.#expire()
     while (this.#lists.settledSize > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
+  }
+
+  /** Calls `onSettled`, again and again while it fails. */
+  async #announce (onSettled: OnSettled, task: StoredTask) {
+    for (let tries = 1, wait = SETTLED_BACKOFF; tries <= SETTLED_TRIES && !(tries > 1 && this.#stopped); tries++, wait *= 2) {
+      try {
+        await onSettled(task)
+        return
+      } catch {
+        await delay(wait, undefined, { ref: false })
+      }
+    }
   }
 
   /** Drops those that were kept for long enough. */

@@ -1,0 +1,116 @@
+import { DelayedError, Queue, type Job } from 'bullmq'
+import { setTimeout } from 'node:timers/promises'
+import { settlesWithin } from '../../core/within.ts'
+import { SETTLED_BACKOFF, SETTLED_TRIES, type OnSettled, type StoredTask } from '../engine.ts'
+import { tryOf } from './cancellations.ts'
+import { encodeName } from './ids.ts'
+import { pack, unpack, type Packed } from './packed.ts'
+import type { Shared } from './shared.ts'
+import { TaskWorker } from './task-worker.ts'
+
+/** Milliseconds between two looks at a task that has not settled yet, at first. */
+const LOOK = 100
+/** Milliseconds between two tries to store an announcement. */
+const RETRY = 500
+
+interface AnnouncedJob { task: Packed }
+
+/** Reads a task, as `Queue.get` does. */
+type Read = (name: string, id: number) => Promise<StoredTask | undefined>
+
+/**
+ * Calls `onSettled` for the tasks of a queue, once they have settled. Whoever settles a task first adds an announcement: a job of a
+ * queue beside it, whose id is the task's, so that a task has one. So a process that dies between the two leaves an announcement of a
+ * task that has not settled. Whoever takes it looks at the task, and leaves it for later until the task has settled.
+ */
+export class Announcements {
+  readonly #name: string
+  readonly #onSettled: OnSettled
+  readonly #shared: Shared
+  readonly #read: Read
+  #made: Queue<AnnouncedJob> | undefined
+  #worker: TaskWorker | undefined
+  #closed = false
+
+  constructor (queue: string, onSettled: OnSettled, shared: Shared, read: Read) {
+    this.#name = `%settled.${queue}` // no kind's queue has such a name: theirs have four hex digits after a `%`
+    this.#onSettled = onSettled
+    this.#shared = shared
+    this.#read = read
+  }
+
+  /** Adds the announcement of a task that is about to settle, as it will be then. */
+  async add (task: StoredTask): Promise<void> {
+    await this.#queue.add('settled', { task: pack(task) }, {
+      jobId: `~${tryOf(task)}@${encodeName(task.name)}`,
+      attempts: SETTLED_TRIES,
+      backoff: { type: 'exponential', delay: SETTLED_BACKOFF },
+      removeOnComplete: true,
+      removeOnFail: true
+    })
+  }
+
+  /** As `add`, but waits for the server as long as it takes. */
+  async addForCertain (task: StoredTask): Promise<void> {
+    while (!this.#closed) {
+      try {
+        return await this.add(task)
+      } catch (error) {
+        this.#shared.health.report(error as Error)
+        await setTimeout(RETRY, undefined, { ref: false })
+      }
+    }
+  }
+
+  /** Takes announcements from now on. */
+  async work (): Promise<void> {
+    const { store, options, stallTimeout, health } = this.#shared
+    store.reserve()
+    const worker = this.#worker = new TaskWorker(this.#name, (job, token) => this.#announce(job, token!), {
+      ...store.optionsOf(this.#name),
+      ...options,
+      autorun: false,
+      concurrency: 10,
+      lockDuration: stallTimeout,
+      stalledInterval: Math.max(1, Math.floor(stallTimeout / 4)),
+      maxStalledCount: SETTLED_TRIES,
+      runRetryDelay: 1000
+    }, store.backend)
+    worker.on('error', error => health.report(error))
+    await worker.waitUntilReady()
+    worker.run().catch(error => worker.emit('error', error))
+  }
+
+  /** Takes no more, and gives those that run some milliseconds. Another process takes over what is left. */
+  async stop (timeout: number): Promise<void> {
+    if (this.#worker !== undefined && !await settlesWithin(this.#worker.close(), timeout)) await settlesWithin(this.#worker.abandon(), 1000)
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    await this.#made?.close()
+  }
+
+  async #announce (job: Job<AnnouncedJob>, token: string): Promise<void> {
+    const announced = unpack(job.data.task) as StoredTask
+    const found = await this.#read(announced.name, announced.id)
+    if (found === undefined || found.retries !== announced.retries) return await this.#onSettled(announced) // it has settled, and is gone or runs again
+    if (found.settledAt === undefined) {
+      const wait = Math.min(LOOK * 2 ** job.attemptsStarted, this.#shared.stallTimeout)
+      await job.moveToDelayed(Date.now() + wait, token)
+      throw new DelayedError()
+    }
+    // Of a task that has lost its name neither data nor runs are known.
+    const { data, attempts, maxAttempts } = announced
+    await this.#onSettled({ ...found, data, attempts, maxAttempts })
+  }
+
+  get #queue (): Queue<AnnouncedJob> {
+    if (this.#made === undefined) {
+      const { store, options, health } = this.#shared
+      this.#made = new Queue(this.#name, { ...store.optionsOf(this.#name), ...options }, store.backend) as Queue<AnnouncedJob>
+      this.#made.on('error', error => health.report(error))
+    }
+    return this.#made
+  }
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { encodeName } from '../../lib/cluster/bullmq/ids.ts'
+import { pack } from '../../lib/cluster/bullmq/packed.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
+import { onEveryServer } from './fixtures/engines.ts'
+import { buildApp, buildFleet, prefix, untilStatus } from './fixtures/fleet.ts'
+import { Journal } from './fixtures/journal.ts'
+import { openQueue } from './fixtures/queues.ts'
+import { WorkerProcess } from './fixtures/worker-process.ts'
+
+onEveryServer(t, (t, engine) => {
+  t.test('a process that dies between the announcement of a task and its end announces nothing that is not so', async t => {
+    const journal = new Journal()
+    const gate = withResolvers<string>()
+    const [{ kind }] = await buildFleet(t, engine, () => gate.promise, { apps: 1, onSettled: (_app, { status, result }) => { journal.write(`${status} ${result}`) } })
+    const task = await kind.addTask(1, { name: 'early' })
+    await untilStatus(kind, 'early', 'running')
+    const announcements = await openQueue(t, engine, prefix, `%settled.${encodeName(kind.name)}`)
+    const announced = { ...task.toJSON(), data: 1, retries: 0, attempts: [], status: 'completed', result: 'wrong', settledAt: Date.now() }
+    const job = await announcements.add('settled', { task: pack(announced) }, { jobId: `~${task.id}@early`, removeOnComplete: true })
+    while (await job.getState() !== 'delayed'); // somebody has looked, and puts it off
+    t.strictSame(journal.lines, [])
+    gate.resolve('right')
+    await journal.untilLines(1)
+    await kind.idle()
+    while (await announcements.getJob(job.id!) !== undefined);
+    t.strictSame(journal.lines, ['completed right'])
+  })
+
+  t.test('onSettled of a process that is killed is called again elsewhere', async t => {
+    const options = { connection: engine.connection, prefix: `settled-${randomUUID()}`, stallTimeout: 1000 }
+    const first = await WorkerProcess.start(t, options, { onSettled: 'hang' as any })
+    const { app } = await buildApp(t, engine, { ...options, work: false })
+    const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, { onSettled: () => {} })
+    await app.ready()
+    await kind.addTask('quick', { name: 'told twice' })
+    await first.until('settled completed', 'told twice')
+    first.child.kill('SIGKILL')
+    const second = await WorkerProcess.start(t, options, { onSettled: 'tell' as any })
+    await second.until('settled completed', 'told twice')
+  })
+
+  t.test('a task that has stalled too often is announced', async t => {
+    const options = { connection: engine.connection, prefix: `settled-${randomUUID()}`, stallTimeout: 1000 }
+    const first = await WorkerProcess.start(t, options, { onSettled: 'tell' as any, maxStalls: 0 })
+    const { app } = await buildApp(t, engine, { ...options, work: false })
+    const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, { onSettled: () => {} })
+    await app.ready()
+    await kind.addTask('die', { name: 'deadly' })
+    await first.exit
+    const second = await WorkerProcess.start(t, options, { onSettled: 'tell' as any, maxStalls: 0 })
+    t.equal((await second.until('settled failed', 'deadly')).code, 'FST_ERR_TASK_STALLED')
+    t.match((await kind.getTask('deadly')).error, { code: 'FST_ERR_TASK_STALLED' })
+  })
+})

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import t from 'tap'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
+import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
+import { Journal } from './fixtures/journal.ts'
+
+/** Writes what `onSettled` was told of each task. */
+function teller (journal: Journal) {
+  return (_app: unknown, { name, status, data, result, error, progress, attempt, attempts, settled }: any) => {
+    journal.write(JSON.stringify({ name, status, data, result, error: error?.message, progress, attempt, runs: attempts.length, settled }))
+  }
+}
+
+const told = (journal: Journal) => journal.lines.map(line => JSON.parse(line)).sort((a, b) => a.name < b.name ? -1 : 1)
+
+onEveryEngine(t, (t, engine) => {
+  t.test('onSettled is called once for each task, however it ends', async t => {
+    const journal = new Journal()
+    const work = async (app: any, task: any) => {
+      task.progress = { of: task.name }
+      if (task.data === 'bad') throw new Error('failed')
+      if (task.data === 'bad once' && task.attempt === 1) throw new Error('failed once')
+      if (task.data === 'wait') await untilAborted(app, task)
+      return `ran ${task.name}`
+    }
+    const [here, there] = await buildFleet(t, engine, work, { attempts: 2, onSettled: teller(journal) })
+    for (const data of ['good', 'bad', 'bad once', 'wait']) await here.kind.addTask(data, { name: data })
+    await here.kind.addTask('delayed', { name: 'delayed', delay: 60_000 })
+    await untilStatus(there.kind, 'wait', 'running')
+    await there.kind.cancelTask('wait', { reason: 'enough' })
+    await there.kind.cancelTask('delayed', { reason: 'not wanted' })
+    await journal.untilLines(5)
+    await here.kind.idle()
+    t.strictSame(told(journal), [
+      { name: 'bad', status: 'failed', data: 'bad', error: 'failed', progress: { of: 'bad' }, attempt: 2, runs: 2, settled: true },
+      { name: 'bad once', status: 'completed', data: 'bad once', result: 'ran bad once', progress: { of: 'bad once' }, attempt: 2, runs: 2, settled: true },
+      { name: 'delayed', status: 'cancelled', data: 'delayed', error: 'not wanted', attempt: 0, runs: 0, settled: true },
+      { name: 'good', status: 'completed', data: 'good', result: 'ran good', progress: { of: 'good' }, attempt: 1, runs: 1, settled: true },
+      { name: 'wait', status: 'cancelled', data: 'wait', error: 'enough', progress: { of: 'wait' }, attempt: 1, runs: 1, settled: true }
+    ])
+  })
+
+  t.test('onSettled is called again if it fails, and its failure is logged', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, () => 'ran', {
+      onSettled: async (_app, task) => {
+        journal.write(task.name)
+        if (journal.lines.length === 1) throw new Error('no disk')
+      }
+    })
+    await here.kind.addTask(1, { name: 'again' })
+    await journal.untilLines(2)
+    t.strictSame(journal.lines, ['again', 'again'])
+    t.match([...here.lines, ...there.lines].find(({ msg }) => msg === 'task failed'), { task: 'again', kind: here.kind.name, err: { message: 'no disk' } })
+    t.equal((await here.kind.getTask('again')).status, 'completed')
+  })
+
+  t.test('onSettled is called again for a task that was retried', async t => {
+    const journal = new Journal()
+    let mended = false
+    const [here] = await buildFleet(t, engine, () => {
+      if (!mended) throw new Error('failed')
+    }, { onSettled: (_app, { name, status }) => { journal.write(`${name} ${status}`) } })
+    await (await here.kind.addTask(1, { name: 'a' })).finished.catch(() => {})
+    await journal.untilLines(1)
+    mended = true
+    await (await here.kind.retryTask('a')).finished
+    await journal.untilLines(2)
+    t.strictSame(journal.lines, ['a failed', 'a completed'])
+  })
+
+  t.test('onSettled is told how a task ended that is not kept, or whose name is taken', async t => {
+    const journal = new Journal()
+    const [here] = await buildFleet(t, engine, (_app, { data }) => data, { maxSettled: 0, onSettled: teller(journal) })
+    for (const data of [1, 2, 3]) await (await here.kind.addTask(data, { name: 'same' })).finished
+    await journal.untilLines(3)
+    t.strictSame(journal.lines.map(line => JSON.parse(line)).map(({ data, result, status }) => [data, result, status]).sort(),
+      [[1, 1, 'completed'], [2, 2, 'completed'], [3, 3, 'completed']])
+  })
+
+  t.test('onSettled is called once for a task of a schedule that is cancelled before its time', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, () => {}, { onSettled: (_app, { name, status }) => { journal.write(`${status} ${name}`) } })
+    await here.kind.scheduleTask('tick', { every: 2000 })
+    const [next] = await here.kind.tasks()
+    await there.kind.cancelTask(next!.name)
+    while (journal.count(`cancelled ${next!.name}`) === 0 || !journal.lines.some(line => line.startsWith('completed'))) await once(journal, 'line')
+    await here.kind.unscheduleTask('tick')
+    t.equal(journal.count(`cancelled ${next!.name}`), 1)
+  })
+
+  t.test('onSettled must be a function', async t => {
+    for (const onSettled of ['x', null, {}, 5]) {
+      await t.rejects(buildFleet(t, engine, () => {}, { onSettled: onSettled as any }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"onSettled"/ })
+    }
+  })
+})
+
+t.test('local: onSettled is called for what a close cancels', async t => {
+  const journal = new Journal()
+  const [here] = await buildFleet(t, { name: 'local', connection: undefined }, untilAborted, {
+    onSettled: (_app, { name, status }) => { journal.write(`${name} ${status}`) }, plugin: { drainTimeout: 0 }
+  })
+  await here.kind.addTask(1, { name: 'runs' })
+  while ((await here.kind.count()).running === 0) await new Promise(resolve => setImmediate(resolve))
+  await here.kind.addTask(1, { name: 'waits', delay: 60_000 })
+  await here.app.close()
+  t.strictSame(journal.lines.sort(), ['runs cancelled', 'waits cancelled'])
+})
+
+onEveryServer(t, (t, engine) => {
+  t.test('a hand-over settles no task, so onSettled is not called for it', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, async (app, task) => {
+      if (task.progress !== undefined) return 'ran'
+      task.progress = 1
+      journal.write('started')
+      return await untilAborted(app, task)
+    }, { onSettled: (_app, { name, status }) => { journal.write(`${name} ${status}`) }, plugin: { drainTimeout: 0 } })
+    const task = await here.kind.addTask(1, { name: 'moves' })
+    await journal.until('started')
+    await task.refresh()
+    const [owner, other] = here.lines.some(({ msg }) => msg === 'task started') ? [here, there] : [there, here] as [Member, Member]
+    await owner.app.close()
+    await (await other.kind.getTask('moves')).finished.catch(() => {})
+    await journal.until('moves completed')
+    t.strictSame(journal.lines, ['started', 'moves completed'])
+  })
+
+  t.test('a task that was cancelled where no process works is announced once one does', async t => {
+    const journal = new Journal()
+    const name = randomUUID()
+    const options = { onSettled: (_app: unknown, { name, status, error }: any) => { journal.write(`${name} ${status} ${error.message}`) } }
+    const [web] = await buildFleet(t, engine, () => {}, { ...options, apps: 1, plugin: { work: false }, name })
+    await web.kind.addTask(1, { name: 'early' })
+    await web.kind.cancelTask('early', { reason: 'nobody works' })
+    t.strictSame(journal.lines, [])
+    await buildFleet(t, engine, () => {}, { ...options, apps: 1, name })
+    await journal.untilLines(1)
+    t.strictSame(journal.lines, ['early cancelled nobody works'])
+  })
+})
