@@ -1,7 +1,7 @@
 // At most two tasks of a user at a time, else a 429: in one process, and in a fleet.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import tasks, { errors } from 'fastify-tasks'
+import tasks from 'fastify-tasks'
 import cluster from 'fastify-tasks/cluster'
 
 export interface PerUserOptions {
@@ -20,25 +20,13 @@ export async function perUser (app: FastifyInstance, { work, most = 2 }: PerUser
   })
 }
 
-const tooMany = { statusCode: 429, error: 'Too Many Requests', message: 'Wait until one of your imports has ended' }
-
-/**
- * In a fleet. Each user has two names. In all processes together, a name has at most one task that has not settled: the server
- * makes sure of that. A new task replaces a settled one.
- */
+/** In a fleet: the same, decided over all processes. */
 export async function perUserInFleet (app: FastifyInstance, { work, most = 2 }: PerUserOptions) {
   const imports = app.cluster.defineTask('import', work)
 
   app.post<ByUser>('/users/:user/imports', async (request, reply) => {
     const { user } = request.params
-    for (let place = 1; place <= most; place++) {
-      try {
-        return reply.code(202).send(await imports.addTask({ user }, { name: `${user}:${place}` }))
-      } catch (error) {
-        if (!(error instanceof errors.FST_ERR_TASK_DUPLICATE_NAME)) throw error
-      }
-    }
-    return reply.code(429).send(tooMany)
+    return reply.code(202).send(await imports.addTask({ user }, { limit: { key: user, max: most } }))
   })
 }
 

@@ -8,7 +8,7 @@ import type {
   RawServerDefault
 } from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
-import type { CancelOptions, CancelTaskOptions, GetTaskOptions, TaskState, TaskStatus } from './index.ts'
+import type { CancelOptions, CancelTaskOptions, GetTaskOptions, TaskLimit, TaskState, TaskStatus } from './index.ts'
 
 /** The process that runs a task, or ran it. */
 export interface ClusterWorker {
@@ -215,6 +215,11 @@ export interface AddClusterTaskOptions {
    * - `keep`: resolves to the holder and adds nothing
    */
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
+  /**
+   * How many unsettled tasks of a key the kind may have, this one included: one more is refused with `FST_ERR_TASK_LIMIT` (429). Decided
+   * over all processes. Counted are the tasks that were added with this key and have not settled; a settled task that is retried is not.
+   */
+  limit?: TaskLimit | undefined
   /** Milliseconds before it may start. Default: 0 */
   delay?: number | undefined
   /** 1 to 2,097,151: of those that wait, the lowest starts first. One without a priority starts before all that have one. */
@@ -223,7 +228,7 @@ export interface AddClusterTaskOptions {
 
 /** What `addTasks` takes: the data of each task, and the options of each. */
 export type NewClusterTask<Data = unknown> =
-  & Omit<AddClusterTaskOptions, 'onDuplicate'>
+  & Omit<AddClusterTaskOptions, 'onDuplicate' | 'limit'>
   & (undefined extends Data ? { data?: Data } : { data: Data })
 
 /** Options of a kind's `tasks`. */

@@ -1,5 +1,5 @@
 import type { ClusterWorker, KindWorker, SettledCounts, TaskAttempt, TaskCounts, When } from '../../types/cluster.ts'
-import type { TaskState, TaskStatus } from '../../types/index.ts'
+import type { TaskLimit, TaskState, TaskStatus } from '../../types/index.ts'
 
 /** An error as it is stored and sent: what survives the way between processes. */
 export type StoredError = NonNullable<TaskState['error']> & {
@@ -53,6 +53,8 @@ export interface NewTask {
   readonly data: unknown
   /** ms; 0: it may start at once. */
   readonly delay: number
+  /** How many tasks of a key may be unsettled, this one included. */
+  readonly limit?: TaskLimit | undefined
   /** 0: before all that have one; then 1 (first) to 2,097,151. Equal ones start in the order added. */
   readonly priority: number
 }
@@ -151,6 +153,9 @@ export interface Queue {
    * Adds tasks; the answers are in the order of the tasks. The store decides on each name: a task is added if no unsettled
    * task has its name, and of many that are added at once, by whomever, exactly one is. A settled holder of the name is
    * dropped for the new one. One task and a hundred cost about the same.
+   *
+   * A task with a `limit` is added alone. The store decides on that, too: it rejects with `FST_ERR_TASK_LIMIT` if as many tasks of the
+   * key are unsettled. A task that was retried does not count.
    */
   add (tasks: readonly NewTask[]): Promise<Added[]>
 

@@ -233,10 +233,10 @@ export class Kind implements PublicKind<any, any, any> {
     await waitFor(this.#place, undefined, `kind "${this.name}"`, queue => queue.isIdle())
   }
 
-  #newTask (data: unknown, { name, delay = 0, priority = 0 }: AddClusterTaskOptions): NewTask {
+  #newTask (data: unknown, { name, delay = 0, priority = 0, limit }: AddClusterTaskOptions): NewTask {
     const label = taskLabel({ name })
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(label)
-    return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay, priority }
+    return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay, priority, limit }
   }
 
   /** A task that was looked for by its name. */

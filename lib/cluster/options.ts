@@ -12,7 +12,7 @@ import type {
   When
 } from '../../types/cluster.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from '../core/errors.ts'
-import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, type Rule, type Rules } from '../core/options.ts'
+import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, taskLimit, type Rule, type Rules } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import type { QueueSettings } from './engine.ts'
@@ -91,7 +91,7 @@ const newTaskRules = {
 
 /** What the verbs of a kind take. */
 const verbRules = {
-  addTask: { ...newTaskRules, onDuplicate: duplicatePolicy } satisfies Rules<AddClusterTaskOptions>,
+  addTask: { ...newTaskRules, onDuplicate: duplicatePolicy, limit: taskLimit } satisfies Rules<AddClusterTaskOptions>,
   addTasks: { ...newTaskRules, data: { expected: 'any JSON', test: () => true } } satisfies Rules<NewClusterTask>,
   scheduleTask: scheduledRules,
   tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero } satisfies Rules<ListOptions>,

@@ -20,11 +20,11 @@ const core: Record<string, unknown[][]> = {
 
 const fleet: Record<string, unknown[][]> = {
   addTask: [
-    ...[...noOptions, unknownOption, { onDuplicate: 'x' }, { delay: -1 }, { priority: 0 }, { name: '' }].map(options => [1, options]),
+    ...[...noOptions, unknownOption, { onDuplicate: 'x' }, { delay: -1 }, { priority: 0 }, { name: '' }, { limit: 2 }, { limit: { key: 'a' } }, { limit: { key: 'a', max: 0 } }].map(options => [1, options]),
     // those of the core that a fleet cannot keep
     ...['after', 'data', 'drain', 'kind', 'log', 'register', 'signal', 'timeout'].map(option => [1, { [option]: 1 }])
   ],
-  addTasks: [undefined, null, 'x', 5, {}, () => {}, ['x'], [null], [[]], [unknownOption], [{ data: 1, onDuplicate: 'keep' }]].map(tasks => [tasks]),
+  addTasks: [undefined, null, 'x', 5, {}, () => {}, ['x'], [null], [[]], [unknownOption], [{ data: 1, onDuplicate: 'keep' }], [{ data: 1, limit: { key: 'a', max: 1 } }]].map(tasks => [tasks]),
   getTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
   cancelTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { reason: 5 }, { timeout: -1 }].map(options => ['a', options])],
   retryTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],

@@ -41,6 +41,7 @@ export class BullEngine implements Engine {
       store,
       health,
       stallTimeout,
+      records: side,
       leases: new Leases(side, timeout),
       cancellations: new Cancellations(side, relay, error => health.report(error)),
       options: { settings: { repeatStrategy }, ...(telemetry !== undefined && { telemetry }) } as Omit<QueueOptions, 'connection'>

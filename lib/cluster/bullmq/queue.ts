@@ -1,10 +1,13 @@
 import { Queue, type JobState, type JobsOptions } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
+import { keyLimitError } from '../../core/key-limits.ts'
+import { taskLabel } from '../../core/task-label.ts'
 import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { Announcements } from './announcements.ts'
 import { assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
+import { KeyLimits } from './key-limits.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
@@ -27,6 +30,7 @@ export class BullQueue implements TaskQueue {
   readonly #shared: Shared
   readonly #events: Events
   readonly #reader: Reader
+  readonly #keyLimits: KeyLimits
   readonly #announcements: Announcements | undefined
   #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
   #runs: Runs | undefined
@@ -40,6 +44,10 @@ export class BullQueue implements TaskQueue {
       versionsOf: jobIds => shared.store.versionsOf(this.#queue, jobIds)
     })
     this.#reader = new Reader(this.#name, () => this.#queue, shared)
+    this.#keyLimits = new KeyLimits(this.#name, shared.records, shared.leases, async ({ jobId, id }) => {
+      const found = await this.#reader.task(jobId)
+      return found?.task.id === id && found.task.retries === 0 && found.task.settledAt === undefined
+    })
     const { onSettled } = settings
     if (onSettled !== undefined) this.#announcements = new Announcements(this.#name, onSettled, shared, (name, id) => this.get(name, id))
     shared.health.onBack(() => this.#events.changed())
@@ -49,6 +57,8 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.health.run(async () => {
       // If no settled task is kept, only its event says how a task ended.
       if (this.#settings.maxSettled === 0) await this.#events.listening()
+      const [{ limit, unique: isUnique }] = tasks as [NewTask]
+      if (limit !== undefined && isUnique) return await this.#limited(tasks[0]!, () => this.#addUnique(tasks))
       if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
       const [unique, named] = await Promise.all([
         this.#addUnique(tasks.filter(task => task.unique)),
@@ -241,18 +251,33 @@ export class BullQueue implements TaskQueue {
         const stored = asStored(found)
         if (stored !== undefined) return stored
         if (found.task.settledAt === undefined) return { task: found.task, added: false }
-        if (!await this.#remove(found, lease)) {
-          if (found.job.repeatJobKey !== undefined) return { task: found.task, added: false } // the next run of a schedule keeps its name
-          // A worker has the job for a moment, to end it as cancelled: the name is free, so this tries again.
-          throw new LeaseExpired()
-        }
       }
-      const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
-      assertValid(lease)
-      const [createdAt] = await this.#store([task], before) as [number]
-      assertValid(lease)
-      return { task: this.#asAdded(task, createdAt), added: true }
+      if (task.limit === undefined) return await this.#replace(task, found, lease)
+      // What expires may be the lease of the name, not that of the limit.
+      const added = await this.#limited(task, () => this.#replace(task, found, lease).catch(error => error))
+      if (added instanceof Error) throw added
+      return added
     }, peek)
+  }
+
+  /** Adds a task in the place of a settled one, if there is one. The caller holds the lease of the name. */
+  async #replace (task: NewTask, found: (Read & { task: StoredTask }) | undefined, lease: Lease): Promise<Added> {
+    if (found !== undefined && !await this.#remove(found, lease)) {
+      if (found.job.repeatJobKey !== undefined) return { task: found.task, added: false } // the next run of a schedule keeps its name
+      // A worker has the job for a moment, to end it as cancelled: the name is free, so this tries again.
+      throw new LeaseExpired()
+    }
+    const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
+    assertValid(lease)
+    const [createdAt] = await this.#store([task], before) as [number]
+    assertValid(lease)
+    return { task: this.#asAdded(task, createdAt), added: true }
+  }
+
+  /** Adds a task if its limit allows that. */
+  async #limited<T> ({ name, id, unique, limit }: NewTask, add: () => Promise<T>): Promise<T> {
+    const refused = () => keyLimitError(taskLabel({ name: unique ? undefined : name }), limit!.max)
+    return await this.#keyLimits.admit(limit!, { jobId: jobIdOf(name), id }, add, refused)
   }
 
   /**

@@ -3,8 +3,10 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import { now } from '../../core/clock.ts'
+import { KeyLimits } from '../../core/key-limits.ts'
 import { MAX_DELAY } from '../../core/options.ts'
 import { SettledHistory } from '../../core/settled-history.ts'
+import { taskLabel } from '../../core/task-label.ts'
 import { settlesWithin } from '../../core/within.ts'
 import {
   SETTLED_BACKOFF, SETTLED_TRIES,
@@ -27,6 +29,7 @@ export class LocalQueue implements Queue {
   readonly #lists = new TaskLists()
   readonly #watchers = new Watchers()
   readonly #former = new FormerTasks(name => this.#watchers.has(name))
+  readonly #keyLimits = new KeyLimits()
   readonly #history = new SettledHistory()
   readonly #schedules = new Schedules({
     add: task => this.#add(task),
@@ -204,9 +207,12 @@ export class LocalQueue implements Queue {
   #add (newTask: NewLocalTask): LocalTask | undefined {
     const previous = this.#tasks.get(newTask.name)
     if (previous?.settled === false) return undefined
+    const { limit, unique, name } = newTask
+    if (limit !== undefined) this.#keyLimits.check(limit, taskLabel({ name: unique ? undefined : name }))
     if (previous !== undefined) this.#makeRoom(previous)
     const task = new LocalTask(newTask, this.#settings.attempts)
     this.#tasks.set(task.name, task)
+    if (limit !== undefined) this.#keyLimits.add(limit.key)
     this.#wait(task)
     return task
   }
@@ -271,6 +277,8 @@ export class LocalQueue implements Queue {
     task.leaveQueue?.()
     this.#lists.move(task, () => outcome.status === 'completed' ? this.#lists.completed : this.#lists.failed, () => task.settle(outcome))
     this.#history.add(outcome.status, now())
+    if (task.limitKey !== undefined) this.#keyLimits.remove(task.limitKey)
+    task.limitKey = undefined
     if (this.#settings.onSettled !== undefined) this.#announce(this.#settings.onSettled, task.snapshot())
     this.#watchers.notify(task.name)
     this.#expire()

@@ -18,6 +18,8 @@ export class LocalTask {
   readonly maxAttempts: number
   readonly createdAt = Date.now()
   data: unknown
+  /** Whose limit it counts for, until it has settled. */
+  limitKey: string | undefined
   status: TaskStatus = 'deferred'
   /** While it is delayed: when it may start. */
   startsAt: number | undefined
@@ -43,12 +45,13 @@ export class LocalTask {
   #outcome: Outcome | undefined
 
   /** `startsAt` is for a task that starts at a certain time; others have a delay from now on. */
-  constructor ({ name, id, data, delay, priority, startsAt }: NewLocalTask, maxAttempts: number) {
+  constructor ({ name, id, data, delay, priority, startsAt, limit }: NewLocalTask, maxAttempts: number) {
     this.name = name
     this.id = id
     this.data = data
     this.priority = priority
     this.maxAttempts = maxAttempts
+    this.limitKey = limit?.key
     if (delay > 0) this.startsAt = startsAt ?? Math.min(this.createdAt + delay, MAX_TIME)
   }
 

@@ -1,0 +1,60 @@
+import type { Queue } from 'bullmq'
+import type { TaskLimit } from '../../../types/index.ts'
+import { encodeName } from './ids.ts'
+import { assertValid, type Leases } from './leases.ts'
+
+/** A task that counts for a key. */
+interface Counted {
+  readonly jobId: string
+  readonly id: number
+}
+
+/** Milliseconds after which a record is stored anew: the side queue drops what is older than a week. */
+const RENEW = 86_400_000
+
+/**
+ * Limits how many tasks of a key are unsettled. A record of each key, a job in a queue that no worker takes from, names the tasks that
+ * count. Whoever changes it holds the lease of the key. No number is kept: if the record is full, each task of it is read, and
+ * those that have settled, or were never added because their process died, count no more.
+ */
+export class KeyLimits {
+  readonly #queue: string
+  readonly #records: () => Queue
+  readonly #leases: Leases
+  readonly #isUnsettled: (task: Counted) => Promise<boolean>
+
+  constructor (queue: string, records: () => Queue, leases: Leases, isUnsettled: (task: Counted) => Promise<boolean>) {
+    this.#queue = queue
+    this.#records = records
+    this.#leases = leases
+    this.#isUnsettled = isUnsettled
+  }
+
+  /** Calls `add`, which adds a task, unless as many tasks of the key are unsettled as the limit allows. Then it throws `refused`. */
+  async admit<T> ({ key, max }: TaskLimit, task: Counted, add: () => Promise<T>, refused: () => Error): Promise<T> {
+    const name = encodeName(key)
+    const recordId = `~limit.${name}@${this.#queue}`
+    const { value } = await this.#leases.holding(`limit:${this.#queue}:${name}`, async lease => {
+      const record = await this.#records().getJob(recordId)
+      const others = ((record?.data.tasks ?? []) as Counted[]).filter(({ id }) => id !== task.id)
+      const counted = others.length < max ? others : await this.#unsettled(others)
+      if (counted.length >= max) throw refused()
+      const tasks = [...counted, task]
+      assertValid(lease)
+      if (record !== undefined && Date.now() - record.timestamp < RENEW) {
+        await record.updateData({ tasks })
+      } else {
+        await record?.remove()
+        await this.#records().add('limit', { tasks }, { jobId: recordId })
+      }
+      assertValid(lease)
+      return { value: await add() }
+    }, async () => undefined)
+    return value
+  }
+
+  async #unsettled (tasks: readonly Counted[]): Promise<Counted[]> {
+    const answers = await Promise.all(tasks.map(task => this.#isUnsettled(task)))
+    return tasks.filter((_, i) => answers[i])
+  }
+}
