@@ -63,8 +63,8 @@ onEveryEngine(t, (t, engine) => {
     t.teardown(() => process.emit('hear' as never))
     await kind.addTasks(['deaf', 'hears'].map(name => ({ name, data: 1 })))
     for (const name of ['deaf', 'hears']) await untilStatus(kind, name, 'running')
-    await t.rejects(kind.cancelTasks({ timeout: 100 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message: /deaf/ })
-    await t.rejects(kind.cancelTasks({ status: ['running', 'cancelling'], timeout: 0 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message: /deaf/ })
+    await t.rejects(kind.cancelTasks({ timeout: 100 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
+    await t.rejects(kind.cancelTasks({ status: ['running', 'cancelling'], timeout: 0 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
     await untilStatus(kind, 'hears', 'cancelled')
     t.equal((await kind.getTask('deaf')).status, 'cancelling')
     process.emit('hear' as never)
@@ -87,6 +87,15 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame((await kind.tasks()).map(({ name }) => name), ['c'])
     t.equal(await kind.purgeTasks(), 1)
     t.equal(await kind.purgeTasks(), 0)
+  })
+
+  t.test('all that was cancelled before it started is purged, though nobody works', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    await kind.pause()
+    await kind.addTasks(Array.from({ length: 230 }, (_, data) => ({ data }))) // more than a batch
+    t.equal(await kind.cancelTasks(), 230)
+    t.equal(await kind.purgeTasks(), 230)
+    t.strictSame(await kind.tasks(), [])
   })
 
   t.test('options that make no sense are refused', async t => {

@@ -109,10 +109,9 @@ export class BullQueue implements TaskQueue {
   async purge (): Promise<number> {
     return await this.#shared.health.run(async () => {
       const dropped = await Promise.all([this.#clean('completed'), this.#clean('failed')])
-      const cancelled = await this.#list(new Set(['cancelled']), 0, 1000) // before they started: the others are gone by now
-      const taken = await Promise.all(cancelled.map(({ name, id }) => this.#takeOut(name, id)))
+      const cancelled = await this.#takeOutCancelled()
       const ended = await this.#clean('failed') // those that a worker was ending as cancelled meanwhile
-      return dropped[0] + dropped[1] + taken.filter(Boolean).length + ended
+      return dropped[0] + dropped[1] + cancelled + ended
     })
   }
 
@@ -323,6 +322,17 @@ export class BullQueue implements TaskQueue {
       const removed = await this.#queue.clean(future, CLEANED_AT_ONCE, state)
       count += removed.length
       if (removed.length < CLEANED_AT_ONCE) return count
+    }
+  }
+
+  /** Removes the tasks that were cancelled before they started and still wait for a worker. Returns how many. */
+  async #takeOutCancelled (): Promise<number> {
+    for (let count = 0; ;) {
+      const page = await this.#list(new Set(['cancelled']), 0, CLEANED_AT_ONCE)
+      const taken = await Promise.all(page.map(({ name, id }) => this.#takeOut(name, id)))
+      const removed = taken.filter(Boolean).length
+      if (removed === 0) return count
+      count += removed
     }
   }
 
