@@ -92,22 +92,35 @@ export class Kind implements PublicKind<any, any, any> {
     checkVerb('cancelTasks', options)
     const { status = ['deferred', 'running'], limit = 1000, reason, timeout } = options
     const queue = await this.#place.queue()
-    let failure: unknown // that one task does not stop is told once the others have
-    const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
-      const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
-      if (stored === undefined) return 'left'
-      const task = new ClusterTask(this.#place, stored)
-      await task.unwinds({ reason, timeout }).catch(error => { failure = error })
-      if (task.status === 'cancelled') return 'done'
-      return statuses.has(task.status) ? 'stayed' : 'left'
-    }
-    // Deferred tasks come first: a running one that ends would let the next one start.
     const statuses = setOf<TaskStatus>(status)
-    let cancelled = 0
-    for (const part of [['deferred'], ['running', 'cancelling']] as const) {
-      cancelled += await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - cancelled, cancel)
+    let taken = 0 // cancelled, or told to stop
+    const stopping = new Map<string, ClusterTask>()
+    const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
+      const key = `${id}:${name}`
+      if (stopping.has(key) || taken >= limit) return 'stayed'
+      taken++
+      const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
+      if (stored?.status === 'cancelled') return 'done'
+      if (stored === undefined || settled.has(stored.status)) {
+        taken--
+        return 'left'
+      }
+      stopping.set(key, new ClusterTask(this.#place, stored))
+      return statuses.has(stored.status) ? 'stayed' : 'left'
     }
-    if (failure !== undefined) throw failure
+    const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - taken, cancel)
+    // Deferred tasks come first: a running one that ends would let the next one start.
+    let cancelled = await pass(['deferred'])
+    let known
+    do { // tasks that end meanwhile move the others to earlier pages
+      known = stopping.size
+      cancelled += await pass(['running', 'cancelling'])
+    } while (stopping.size > known)
+
+    // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
+    const outcomes = await Promise.allSettled(Array.from(stopping.values(), task => task.unwinds({ reason, timeout })))
+    for (const task of stopping.values()) if (task.status === 'cancelled') cancelled++
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return cancelled
   }
 
@@ -138,7 +151,8 @@ export class Kind implements PublicKind<any, any, any> {
     const { status = settledStatuses, olderThan, name } = which
     const statuses = setOf<TaskStatus>(status)
     if (olderThan === undefined && name === undefined && statuses.size === settled.size) return await queue.purge()
-    const isOld = ({ settledAt }: { settledAt: number | undefined }) => settledAt! <= Date.now() - (olderThan ?? 0)
+    // Without an age no clock is asked: that of the process in which a task settled may be ahead of this one.
+    const isOld = ({ settledAt }: { settledAt: number | undefined }) => olderThan === undefined || settledAt! <= Date.now() - olderThan
     if (name === undefined) return await inBatches(queue, statuses, Infinity, this.#dropIf(isOld))
     const task = await queue.get(name)
     return task !== undefined && statuses.has(task.status) && isOld(task) && await queue.drop(name, task.id) ? 1 : 0

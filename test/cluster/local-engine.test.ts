@@ -121,3 +121,13 @@ t.test('a queue without a worker tells that nobody works and that nothing waits,
   t.equal(await queue.drop('x', 1), true)
   t.equal(await queue.drop('x', 1), false)
 })
+
+t.test('a purge without an age asks no clock', async t => {
+  const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+  await (await kind.addTask(1, { name: 'done' })).finished
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() - 3_600_000
+  t.equal(await kind.purgeTasks({ status: 'completed', olderThan: 0 }), 0)
+  t.equal(await kind.purgeTasks({ status: 'completed' }), 1)
+})

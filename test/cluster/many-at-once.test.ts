@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
+import { untilAborted } from '../core/fixtures/app.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 
@@ -69,6 +70,31 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await kind.getTask('deaf')).status, 'cancelling')
     process.emit('hear' as never)
     await kind.idle()
+  })
+
+  t.test('many tasks that do not stop take one timeout', async t => {
+    let hear!: () => void
+    const heard = new Promise<void>(resolve => { hear = resolve })
+    const [{ kind }] = await buildFleet(t, engine, async () => await heard, { apps: 1, concurrency: 90 })
+    t.teardown(() => hear())
+    await kind.addTasks(Array.from({ length: 90 }, (_, data) => ({ data })))
+    while ((await kind.count()).running < 90) await nextTurn()
+    const began = performance.now()
+    await t.rejects(kind.cancelTasks({ timeout: 3000 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
+    const took = performance.now() - began
+    t.ok(took < 12_000, `${took} ms, not five times 3 s`)
+    t.equal((await kind.tasks({ status: 'cancelling' })).length, 90)
+    hear()
+    await kind.idle()
+  })
+
+  t.test('as many running tasks are cancelled as the limit says', async t => {
+    const [{ kind }] = await buildFleet(t, engine, untilAborted, { apps: 1, concurrency: 10 })
+    await kind.addTasks(Array.from({ length: 10 }, (_, data) => ({ data })))
+    while ((await kind.count()).running < 10) await nextTurn()
+    t.equal(await kind.cancelTasks({ limit: 4 }), 4)
+    t.equal((await kind.count()).running, 6)
+    t.equal(await kind.cancelTasks(), 6)
   })
 
   t.test('settled tasks are purged by status, by age, by name and by what a function says', async t => {
