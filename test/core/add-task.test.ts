@@ -151,7 +151,7 @@ t.test('a callable gets its own task', async t => {
   t.equal(await started.finished, started.id)
 })
 
-t.test('a callable is called with its instance and its task, and with no this', async t => {
+t.test('a callable is called with its instance and its task, and without a this', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let called: { self: unknown, args: unknown[] } | undefined
@@ -173,7 +173,7 @@ t.test('the root instance injects itself', async t => {
   t.equal(injected[1], app)
 })
 
-t.test('an encapsulated child injects itself, with what only it has been decorated with', async t => {
+t.test('an encapsulated child injects itself, with its own decorators', async t => {
   const { app } = await buildApp(t)
   const injected: FastifyInstance[] = []
   let child: FastifyInstance | undefined

@@ -121,7 +121,7 @@ t.test('a task starts after an error response, too', async t => {
   t.equal(await outcome(app.getTask('after')), 'ran')
 })
 
-t.test('a task after a hijacked reply starts when that is over', async t => {
+t.test('a task added after a hijacked reply starts when its response ends', async t => {
   const { app } = await buildApp(t)
   app.get('/', (request, reply) => {
     app.addTask(() => 'ran', { name: 'after', after: reply })
@@ -236,7 +236,7 @@ for (const added of ['in the handler', 'in the handler, a turn later', 'in an on
   })
 }
 
-t.test('any number of tasks, one after the other, after a reply that was sent already do not pile up listeners on it', async t => {
+t.test('many tasks that are added after a sent reply leave no listeners on it', async t => {
   const { app } = await buildApp(t)
   const warnings = processEvents(t, 'warning')
   let sent: FastifyReply | undefined
@@ -363,7 +363,7 @@ t.test('a task with an aborted signal never runs', async t => {
   t.match(app.getTask('after'), { status: 'cancelled', error: 'over' })
 })
 
-t.test('a promise runs already: after gives it the request\'s logger and no more', async t => {
+t.test('for a promise, after only sets the logger', async t => {
   const { app, lines } = await buildApp(t)
   app.get('/', async (request, reply) => {
     const task = app.addTask(deaf(), { name: 'promise', after: reply })

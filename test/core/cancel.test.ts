@@ -32,7 +32,7 @@ t.test('cancelTask aborts a running task and resolves once it has settled', asyn
   t.notOk(lines.some(line => line.level >= 40), 'a cancellation is no failure')
 })
 
-t.test('task.cancel does the same to a task without a name', async t => {
+t.test('task.cancel cancels a task without a name and waits for it', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted)
@@ -66,7 +66,7 @@ t.test('a task cancelled before it starts has settled at once and never runs', a
   await t.rejects(task.finished, { message: 'changed my mind' })
 })
 
-t.test('a second cancel joins the first, and the first reason wins', async t => {
+t.test('a second cancel waits for the first one, whose reason counts', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { promise, resolve } = withResolvers()
@@ -282,7 +282,7 @@ t.test('a string as the reason is the message of an AbortError', async t => {
   t.equal(task.signal.reason, task.error)
 })
 
-t.test('without a reason it is an AbortError that names the task', async t => {
+t.test('without a reason, the reason is an AbortError that names the task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: 'nightly' })
@@ -390,7 +390,7 @@ t.test('an AbortError of work that nobody cancelled is a failure', async t => {
   t.equal(task.status, 'failed')
 })
 
-t.test('an unknown name rejects with 404, and throws nothing', async t => {
+t.test('cancelTask of an unknown name returns a promise that rejects with a 404', async t => {
   const { app } = await buildApp(t)
   await app.ready()
 
@@ -399,7 +399,7 @@ t.test('an unknown name rejects with 404, and throws nothing', async t => {
   await t.rejects(cancellation, { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404, message: /"nobody"/ })
 })
 
-t.test('an unknown name is no error where the cancellation is optional', async t => {
+t.test('cancelTask with optional resolves for an unknown name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   app.addTask(untilAborted, { name: 'known' })
@@ -411,7 +411,7 @@ t.test('an unknown name is no error where the cancellation is optional', async t
   t.match(app.getTask('known'), { status: 'cancelled', error: { message: 'found' } })
 })
 
-t.test('optional does not hide that the work has not stopped', async t => {
+t.test('cancelTask with optional rejects if the work has not stopped', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 0 })
   await app.ready()
   app.addTask(deaf, { name: 'deaf' })
@@ -441,7 +441,7 @@ t.test('a signal that is first read after the cancellation is aborted with the r
   t.equal(task.status, 'cancelled')
 })
 
-t.test('a task that is cancelled in its synchronous part settles as its work ends', async t => {
+t.test('a task that is cancelled during its synchronous part settles when its work ends', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const statuses: string[] = []
@@ -520,7 +520,7 @@ const clients: Record<string, (url: string, signal: AbortSignal) => Promise<unkn
 }
 
 for (const [what, ask] of Object.entries(clients)) {
-  t.test(`work that ends as ${what} does when it is aborted is cancelled, or has timed out`, async t => {
+  t.test(`work that rejects as an aborted ${what} does is cancelled, or has timed out`, async t => {
     const { app, lines } = await buildApp(t)
     await app.ready()
     const url = await listenInVain(t)

@@ -122,7 +122,7 @@ t.test('tasks can use what was registered before the plugin until they have stop
   t.equal(order[3], 'before')
 })
 
-t.test('the app takes no more tasks while it closes, nor afterwards', async t => {
+t.test('addTask is refused while the app closes, and afterwards', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
@@ -166,7 +166,7 @@ t.test('work that adds tasks while it is cancelled fails with FST_ERR_TASK_CLOSE
   t.match(errorsOf(lines), [{ msg: 'task failed', task: 'hydra', err: { code: 'FST_ERR_TASK_CLOSED' } }])
 })
 
-t.test('closed before it was ready, deferred tasks never run', async t => {
+t.test('deferred tasks never run in an app that closes before it is ready', async t => {
   const { app, lines } = await buildApp(t)
   let runs = 0
   const deferred = app.addTask(() => { runs++ }, { name: 'deferred' })
@@ -199,7 +199,7 @@ t.test('close cancels ten thousand live tasks', async t => {
   t.strictSame(warningsOf(lines), [])
 })
 
-t.test('close takes care of tasks that are not in app.tasks', async t => {
+t.test('close cancels tasks that are not in app.tasks and waits for them', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unnamed = app.addTask(untilAborted)
@@ -239,7 +239,7 @@ t.test('close cancels tasks of promises at once, however they end', async t => {
   t.strictSame(errorsOf(lines), [])
 })
 
-t.test('close waits for what was cancelled before', async t => {
+t.test('close waits for tasks that were cancelled before', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()

@@ -6,7 +6,7 @@ import tasks, { type Task } from '../../index.ts'
 import { buildApp, deaf } from './fixtures/app.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
-t.test('a callable added before ready waits for it', async t => {
+t.test('a callable that is added before the app is ready starts when it is', async t => {
   const { app } = await buildApp(t)
   let ran = false
   const task = app.addTask(() => { ran = true })
@@ -43,7 +43,7 @@ t.test('ready does not wait for deferred tasks to end', async t => {
   t.equal(await task.finished, 'in its own time')
 })
 
-t.test('a deferred task that throws keeps neither the others from starting nor the app from being ready', async t => {
+t.test('though a deferred task throws, the others start and the app becomes ready', async t => {
   const { app } = await buildApp(t)
   const before = app.addTask(() => 'before')
   const throws = app.addTask(() => { throw new Error('boom') })

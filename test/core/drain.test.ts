@@ -134,7 +134,7 @@ t.test('with a drainTimeout of Infinity close waits for as long as it takes', as
   t.equal(task.status, 'completed')
 })
 
-t.test('a draining promise is waited for', async t => {
+t.test('close waits for a draining promise', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers<string>()
@@ -150,7 +150,7 @@ t.test('a draining promise is waited for', async t => {
   t.equal(task.result, 'done')
 })
 
-t.test('a draining promise that was added before ready is waited for by an app that was never ready', async t => {
+t.test('an app that was never ready waits for a draining promise', async t => {
   const { app } = await buildApp(t)
   const work = withResolvers<string>()
   const task = app.addTask(work.promise, { drain: true })

@@ -6,7 +6,7 @@ import WebSocket from 'ws'
 import type { LogLine } from './fixtures/app.ts'
 import { problemsIn, startServer } from './fixtures/start-server.ts'
 
-t.test('SIGTERM under load: what was accepted is finished or cancelled, and the process ends by itself', async t => {
+t.test('SIGTERM under load: every accepted task is finished or cancelled, and the process ends by itself', async t => {
   const { server, url, exit, lines, logged } = await startServer(t)
   const sockets = Array.from({ length: 20 }, () => new WebSocket(`${url.replace('http', 'ws')}/feed`))
   await Promise.all(sockets.map(socket => once(socket, 'open')))

@@ -41,7 +41,7 @@ t.test('finished is pending until the task settles', async t => {
   t.equal(await task.finished, 'done')
 })
 
-t.test('finished rejects with what the task failed with', async t => {
+t.test('finished of a failed task rejects with its error', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const error = new Error('boom')
@@ -85,7 +85,7 @@ t.test('finished of a deferred task that is cancelled rejects with the reason', 
   t.equal(await early, reason)
 })
 
-t.test('finished of a task that is cancelled for a text, or for nothing, rejects with an AbortError', async t => {
+t.test('finished rejects with an AbortError if the reason is a text, or missing', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const told = app.addTask(untilAborted)
@@ -104,7 +104,7 @@ t.test('finished of a task that swallows its cancellation resolves', async t => 
   t.equal(await task.finished, 'saved what there was')
 })
 
-t.test('finished of a task whose clean-up fails rejects with that', async t => {
+t.test('finished of a task whose clean-up fails rejects with the error of the clean-up', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const error = new Error('cannot unlock')
@@ -142,7 +142,7 @@ t.test('finished can be read long after the task has settled', async t => {
   t.equal(await failed.finished.catch((error: unknown) => error), error, 'and again')
 })
 
-t.test('finished settles for all who wait for it', async t => {
+t.test('finished settles for all that await it', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers<string>()

@@ -51,7 +51,7 @@ for (const [what, add] of Object.entries<Add>({
     return { task: app.addTask(computing(steps, months), options), steps }
   }
 })) {
-  t.test(`${what} is driven: what it yields is the progress, what it returns the result`, async t => {
+  t.test(`${what} runs to its end: its yields are the progress, its return value is the result`, async t => {
     const { app } = await buildReadyApp(t)
     const { task, steps } = add(app, 3)
     t.equal(task.status, 'running')
@@ -155,7 +155,7 @@ for (const [what, add] of Object.entries<Add>({
     t.equal(task.result, 'report')
   })
 
-  t.test(`${what} that replaces a task begins after that was cancelled`, async t => {
+  t.test(`${what} that replaces a task begins after the old task was cancelled`, async t => {
     const { app } = await buildReadyApp(t)
     const first = app.addTask(untilAborted, { name: 'replaced' })
     const { task } = add(app, 1, { name: 'replaced', onDuplicate: 'replace' })
@@ -164,14 +164,14 @@ for (const [what, add] of Object.entries<Add>({
   })
 }
 
-t.test('a generator object that had been driven to its end completes with undefined', async t => {
+t.test('a generator object that has already ended completes with undefined', async t => {
   const { app } = await buildReadyApp(t)
   const generator = computing([], 0)
   generator.next()
   t.equal(await app.addTask(generator).finished, undefined)
 })
 
-t.test('a generator object gets its arguments from whoever calls its function', async t => {
+t.test('a generator object has the arguments of the call that made it', async t => {
   const { app } = await buildReadyApp(t)
   async function * buildReport (app: FastifyInstance, months: number) {
     for (let done = 1; done <= months; done++) {

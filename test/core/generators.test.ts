@@ -63,7 +63,7 @@ const sameWork: Record<string, TaskWork<string>> = {
 }
 
 for (const [what, work] of Object.entries(sameWork)) {
-  t.test(`${what} is driven: what it yields last is the progress, what it returns the result`, async t => {
+  t.test(`${what} runs to its end: its last yield is the progress, its return value is the result`, async t => {
     const { app } = await buildReadyApp(t)
     const task = app.addTask(work)
     t.equal(task.status, 'running')
@@ -91,7 +91,7 @@ t.test('the generator gets the instance and the task', async t => {
   t.strictSame(await task.finished, [app, task])
 })
 
-t.test('progress is what was yielded, while it runs, and undefined leaves it as it is', async t => {
+t.test('the progress is the last yielded value, and a yield of undefined does not change it', async t => {
   const { app } = await buildReadyApp(t)
   const seen: unknown[] = []
   const task = app.addTask(async function * (_app, task) {
@@ -108,7 +108,7 @@ t.test('progress is what was yielded, while it runs, and undefined leaves it as 
   t.equal(task.progress, 'set', 'what it returns is no progress')
 })
 
-t.test('an async generator that yields a promise yields what that resolves to', async t => {
+t.test('an async generator that yields a promise sets the progress to its value', async t => {
   const { app } = await buildReadyApp(t)
   const task = app.addTask(async function * () { yield Promise.resolve('half') })
   await task.finished
@@ -128,7 +128,7 @@ for (const [what, work] of endless) {
     t.match(task, { status: 'cancelled', error: reason })
   })
 
-  t.test(`a timeout is thrown into ${what}, which has then failed with it`, async t => {
+  t.test(`a timeout is thrown into ${what}, which fails with it`, async t => {
     const { app } = await buildReadyApp(t)
     const task = app.addTask(work, { timeout: 20 })
     await t.rejects(task.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
@@ -152,7 +152,7 @@ for (const [what, work] of endless) {
     t.notOk(lines.some(({ level }) => level >= 40))
   })
 
-  t.test(`${what} that drains and does not end is cut off`, async t => {
+  t.test(`${what} that drains and does not end in time is cancelled`, async t => {
     const { app, lines } = await buildReadyApp(t, { drainTimeout: 30 })
     const task = app.addTask(work, { name: 'endless', drain: true })
     await app.close()
@@ -263,7 +263,7 @@ t.test('a generator that swallows the reason and returns has completed', async t
   }
 })
 
-t.test('the reason is thrown in once: what the generator yields in its clean-up is progress', async t => {
+t.test('the reason is thrown once: yields during the clean-up are progress', async t => {
   const { app } = await buildReadyApp(t)
   let thrown = 0
   const steps: unknown[] = []
@@ -294,7 +294,7 @@ t.test('the reason is thrown in once: what the generator yields in its clean-up 
   }
 })
 
-t.test('a generator whose clean-up throws something else has failed with that', async t => {
+t.test('a generator whose clean-up throws another error fails with that error', async t => {
   const { app } = await buildReadyApp(t)
   const task = app.addTask(function * () {
     try { for (;;) yield } finally { throw new Error('disk full') } // eslint-disable-line no-unsafe-finally
@@ -404,7 +404,7 @@ for (const [what, work] of Object.entries<TaskWork<unknown>>({
   'an async generator': async () => (async function * () { yield 1; return 'result' })(),
   'a generator': async () => (function * () { yield 1; return 'result' })()
 })) {
-  t.test(`an async function that returns ${what} is driven as one that is not async`, async t => {
+  t.test(`an async function that returns ${what} runs it as a plain function does`, async t => {
     const { app } = await buildReadyApp(t)
     const task = app.addTask(work)
     t.equal(await task.finished, 'result')
@@ -412,7 +412,7 @@ for (const [what, work] of Object.entries<TaskWork<unknown>>({
   })
 }
 
-t.test('an async function that returns a generator after its cancellation runs none of it', async t => {
+t.test('a generator that an async function returns after its cancellation never begins', async t => {
   const { app } = await buildReadyApp(t)
   let begun = false
   const task = app.addTask(async () => {
@@ -424,7 +424,7 @@ t.test('an async function that returns a generator after its cancellation runs n
   t.equal(begun, false)
 })
 
-t.test('what a generator returns is the result, also if that is a generator', async t => {
+t.test('the result is what a generator returns, even if that is a generator', async t => {
   const { app } = await buildReadyApp(t)
   const generator = computeForever()
   t.equal(await app.addTask(function * () { return generator }).finished, generator)
@@ -441,7 +441,7 @@ for (const what of ['next', 'throw', 'then']) {
   })
 }
 
-t.test('events.on is driven as the async generator that it is like', async t => {
+t.test('events.on runs like the async generator that it resembles', async t => {
   const { app } = await buildReadyApp(t)
   const emitter = new EventEmitter()
   const task = app.addTask((_app, { signal }) => on(emitter, 'frame', { signal, close: ['end'] }) as unknown as AsyncGenerator<unknown, void>)

@@ -41,7 +41,7 @@ t.test('tasks are counted in the minute in which they settled', async t => {
   ])
 })
 
-t.test('what settled an hour ago is no longer in the history, though no task settled since', async t => {
+t.test('a task that settled an hour ago is not in the history, even if no task has settled since', async t => {
   const { app, clock, settled } = await buildTimedApp(t)
   app.addTask(() => {})
   clock.time += 59 * MINUTE

@@ -46,7 +46,7 @@ t.test('each call says its own max', async t => {
   t.throws(() => add(3), full)
 })
 
-t.test('the limit is decided in the turn of the call: of requests that come together, two get a place', async t => {
+t.test('of requests that come together, as many get a place as the limit allows', async t => {
   const { app } = await buildApp(t)
   app.post('/imports', async (request, reply) => reply.code(202).send(app.addTask(untilAborted, { limit })))
   app.post('/mails', async (request, reply) => reply.code(202).send(app.addTask(untilAborted, { limit, after: reply })))

@@ -61,7 +61,7 @@ t.test('a name that is changed later does not change the kind', async t => {
   t.equal(task.kind, 'work')
 })
 
-t.test('data is what was given, whatever that is, and the same', async t => {
+t.test('data is the very value that was given, of any type', async t => {
   const { app } = await buildApp(t)
   for (const data of [undefined, null, 0, NaN, '', Symbol('data'), { owner: 'ada' }, ['a'], () => {}, 5n, new Map()]) {
     for (const work of [() => {}, deaf()]) t.ok(Object.is(app.addTask<unknown>(work, { data }).data, data), String(data))
@@ -108,7 +108,7 @@ t.test('kind and data are read-only at run time', async t => {
   t.match(task, { kind: 'buildReport', data: 1 })
 })
 
-t.test('with keep the existing task keeps its kind and data', async t => {
+t.test('with keep, the existing task keeps its kind and data', async t => {
   const { app } = await buildApp(t)
   const holder = app.addTask(buildReport, { name: 'report', data: 1 })
   t.equal(app.addTask(arrow, { name: 'report', data: 2, onDuplicate: 'keep' }), holder)

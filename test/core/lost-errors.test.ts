@@ -84,7 +84,7 @@ t.test('a failure raises no warning if the task has a logger of its own', async 
   t.strictSame(warnings, [])
 })
 
-t.test('completions and cancellations are no warnings', async t => {
+t.test('a completed or cancelled task raises no warning', async t => {
   const { app, warnings } = await buildApp(t)
   app.addTask(() => 'done')
   await app.addTask(untilAborted).cancel()
@@ -93,7 +93,7 @@ t.test('completions and cancellations are no warnings', async t => {
   t.strictSame(warnings, [])
 })
 
-t.test('a timeout is a failure', async t => {
+t.test('a timeout raises a warning like any failure', async t => {
   const { app, warnings } = await buildApp(t)
   app.addTask(untilAborted, { timeout: 1 })
   await once(process, 'warning')

@@ -124,14 +124,14 @@ t.test('maxSettled and maxSettledAge both limit what is kept', async t => {
   t.equal(app.tasks.size, 0)
 })
 
-t.test('a failed task is gone from tasks before onError is called with 0, and is still reported', async t => {
+t.test('with a maxSettledAge of 0 a failed task is dropped before onError is called with it', async t => {
   let reported: unknown[] = []
   const app = await buildReadyApp(t, { maxSettledAge: 0, onError: (error, task) => { reported = [error, task.status, app.tasks.size] } })
   app.addTask(() => { throw 'broken' }, { name: 'brief' }) // eslint-disable-line no-throw-literal
   t.strictSame(reported, ['broken', 'failed', 0])
 })
 
-t.test('maxSettledAge keeps no process alive', async t => {
+t.test('maxSettledAge does not keep the process alive', async t => {
   const app = await buildReadyApp(t, { maxSettledAge: 60_000 })
   const before = process.getActiveResourcesInfo().filter(type => type === 'Timeout').length
   app.addTask(() => {}, { name: 'old' })

@@ -17,7 +17,7 @@ t.test('one task more than maxTasks is refused, and its work does not run', asyn
   t.equal(app.getTask('third', { optional: true }), undefined)
 })
 
-t.test('there is no limit by default', async t => {
+t.test('by default the number of tasks has no limit', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (let i = 0; i < 5000; i++) app.addTask(untilAborted)
@@ -69,7 +69,7 @@ t.test('cancelling tasks count until they have settled', async t => {
   t.doesNotThrow(() => app.addTask(() => {}))
 })
 
-t.test('a replaced task counts while it unwinds', async t => {
+t.test('a replaced task counts until its work has ended', async t => {
   const { app } = await buildApp(t, { maxTasks: 2 })
   await app.ready()
   const unwound = withResolvers()
@@ -101,7 +101,7 @@ t.test('keep returns the existing task even when the app is full', async t => {
   t.equal(app.addTask(untilAborted, { name: 'report', onDuplicate: 'keep' }), holder)
 })
 
-t.test('a taken name is refused as such even when the app is full', async t => {
+t.test('a taken name is refused as a duplicate, even when the app is full', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   app.addTask(untilAborted, { name: 'report' })

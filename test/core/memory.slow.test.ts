@@ -194,14 +194,14 @@ const handlers: Record<string, { handler: Handler, status: Task['status'], optio
 }
 
 for (const [what, { handler, status, options }] of Object.entries(handlers)) {
-  t.test(`a settled task lets go of ${what}`, async t => {
+  t.test(`a settled task releases ${what}`, async t => {
     const { kept, tasks } = await keptAfter(t, handler, options)
     t.strictSame(tasks.map(task => task.status), Array(REQUESTS).fill(status))
     t.ok(kept <= 1, `${kept} of ${REQUESTS} requests kept, of which the last may still be its connection's`)
   })
 }
 
-t.test('a settled task that was traced lets go of the async context it was added in', async t => {
+t.test('a settled task that was traced releases the async context it was added in', async t => {
   const { start } = tracingChannel('fastify-tasks.task')
   const subscriber = () => {}
   start.subscribe(subscriber)
@@ -217,7 +217,7 @@ t.test('a settled task that was traced lets go of the async context it was added
   t.ok(kept <= 1, `${kept} of ${REQUESTS} requests kept`)
 })
 
-t.test('the signal of a settled task is aborted if the task was, whoever asks, and however late', async t => {
+t.test('the signal of a settled task is aborted if the task was aborted, however late it is read', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const cancelled = app.addTask(untilAborted)
@@ -268,7 +268,7 @@ t.test('waits that have timed out leave nothing behind', async t => {
   }
 })
 
-t.test('a task that is cancelled before the app is ready lets go of its work at once', async t => {
+t.test('a task that is cancelled before the app is ready releases its work at once', async t => {
   const { app } = await buildApp(t)
   const refs: WeakRef<object>[] = []
   function add () {

@@ -5,7 +5,7 @@ import { withResolvers } from './fixtures/with-resolvers.ts'
 for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'then', ' ', '0', 'a/b?c=%d#é', '任务', 'x'.repeat(2000)]) {
   const shown = name.length > 20 ? `${name.length} characters` : JSON.stringify(name)
 
-  t.test(`a name of ${shown} is unknown until a task has it, and is one like any other then`, async t => {
+  t.test(`the name ${shown} is unknown until a task has it, and then works like any other name`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     t.throws(() => app.getTask(name), { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404 })
@@ -38,7 +38,7 @@ for (const name of ['', 5, 0, null, true, Symbol('name'), {}, ['name'], () => 'n
   })
 }
 
-t.test('an undefined name is none', async t => {
+t.test('a task with an undefined name has no name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: undefined })
@@ -46,7 +46,7 @@ t.test('an undefined name is none', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('getTask of something that is no name finds nothing, even if it equals the id of a task', async t => {
+t.test('getTask of a value that is not a string finds nothing, even if it equals the id of a task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unnamed = app.addTask(untilAborted)
@@ -112,7 +112,7 @@ t.test('a name is taken while its task is cancelling', async t => {
   t.doesNotThrow(() => app.addTask(() => {}, { name: 'report' }))
 })
 
-t.test('a name is taken for its own work, and free once that has ended', async t => {
+t.test('work cannot add a task with the name of its own task until it has ended', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const codes: unknown[] = []

@@ -118,7 +118,7 @@ t.test('replace of a free name adds the task', async t => {
   t.equal(app.getTask('report'), task)
 })
 
-t.test('of tasks that replace each other all but the last are cancelled', async t => {
+t.test('of tasks that replace one another, all but the last are cancelled', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const added = Array.from({ length: 100 }, () => app.addTask(untilAborted, { name: 'report', onDuplicate: 'replace' }))
@@ -145,7 +145,7 @@ t.test('a task may replace itself', async t => {
   t.equal(app.getTask('report'), successor)
 })
 
-t.test('when the abort listener of a replaced task replaces, the task that was added last has the name', async t => {
+t.test('if the abort listener of a replaced task replaces, too, the task that was added last has the name', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let fromListener: Task | undefined

@@ -127,7 +127,7 @@ for (const [option, { takes, bad, good }] of Object.entries(pluginOptions)) {
     }
   })
 
-  t.test(`a good ${option} of the plugin is taken`, async t => {
+  t.test(`a good ${option} of the plugin is accepted`, async t => {
     for (const value of good) {
       const app = Fastify()
       await app.register(tasks, { [option]: value })
@@ -145,7 +145,7 @@ t.test('a bad option of the plugin keeps the app from being ready', async t => {
   await t.rejects(async () => app.ready(), { code: 'FST_ERR_TASK_INVALID_OPTION' })
 })
 
-t.test('the message tells what was received', async t => {
+t.test('the message says which value was received', async t => {
   const { app } = await buildApp(t)
   t.throws(() => app.addTask(() => {}, { timeout: '5' as any }), { message: /received '5'/ })
   t.throws(() => app.addTask(() => {}, { timeout: NaN }), { message: /received NaN/ })
@@ -177,7 +177,7 @@ for (const [option, { takes, bad, good }] of Object.entries(taskOptions)) {
     t.equal(app.getTask('report', { optional: true }), undefined)
   })
 
-  t.test(`a good ${option} of a task is taken`, async t => {
+  t.test(`a good ${option} of a task is accepted`, async t => {
     const { app } = await buildApp(t)
     for (const value of good) {
       const task = app.addTask(untilAborted, { [option]: value })
@@ -187,7 +187,7 @@ for (const [option, { takes, bad, good }] of Object.entries(taskOptions)) {
   })
 }
 
-t.test('a reply is a good after of a task', async t => {
+t.test('the option after accepts a reply', async t => {
   const { app } = await buildApp(t)
   app.get('/', async (_request, reply: FastifyReply) => app.addTask(() => {}, { after: reply }))
   const response = await app.inject('/')
@@ -216,7 +216,7 @@ for (const [option, { takes, bad, good }] of Object.entries(cancelOptions)) {
     t.equal(named.status, 'running')
   })
 
-  t.test(`a good ${option} of a cancel is taken`, async t => {
+  t.test(`a good ${option} of a cancel is accepted`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     for (const value of good) {
@@ -254,7 +254,7 @@ t.test('a bad optional is refused', async t => {
   t.equal(task.status, 'running')
 })
 
-t.test('a good optional is taken', async t => {
+t.test('a good optional is accepted', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: 'report' })
@@ -289,7 +289,7 @@ for (const value of [null, 5, 0, 'report', '', true, false, Symbol('options'), (
   })
 }
 
-t.test('undefined options are none', async t => {
+t.test('options that are undefined have no effect', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   t.equal(app.addTask(() => 'done', undefined).result, 'done')
@@ -300,13 +300,13 @@ t.test('undefined options are none', async t => {
   t.equal(task.status, 'cancelled')
 })
 
-t.test('options without a prototype are taken', async t => {
+t.test('options without a prototype are accepted', async t => {
   const { app } = await buildApp(t)
   const options = Object.assign(Object.create(null), { name: 'report' })
   t.equal(app.addTask(untilAborted, options).name, 'report')
 })
 
-t.test('options are not changed', async t => {
+t.test('addTask does not change its options', async t => {
   const { app } = await buildApp(t)
   const options = Object.freeze({ name: 'report', timeout: 1000 })
   t.equal(app.addTask(untilAborted, options).name, 'report')
@@ -370,7 +370,7 @@ for (const [misspelt, nearest] of Object.entries({ drian: 'drain', nme: 'name', 
 }
 
 for (const unlike of ['where', 'owner', 'e', 'x', '__proto__x', 'user']) {
-  t.test(`an option that is like none is refused with all that exist: ${unlike}`, async t => {
+  t.test(`an option that resembles none is refused, with a list of those that exist: ${unlike}`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const message = 'Option "' + unlike + '" of task "report" does not exist, choose from "name", "kind", "data", "onDuplicate", ' +
@@ -397,7 +397,7 @@ t.test('an option that does not exist is refused by every verb', async t => {
   t.equal(task.status, 'running')
 })
 
-t.test('a name that is very long, or odd, is refused as quickly', async t => {
+t.test('a very long or odd option name is refused as quickly', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const began = performance.now()

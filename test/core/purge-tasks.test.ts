@@ -19,7 +19,7 @@ t.test('purgeTasks drops every settled task and says how many', async t => {
   t.equal(app.purgeTasks(), 0, 'none the second time')
 })
 
-t.test('purgeTasks leaves what has not settled', async t => {
+t.test('purgeTasks keeps tasks that have not settled', async t => {
   const { app } = await buildApp(t)
   const deferred = app.addTask(untilAborted, { name: 'deferred' })
   t.equal(app.purgeTasks(), 0)
@@ -40,7 +40,7 @@ t.test('purgeTasks leaves what has not settled', async t => {
   t.same(names(app.tasks), ['deferred', 'running', undefined])
 })
 
-t.test('unnamed tasks are not counted, as they are gone already', async t => {
+t.test('purgeTasks does not count unnamed tasks, which are gone already', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   app.addTask(() => {})
@@ -104,7 +104,7 @@ t.test('maxSettled: 2 keeps the two that settled last', async t => {
   t.equal(app.purgeTasks(), 2)
 })
 
-t.test('what settled first is purged first, not what was added first', async t => {
+t.test('the task that settled first is purged first, not the task that was added first', async t => {
   const { app } = await buildApp(t, { maxSettled: 2 })
   await app.ready()
   const works = Object.fromEntries(['a', 'b', 'c', 'd'].map(name => [name, withResolvers()]))
@@ -130,7 +130,7 @@ t.test('failed and cancelled tasks count for maxSettled, too', async t => {
   t.same(names(app.tasks), ['cancelled'])
 })
 
-t.test('a settled task whose name is taken again makes room', async t => {
+t.test('a settled task whose name is taken again no longer counts for maxSettled', async t => {
   const { app } = await buildApp(t, { maxSettled: 2 })
   await app.ready()
   for (const name of ['a', 'b', 'a']) app.addTask(() => {}, { name })
@@ -161,7 +161,7 @@ t.test('maxSettled: Infinity keeps all', async t => {
   t.equal(app.purgeTasks(), 3000)
 })
 
-t.test('purgeTasks(which) drops the settled tasks for which that is true, and says how many', async t => {
+t.test('purgeTasks(which) drops the settled tasks for which it returns true, and says how many', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const name of ['a', 'b', 'c', 'd']) app.addTask(() => name, { name, kind: name < 'c' ? 'early' : 'late' })
@@ -205,7 +205,7 @@ t.test('purgeTasks throws what which throws, and purges nothing', async t => {
   t.equal(app.purgeTasks(), 2)
 })
 
-t.test('which may purge: each task is counted once', async t => {
+t.test('if which purges, each task is counted once', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const name of ['a', 'b', 'c']) app.addTask(() => {}, { name })
@@ -218,7 +218,7 @@ t.test('which may purge: each task is counted once', async t => {
   t.equal(app.tasks.size, 0)
 })
 
-t.test('which may cancel and add: what settles meanwhile is kept, and not counted', async t => {
+t.test('if which cancels or adds tasks, those that settle meanwhile are kept and not counted', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (const name of ['a', 'b']) app.addTask(() => {}, { name })

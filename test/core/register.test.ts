@@ -26,7 +26,7 @@ t.test('an unregistered task is not purged, and not kept once it has settled', a
   t.equal(app.purgeTasks(), 0)
 })
 
-t.test('an unregistered task is cancelled by whoever holds it', async t => {
+t.test('an unregistered task can be cancelled by its own method', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { register: false })
@@ -109,7 +109,7 @@ t.test('a failed unregistered task is logged', async t => {
   t.match(lines.filter(({ level }) => level === 50), [{ msg: 'task failed', task: 'hidden', err: { message: 'boom' } }])
 })
 
-t.test('register: true is what a task does anyway', async t => {
+t.test('register: true is the default', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: 'report', register: true })

@@ -19,7 +19,7 @@ async function listen (t: Test, options: FastifyTasksOptions = {}, moreRoutes = 
   return { app, lines, request: (method: string, path: string) => fetch(address + path, { method }) }
 }
 
-t.test('a task as the reply to the request that added it is its state', async t => {
+t.test('a handler that sends the task it has added replies with its state', async t => {
   const { app, request } = await listen(t)
   const response = await request('POST', '/reports/a')
   t.equal(response.status, 202)
@@ -36,7 +36,7 @@ t.test('a task as the reply to the request that added it is its state', async t 
   t.equal(task.status, 'running', 'it outlives the request')
 })
 
-t.test('a task that a handler returns is replied with at once, while it runs', async t => {
+t.test('a handler that returns a running task replies with its state at once', async t => {
   const { app, request } = await listen(t)
   const task = app.addTask(untilAborted, { name: 'a' })
   task.progress = { percent: 40 }
@@ -46,7 +46,7 @@ t.test('a task that a handler returns is replied with at once, while it runs', a
   t.equal(task.settled, false)
 })
 
-t.test('a task that a handler returns is replied with when it has settled, without its result', async t => {
+t.test('a handler that returns a settled task replies with its state, without its result', async t => {
   const { app, request } = await listen(t)
   app.addTask(() => 'the result', { name: 'completed' })
   app.addTask(() => { throw Object.assign(new Error('boom'), { code: 'E_BOOM', statusCode: 418 }) }, { name: 'failed' })
@@ -137,7 +137,7 @@ t.test('a handler that waits for a task replies with its result', async t => {
   t.same(await response.json(), { rows: 5 })
 })
 
-t.test('the cancellation of a task is 204 once it has settled', async t => {
+t.test('a request that cancels a task is answered with 204 once the task has settled', async t => {
   const { app, request } = await listen(t)
   await request('POST', '/reports/a')
   const response = await request('DELETE', '/reports/a')

@@ -173,7 +173,7 @@ t.test('a logger that is not pino gets all lines', async t => {
   ])
 })
 
-t.test('an app without a logger runs tasks like any other', async t => {
+t.test('an app without a logger runs tasks', async t => {
   const app = Fastify({ logger: false })
   t.teardown(() => app.close())
   const failed: unknown[] = []
@@ -269,7 +269,7 @@ for (const [how, onError] of [
   ['throws', () => { throw new Error('no pager') }],
   ['rejects', async () => { await immediate(); throw new Error('no pager') }]
 ] as const) {
-  t.test(`an onError that ${how} is logged and harms nothing`, async t => {
+  t.test(`an onError that ${how} is logged and does not affect its task`, async t => {
     const rejections = processEvents(t, 'unhandledRejection')
     const { app, lines } = await buildApp(t, { onError })
     await app.ready()
@@ -308,7 +308,7 @@ function addFailing (app: FastifyInstance, error: unknown) {
   return [app.addTask(() => { throw error }), app.addTask(async () => { throw error })]
 }
 
-t.test('a failure that the logger throws at raises no unhandledRejection', async t => {
+t.test('a logger that throws on a failure raises no unhandledRejection', async t => {
   const rejections = processEvents(t, 'unhandledRejection')
   const app = await buildCarelessApp(t, {})
 
@@ -321,7 +321,7 @@ t.test('a failure that the logger throws at raises no unhandledRejection', async
   t.equal(app.addTask(() => 'still here').result, 'still here')
 })
 
-t.test('onError is called for a failure that the logger throws at', async t => {
+t.test('onError is called even if the logger throws on the failure', async t => {
   const reported: [unknown, Task][] = []
   const app = await buildCarelessApp(t, { onError: (error, task) => { reported.push([error, task]) } })
 
@@ -333,7 +333,7 @@ t.test('onError is called for a failure that the logger throws at', async t => {
   for (const task of failing) t.ok(reported.some(([error, reportedTask]) => error === null && reportedTask === task))
 })
 
-t.test('an onError that throws what the logger throws at raises no unhandledRejection', async t => {
+t.test('an onError that throws raises no unhandledRejection, even if the logger throws on its error', async t => {
   const rejections = processEvents(t, 'unhandledRejection')
   let calls = 0
   const app = await buildCarelessApp(t, {
@@ -389,7 +389,7 @@ for (const [what, add] of Object.entries<(app: FastifyInstance) => Task>({
   'a promise that times out': app => app.addTask(deaf(), { timeout: 1 }),
   'work that times out': app => app.addTask(untilAborted, { timeout: 1 })
 })) {
-  t.test(`of ${what} the signal is aborted before onError is called`, async t => {
+  t.test(`the signal of ${what} is aborted before onError is called`, async t => {
     const heard: string[] = []
     const seen: unknown[] = []
     const { app } = await buildApp(t, { onError: (error, task) => { seen.push(task.signal.aborted, task.signal.reason === error, ...heard) } })
@@ -406,7 +406,7 @@ for (const [what, add] of Object.entries<(app: FastifyInstance) => Task>({
   'a deferred task': app => app.addTask(() => {}, { name: 'ordered' }),
   'a running task': app => app.addTask(untilAborted, { name: 'ordered' })
 })) {
-  t.test(`of ${what} that is cancelled the signal is aborted before it is logged, traced and over`, async t => {
+  t.test(`the signal of ${what} that is cancelled is aborted before the task is logged, traced and settled`, async t => {
     const order: string[] = []
     const { app, lines } = await buildApp(t)
     if (what === 'a running task') await app.ready()
@@ -455,7 +455,7 @@ t.test('close waits for an onError that hangs for cancelTimeout, and names its t
   t.match(lines.filter(({ level }) => level === 40), [{ level: 40, tasks: ['reported'] }])
 })
 
-t.test('a thenable of onError is waited for, and one that cannot be read is logged', async t => {
+t.test('close waits for a thenable that onError returns, and logs one that cannot be read', async t => {
   const { app, lines } = await buildApp(t, {
     onError: error => ({ then (resolve: () => void, reject: (error: unknown) => void) { if (error === 'good') resolve(); else reject(new Error('bad pager')) } }) as PromiseLike<void>
   })
@@ -465,7 +465,7 @@ t.test('a thenable of onError is waited for, and one that cannot be read is logg
   t.match(lines.filter(({ msg }) => /onError/.test(msg)), [{ level: ERROR, task: 2, err: { message: 'bad pager' } }])
 })
 
-t.test('an onError that awaits app.close() holds it for cancelTimeout', async t => {
+t.test('an onError that awaits app.close() delays it by cancelTimeout', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 30, onError: async () => app.close() })
   await app.ready()
   app.addTask(() => { throw new Error('broken') })

@@ -99,7 +99,7 @@ for (const [how, work] of Object.entries({
   })
 }
 
-t.test('the end of a scope does not throw what the work fails with as it unwinds', async t => {
+t.test('the end of a scope does not throw the error of the clean-up of the work', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let seen: Task | undefined
@@ -142,7 +142,7 @@ t.test('the end of a scope leaves the name of its task to the one that replaced 
   t.same([...app.tasks].map(({ id }) => id), [successor.id])
 })
 
-t.test('a scope that throws ends its task, and its error is what is seen', async t => {
+t.test('a scope that throws ends its task and rejects with its own error', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let seen: Task | undefined
@@ -155,7 +155,7 @@ t.test('a scope that throws ends its task, and its error is what is seen', async
   t.equal(app.tasks.size, 0)
 })
 
-t.test('the end of a scope joins a cancellation under way, whose reason stays', async t => {
+t.test('the end of a scope waits for a cancellation that has begun, whose reason stays', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const reason = new Error('first')

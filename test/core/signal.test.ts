@@ -89,7 +89,7 @@ t.test('with an aborted signal the task of a promise is cancelled at once', asyn
   t.notOk(lines.some(line => line.level >= 40))
 })
 
-t.test('a reason of any kind is the reason', async t => {
+t.test('a reason may be of any type', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const error = new Error('stop')
@@ -112,7 +112,7 @@ t.test('a reason of any kind is the reason', async t => {
   }
 })
 
-t.test('without a reason it is the AbortError that the platform makes', async t => {
+t.test('without a reason, the reason is the AbortError of the platform', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new AbortController()
@@ -151,7 +151,7 @@ t.test('a signal without a reason cancels like any other', async t => {
   t.match(late, { status: 'cancelled', error: { name: 'AbortError', message: /task "late"/ } })
 })
 
-t.test('an error of the clean-up does not count as caused by a reason that is missing', async t => {
+t.test('if the reason is missing, an error of the clean-up is a failure', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new BareSignal()
@@ -167,7 +167,7 @@ t.test('an error of the clean-up does not count as caused by a reason that is mi
   t.match(task.error, { message: 'disk full' })
 })
 
-t.test('a task that has its outer signal\'s abort before another reason keeps it', async t => {
+t.test('if the outer signal aborts before a cancellation, its reason counts', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new AbortController()
@@ -232,7 +232,7 @@ t.test('a task that settles does not affect the others on its signal', async t =
   t.equal(living.error, 'late')
 })
 
-t.test('of tasks on one signal a task may cancel, add or await others while the signal aborts', async t => {
+t.test('while a shared signal aborts, a task may cancel, add or await others', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const outer = new AbortController()
@@ -325,7 +325,7 @@ const requests: Record<string, RequestInit> = {
 }
 
 for (const [what, init] of Object.entries(requests)) {
-  t.test(`request.signal is no signal for a task: Fastify aborts it for a healthy client of ${what}, too`, async t => {
+  t.test(`request.signal is not fit for a task: Fastify aborts it for a healthy client of ${what}, too`, async t => {
     const app = Fastify() // without a logger: whether there is one decides when it aborts
     t.teardown(() => app.close())
     await app.register(tasks)

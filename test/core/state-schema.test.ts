@@ -87,7 +87,7 @@ for (const [where, { schema, reply, task: pick }] of Object.entries(schemas)) {
   })
 }
 
-t.test('the JSON of a task in every state is valid under it', async t => {
+t.test('the JSON of a task in every state is valid under taskStateSchema', async t => {
   const app = await buildApp(t)
   app.post('/', { schema: { body: taskStateSchema } }, async () => 'valid')
   await app.ready()
@@ -99,7 +99,7 @@ t.test('the JSON of a task in every state is valid under it', async t => {
   }
 })
 
-t.test('what is no state is not valid under it', async t => {
+t.test('a value that is no state is not valid under taskStateSchema', async t => {
   const app = await buildApp(t)
   app.post('/', { schema: { body: taskStateSchema } }, async () => 'valid')
   await app.ready()
@@ -144,7 +144,7 @@ t.test('the schema is on the page of @fastify/swagger', async t => {
   t.strictSame(response('/inline').properties.status.enum, ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled'])
 })
 
-t.test('the schema is not changed by its users', async t => {
+t.test('Fastify and its plugins do not change the schema', async t => {
   const before = JSON.stringify(taskStateSchema)
   const app = await buildApp(t)
   app.get('/', { schema: { response: { 200: taskStateSchema } } }, async () => app.addTask(deaf))

@@ -195,7 +195,7 @@ t.test('a settled task does not change', async t => {
   t.equal(JSON.stringify(task), before)
 })
 
-t.test('times are milliseconds since the epoch, in order', async t => {
+t.test('the times of a task are milliseconds since the epoch, in order', async t => {
   const { app } = await buildApp(t)
   const times = [Date.now()]
   const task = app.addTask(() => setImmediate())
@@ -215,7 +215,7 @@ t.test('times are milliseconds since the epoch, in order', async t => {
   t.ok(task.startedAt! > task.createdAt, 'a deferred task starts later than it was added')
 })
 
-t.test('times do not change', async t => {
+t.test('the times of a task do not change', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(() => setImmediate())
@@ -300,7 +300,7 @@ t.test('toJSON names every part of the state, and neither the result nor a stack
   }
 })
 
-t.test('a result that JSON cannot hold does not spoil the state', async t => {
+t.test('a result that JSON cannot hold does not affect the state', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(() => {
@@ -355,7 +355,7 @@ for (const property of [
   })
 }
 
-t.test('a task is no thenable', async t => {
+t.test('a task is not a thenable', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted)
@@ -388,7 +388,7 @@ t.test('log is a child of the log of the instance that adds the task', async t =
   t.match(lines.filter(({ msg }) => msg === 'from a child'), [{ task: 1 }])
 })
 
-t.test('signal is that of the task, and not aborted as long as it runs', async t => {
+t.test('the signal is not aborted while the task runs', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let signal: AbortSignal | undefined
@@ -406,7 +406,7 @@ t.test('signal is that of the task, and not aborted as long as it runs', async t
 
 for (const kind of ['running callable', 'deferred callable', 'promise']) {
   for (const when of ['before', 'after']) {
-    t.test(`signal of a ${kind}, looked at first ${when} the task was cancelled, is aborted with the reason`, async t => {
+    t.test(`the signal of a ${kind}, first read ${when} the task was cancelled, is aborted with the reason`, async t => {
       const { app } = await buildApp(t)
       if (kind === 'running callable') await app.ready()
       const task = app.addTask(kind === 'promise' ? deaf() : untilAborted)
@@ -422,7 +422,7 @@ for (const kind of ['running callable', 'deferred callable', 'promise']) {
 }
 
 for (const when of ['before', 'after']) {
-  t.test(`signal of a promise, looked at first ${when} it timed out, is aborted with the error`, async t => {
+  t.test(`the signal of a promise, first read ${when} it timed out, is aborted with the error`, async t => {
     const { app } = await buildApp(t)
     const task = app.addTask(deaf(), { timeout: 5 })
     const early = when === 'before' ? task.signal : undefined
@@ -471,7 +471,7 @@ for (const [what, error, expected] of thrown) {
   })
 }
 
-t.test('a message that is made up has 1,000 characters at most, and no half of a character', async t => {
+t.test('a message made from an error without one has at most 1,000 characters, and no half of a character', async t => {
   const { app } = await buildApp(t, { onError () {} })
   await app.ready()
   const reason = (error: unknown) => app.addTask(() => { throw error }).toJSON().error!.message
@@ -496,7 +496,7 @@ for (const [what, progress] of Object.entries<unknown>({
   'an object with a getter that throws': { get done () { throw new Error('unreadable') } },
   'an object whose toJSON throws': { toJSON () { throw new Error('unreadable') } }
 })) {
-  t.test(`progress that is ${what} is told as [unreadable], and lists are replied with`, async t => {
+  t.test(`progress that is ${what} is [unreadable] in the state, and lists can be sent`, async t => {
     const { app } = await buildApp(t)
     app.get('/tasks', async () => app.tasks)
     await app.ready()
@@ -518,7 +518,7 @@ for (const [what, progress] of Object.entries<unknown>({
   'a function, which JSON leaves out': { f () {}, s: Symbol('s'), u: undefined },
   'a list of everything': [1, 'two', null, true, { three: [] }]
 })) {
-  t.test(`progress that is ${what} is told as it is`, async t => {
+  t.test(`progress that is ${what} is in the state as it is`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const task = app.addTask(untilAborted)

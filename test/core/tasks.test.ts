@@ -7,7 +7,7 @@ import { withResolvers } from './fixtures/with-resolvers.ts'
 
 const ids = (tasks: Iterable<Task>) => Array.from(tasks, ({ id }) => id)
 
-t.test('tasks of an app without any is empty', async t => {
+t.test('app.tasks is empty at first', async t => {
   const { app } = await buildApp(t)
   t.equal(app.tasks.size, 0)
   t.same([...app.tasks], [])
@@ -49,7 +49,7 @@ t.test('tasks stay in the order added when they settle in another', async t => {
   t.same(ids(app.tasks), ids(added))
 })
 
-t.test('a task that takes the name of a settled one is at the end', async t => {
+t.test('a task that takes the name of a settled one is the last in app.tasks', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   app.addTask(() => {}, { name: 'report' })
@@ -58,7 +58,7 @@ t.test('a task that takes the name of a settled one is at the end', async t => {
   t.same(ids(app.tasks), [other.id, again.id])
 })
 
-t.test('an unnamed task leaves when it has settled, however it does', async t => {
+t.test('an unnamed task is dropped when it has settled, however it settles', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const returned = withResolvers()
@@ -79,7 +79,7 @@ t.test('an unnamed task leaves when it has settled, however it does', async t =>
   t.equal(app.tasks.size, 0, 'a synchronous one has left when addTask returns')
 })
 
-t.test('an unnamed task is there while it is cancelling', async t => {
+t.test('an unnamed task is in app.tasks while it is cancelling', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -91,7 +91,7 @@ t.test('an unnamed task is there while it is cancelling', async t => {
   t.equal(app.tasks.size, 0)
 })
 
-t.test('an unnamed task is there for its own work', async t => {
+t.test('an unnamed task is in app.tasks while its work runs', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let seen: number[] = []
@@ -143,7 +143,7 @@ t.test('tasks may be added and cancelled while they are iterated', async t => {
   t.equal(app.tasks.size, 5)
 })
 
-t.test('each iteration of tasks has those that there are then', async t => {
+t.test('each iteration goes over the tasks that exist when it begins', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const first = app.addTask(untilAborted)
@@ -155,7 +155,7 @@ t.test('each iteration of tasks has those that there are then', async t => {
   t.equal(tasks.size, 2)
 })
 
-t.test('tasks serialise to the array of their states', async t => {
+t.test('app.tasks serialises to the array of the states', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const running = app.addTask(untilAborted)
@@ -201,7 +201,7 @@ t.test('idle resolves at once when there is nothing to wait for', async t => {
   t.equal(await app.tasks.idle(), undefined)
 })
 
-t.test('idle waits until the last task has settled, however it does', async t => {
+t.test('idle waits until the last task has settled, however it settles', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const returned = withResolvers()
@@ -228,7 +228,7 @@ t.test('idle waits for deferred tasks', async t => {
   t.equal(task.result, 'done')
 })
 
-t.test('idle waits for replaced tasks that unwind', async t => {
+t.test('idle waits for replaced tasks whose work has not ended', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const unwound = withResolvers()
@@ -267,7 +267,7 @@ t.test('idle waits for a task that the work of another adds', async t => {
   t.equal(inner?.status, 'completed')
 })
 
-t.test('idle resolves for all who wait, and again the next time', async t => {
+t.test('idle resolves for all that await it, and again the next time', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   for (let round = 0; round < 2; round++) {
@@ -280,7 +280,7 @@ t.test('idle resolves for all who wait, and again the next time', async t => {
   }
 })
 
-t.test('idle is what a test awaits after inject', async t => {
+t.test('a test can await idle after inject', async t => {
   const { app } = await buildApp(t)
   const sent: string[] = []
   app.post('/signup', async () => {

@@ -101,7 +101,7 @@ const thenables: Record<string, () => { readonly then: unknown }> = {
 }
 
 for (const [which, make] of Object.entries(thenables)) {
-  t.test(`a thenable ${which}, handed over, fails its task`, async t => {
+  t.test(`a thenable ${which}, given to addTask, fails its task`, async t => {
     const { app, lines } = await buildApp(t)
     await app.ready()
     await checkFailure(t, lines, app.addTask(make() as PromiseLike<unknown>), thrown)
@@ -136,7 +136,7 @@ const resolvers: Record<string, (resolve: (value: unknown) => void, reject: (rea
 
 for (const [what, then] of Object.entries(resolvers)) {
   for (const how of ['handed over', 'returned by the work']) {
-    t.test(`a thenable that ${what}, ${how}, completes its task with the first`, async t => {
+    t.test(`a thenable that ${what}, ${how}, completes its task with the first value`, async t => {
       const { app, lines } = await buildApp(t)
       await app.ready()
       const thenable = { then } as PromiseLike<unknown>

@@ -46,7 +46,7 @@ t.test('the error of an unnamed task names its id', async t => {
   t.equal(task.id, 2)
 })
 
-t.test('a task that timed out has failed with that even if its work ends with an AbortError, or with an error caused by it', async t => {
+t.test('a task that timed out fails with the timeout, even if its work ends with an AbortError or an error caused by one', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const ends: ((reason: unknown) => unknown)[] = [
@@ -79,7 +79,7 @@ t.test('work that swallows its timeout and returns has completed', async t => {
   t.notOk(lines.some(line => line.level >= 40))
 })
 
-t.test('an error of the clean-up is what the task fails with', async t => {
+t.test('a task fails with the error of its clean-up, not with its timeout', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(async (app, task) => {
@@ -108,7 +108,7 @@ t.test('work that ignores its timeout stays cancelling', async t => {
   t.equal(task.status, 'failed')
 })
 
-t.test('a promise that takes longer has failed at once, however it ends', async t => {
+t.test('a promise that takes longer than its timeout fails at once, however it ends', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
@@ -132,7 +132,7 @@ t.test('a promise that takes longer has failed at once, however it ends', async 
   t.equal(lines.filter(line => line.level === 50).length, 2)
 })
 
-t.test('a promise is timed from when it is added, ready or not', async t => {
+t.test('the timeout of a promise counts from addTask, even before the app is ready', async t => {
   const { app } = await buildApp(t)
   const task = app.addTask(deaf(), { timeout: 1 })
 
@@ -169,7 +169,7 @@ t.test('the timeout counts from the start, not from addTask', async t => {
   }
 })
 
-t.test('a timeout of Infinity is none', async t => {
+t.test('a timeout of Infinity never aborts', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const warnings = processEvents(t, 'warning')

@@ -41,7 +41,7 @@ t.test('start and end are published around synchronous work, asyncStart and asyn
   t.strictSame(events[0]!.message, { task, result: undefined })
 })
 
-t.test('of asynchronous work start and end are around its synchronous part', async t => {
+t.test('start and end of asynchronous work are published around its synchronous part', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { events, told } = subscribe(t)
@@ -118,7 +118,7 @@ t.test('a timeout is published as an error', async t => {
   t.strictSame(told(), ['start running', 'end running', 'error failed', 'asyncStart failed', 'asyncEnd failed'])
 })
 
-t.test('a cancellation is no error', async t => {
+t.test('a cancellation publishes no error', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { events, told } = subscribe(t)
@@ -129,7 +129,7 @@ t.test('a cancellation is no error', async t => {
   t.ok(events.every(({ message }) => message === events[0]!.message))
 })
 
-t.test('of a task that is cancelled before it starts only asyncStart and asyncEnd are published', async t => {
+t.test('a task that is cancelled before it starts publishes only asyncStart and asyncEnd', async t => {
   const { app } = await buildApp(t)
   const { events, told } = subscribe(t)
   const task = app.addTask(() => {})
@@ -168,7 +168,7 @@ t.test('each task has a message of its own', async t => {
   }
 })
 
-t.test('what a subscriber keeps by its message at start is there at the end', async t => {
+t.test('a subscriber gets the same message at the start and at the end', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const spans = new WeakMap<TaskMessage, { ended: boolean }>()
@@ -227,7 +227,7 @@ t.test('a store that is bound to start is the context of a deferred task too', a
   t.strictSame(seen, ['span', 'caller'])
 })
 
-t.test('tasks run when all subscribers have left', async t => {
+t.test('tasks run after all subscribers have left', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { unsubscribe, told } = subscribe(t)
@@ -244,7 +244,7 @@ t.test('tasks run when all subscribers have left', async t => {
   t.strictSame(told(), ['start running', 'end running'])
 })
 
-t.test('a subscriber that comes while a task runs gets its end', async t => {
+t.test('a subscriber that comes while a task runs gets the events of its end', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const work = withResolvers()
@@ -295,7 +295,7 @@ t.test('a subscriber may cancel the task of a promise at its start', async t => 
 })
 
 for (const name of ['start', 'end', 'error', 'asyncStart', 'asyncEnd'] as const) {
-  t.test(`a subscriber of ${name} alone gets it`, async t => {
+  t.test(`a subscriber of ${name} alone gets its event`, async t => {
     const { app } = await buildApp(t)
     await app.ready()
     const told: unknown[] = []
@@ -346,7 +346,7 @@ for (const [what, end] of Object.entries(endings)) {
   })
 }
 
-t.test('work that throws at once is published as by tracePromise up to its end, and then what follows is, too', async t => {
+t.test('work that throws at once is published as by tracePromise up to its end, and then asynchronously', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { events } = subscribe(t)
@@ -379,7 +379,7 @@ for (const [what, end] of Object.entries<(task: Task) => unknown>({
   'whose outer signal aborts': () => outer.abort()
 })) {
   for (const promise of [false, true]) {
-    t.test(`the stores bound to start are those of what is told of ${promise ? 'a promise' : 'work'} ${what}`, async t => {
+    t.test(`the events, logs and reports of ${promise ? 'a promise' : 'work'} ${what} have the stores that are bound to start`, async t => {
       holdProcess(t)
       outer = new AbortController()
       const context = new AsyncLocalStorage<number>()

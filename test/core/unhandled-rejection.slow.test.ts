@@ -2,14 +2,14 @@ import t from 'tap'
 import type { LogLine } from './fixtures/app.ts'
 import { runFixture } from './fixtures/run-fixture.ts'
 
-t.test('a thousand failing tasks, looked at or not, raise no unhandledRejection', async t => {
+t.test('a thousand failing tasks, read or not, raise no unhandledRejection', async t => {
   const { code, stdout, stderr } = await runFixture(t, 'failing-tasks.ts', ['listen']).ended
   t.same(JSON.parse(stdout), { failed: 1000, lookedAt: 500, unhandled: 0 })
   t.equal(stderr, '')
   t.equal(code, 0)
 })
 
-t.test('a thousand failing tasks, looked at or not, do not end a process that does not listen for it', async t => {
+t.test('a thousand failing tasks, read or not, do not end a process without an unhandledRejection listener', async t => {
   const { code, stdout, stderr } = await runFixture(t, 'failing-tasks.ts').ended
   t.same(JSON.parse(stdout), { failed: 1000, lookedAt: 500, unhandled: 0 })
   t.equal(stderr, '')

@@ -18,7 +18,7 @@ async function tell (states: AsyncIterable<TaskState>): Promise<string[]> {
   return told
 }
 
-t.test('the present state comes at once, then one for each change, the settled one last', async t => {
+t.test('a watch gives the present state at once, then one for each change, the settled one last', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const gates = [withResolvers(), withResolvers(), withResolvers()]
@@ -111,7 +111,7 @@ t.test('a watch of a settled task has its one state', async t => {
   }
 })
 
-t.test('the states are those of JSON, the error of a failed task included', async t => {
+t.test('the states of a watch are those of toJSON, with the error of a failed task', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(async () => { throw Object.assign(new Error('broken'), { code: 'E_BROKEN' }) })
@@ -251,7 +251,7 @@ t.test('a watch leaves no listener on its signal, however it ends', async t => {
   t.strictSame(await tell(last), ['cancelled'])
 })
 
-t.test('options that a watch does not take are refused', async t => {
+t.test('a watch refuses options that do not exist or have a wrong value', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted, { name: 'report' })
@@ -317,7 +317,7 @@ t.test('an open stream of states does not hold up close', async t => {
   t.match((await body).trimEnd().split('\n').map(line => JSON.parse(line)), [{ status: 'running' }, { status: 'running', progress: 1 }])
 })
 
-t.test('Readable.from of a watch lets go of it when the client leaves', async t => {
+t.test('Readable.from ends its watch when the client leaves', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const { signal } = new AbortController()
@@ -331,7 +331,7 @@ t.test('Readable.from of a watch lets go of it when the client leaves', async t 
   t.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
-t.test('a watch that was ended, or dropped before its task settled, is not kept alive', async t => {
+t.test('a watch that has ended, or that no code holds, is not kept in memory', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const running = app.addTask(untilAborted)
@@ -355,7 +355,7 @@ t.test('a watch that was ended, or dropped before its task settled, is not kept 
   t.equal(running.status, 'running')
 })
 
-t.test('a task that is purged while it is watched is not kept alive', async t => {
+t.test('a task that is purged while it is watched is not kept in memory', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const refs: WeakRef<Task>[] = []
@@ -369,7 +369,7 @@ t.test('a task that is purged while it is watched is not kept alive', async t =>
   t.equal(await countKept(refs), 0)
 })
 
-t.test('a state that was read does not change with the task', async t => {
+t.test('a state that was read does not change later', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(untilAborted)

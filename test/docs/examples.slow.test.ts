@@ -26,7 +26,7 @@ t.test('without a name the recipes are listed, one line each', async t => {
   t.strictSame(lines.map(line => line.trim().split(/ +/)[0]), recipes.map(({ name }) => name))
 })
 
-t.test('an unknown name is told, with the list', async t => {
+t.test('an unknown name is an error, followed by the list', async t => {
   const { code, stdout, stderr } = await runExample(t, ['corn']).ended
 
   t.equal(code, 1)

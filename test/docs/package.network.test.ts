@@ -117,11 +117,11 @@ t.test('the package holds dist, README and LICENSE and nothing else', async t =>
   t.strictSame(packed.filter(file => !/^(LICENSE|README\.md|package\.json|dist\/.+\.(js|d\.ts)|dist\/lib\/dashboard\/browser\/(page\.html|style\.css))$/.test(file)), [])
 })
 
-t.test('publint finds nothing', async t => {
+t.test('publint reports no problem', async t => {
   t.match((await run(root, 'npx', 'publint', '--strict', tarball)).stdout, /All good/)
 })
 
-t.test('attw finds nothing', async t => {
+t.test('attw reports no problem', async t => {
   const { stdout } = await run(root, 'npx', 'attw', tarball, '--profile', 'esm-only', '--format', 'ascii', '--no-color')
   for (const entry of ['fastify-tasks', 'fastify-tasks/cluster', 'fastify-tasks/dashboard']) {
     t.match(stdout, `"${entry}"\n\nnode16 (from ESM): 🟢 (ESM)\n`)

@@ -109,7 +109,7 @@ t.test('an encoding that fails fails its task and frees its slot', async t => {
   t.strictSame(ran, ['first', 'second'])
 })
 
-t.test('closing the app ends those that run and those that wait', async t => {
+t.test('closing the app cancels tasks that run and tasks that wait', async t => {
   const { app, ran, add } = await encoder(t)
   const tasks = []
   for (const video of ['first', 'second', 'third', 'fourth']) tasks.push(await add(video))
@@ -120,7 +120,7 @@ t.test('closing the app ends those that run and those that wait', async t => {
   t.strictSame(ran, ['first', 'second'])
 })
 
-t.test('two of them in one app have their own slots and names', async t => {
+t.test('two plugins in one app have slots and names of their own', async t => {
   const { app } = await buildApp(t)
   const encode = (video: string, signal: AbortSignal) => untilAborted(app, { signal })
   await app.register(atMostN, { prefix: '/films', encode })

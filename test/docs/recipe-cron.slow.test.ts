@@ -139,7 +139,7 @@ t.test('a last run that fails in its clean-up fails the task', async t => {
   t.match(lines.filter(line => line.level > 30), [{ msg: 'task failed', err: { message: 'cannot roll back' } }], 'once')
 })
 
-t.test('a pattern that is none fails the task', async t => {
+t.test('an invalid pattern fails the task', async t => {
   const { app } = await buildApp(t)
   await app.register(cron, { name: 'clean-up', pattern: 'every now and then', work: async () => {} })
   await app.ready()
@@ -150,7 +150,7 @@ t.test('a pattern that is none fails the task', async t => {
   t.match(task.error, { name: 'TypeError', message: /CronPattern/ })
 })
 
-t.test('an app can have any number of them', async t => {
+t.test('an app can register the plugin several times', async t => {
   const { app } = await buildApp(t)
 
   await app.register(cron, { pattern: everySecond, work: untilAborted })

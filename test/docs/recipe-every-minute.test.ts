@@ -47,7 +47,7 @@ t.test('runs do not overlap', async t => {
   t.equal(most, 1)
 })
 
-t.test('no run that was held up comes after the cancellation', async t => {
+t.test('no delayed run starts after the cancellation', async t => {
   const { app } = await buildApp(t)
   const events = new EventEmitter()
   let runs = 0
@@ -70,7 +70,7 @@ t.test('no run that was held up comes after the cancellation', async t => {
   t.equal(runs, 1)
 })
 
-t.test('a run that fails is logged and the next one comes', async t => {
+t.test('a run that fails is logged, and the next one starts', async t => {
   const { app, lines } = await buildApp(t)
   const events = new EventEmitter()
   let runs = 0
@@ -133,7 +133,7 @@ t.test('closing the app ends the wait for the next minute', async t => {
   t.equal(task.status, 'cancelled')
 })
 
-t.test('an app can have any number of them', async t => {
+t.test('an app can register the plugin several times', async t => {
   const { app } = await buildApp(t)
 
   await app.register(everyMinute, { work: untilAborted })

@@ -62,7 +62,7 @@ async function startFleet (t: Test, { url, seconds }: Options) {
 onEveryServer(t, (t, { connection }) => {
   const url = connection!
 
-  t.test('a worker process runs and cancels what the web process is asked to', async t => {
+  t.test('a worker process runs and cancels the tasks that a client asks the web process for', async t => {
     const { child, request, states, stop } = await startFleet(t, { url, seconds: 1 })
 
     const { status, body } = await request('PUT', '/reports/2001')
@@ -121,7 +121,7 @@ t.test('a worker that does not start ends the program', async t => {
   await t.rejects(async () => { await app.ready() })
 })
 
-t.test('the kinds are there for a program of one\'s own', async t => {
+t.test('a program of a user\'s own can use the kinds', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   process.env.REPORT_SECONDS = '0'

@@ -62,7 +62,7 @@ t.test('the duration is a histogram in seconds, up to six hours', async t => {
   t.equal(lines.at(-2), `fastify_tasks_duration_seconds_sum{kind="report",status="completed"} ${(task.settledAt! - task.startedAt!) / 1000}`)
 })
 
-t.test('a task without a kind has none in its labels', async t => {
+t.test('a task without a kind has an empty label', async t => {
   const { app, scrape } = await measuredApp(t)
   await app.addTask(Promise.resolve()).finished
 
@@ -87,7 +87,7 @@ t.test('a task is counted once, however many apps of the process share the regis
   t.ok((await second.scrape()).includes('fastify_tasks_settled_total{kind="report",status="completed"} 2'))
 })
 
-t.test('tasks that end as the app closes are counted, and nothing is after that', async t => {
+t.test('tasks that end while the app closes are counted, and later ones are not', async t => {
   const { app, registry } = await measuredApp(t)
   const settled = registry.getSingleMetric('fastify_tasks_settled_total')!
   app.addTask(untilAborted, { kind: 'report' })

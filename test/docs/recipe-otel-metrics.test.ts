@@ -85,7 +85,7 @@ t.test('a task is counted once, however many apps of the process share the meter
   t.strictSame(await read('fastify_tasks_settled_total'), [{ value: 1, kind: 'report', status: 'completed' }])
 })
 
-t.test('tasks that end as the app closes are counted, and nothing is after that', async t => {
+t.test('tasks that end while the app closes are counted, and later ones are not', async t => {
   const { app, read } = await measuredApp(t)
   app.addTask(untilAborted, { kind: 'report' })
 

@@ -103,7 +103,7 @@ t.test('the stream ends when its client goes, and the task goes on', async t => 
   t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
 })
 
-t.test('an open stream does not hold an app that closes', async t => {
+t.test('an open stream does not delay an app that closes', async t => {
   const { app, lines, addReport, states } = await listeningApp(t)
   const name = await addReport()
   const task = app.getTask(name)
@@ -126,7 +126,7 @@ t.test('the page asks for its own report', async t => {
   t.match((await app.inject('/')).body, "fetch('/reports'")
 })
 
-t.test('two of them in one app have their own names and pages', async t => {
+t.test('two plugins in one app have names and pages of their own', async t => {
   const { app } = await buildApp(t)
   const options: ProgressOptions = { async * build () {} }
   await app.register(progress, { prefix: '/a', ...options })

@@ -83,7 +83,7 @@ t.test('closing the app aborts the attempt, which then counts as no failure', as
   t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
 })
 
-t.test('two of them in one app have their own names', async t => {
+t.test('two plugins in one app have names of their own', async t => {
   const { app } = await buildApp(t)
   const deliver = async () => {}
   await app.register(retries, { prefix: '/pizzas', deliver })

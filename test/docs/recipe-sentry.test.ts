@@ -41,7 +41,7 @@ t.test('a task that fails is an event with its error, its kind and its state', a
   }])
 })
 
-t.test('a task that completes or is cancelled is none', async t => {
+t.test('a task that completes or is cancelled sends no event', async t => {
   const app = await reportingApp(t)
 
   await app.addTask(async () => {}).finished

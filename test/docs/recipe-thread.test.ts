@@ -31,7 +31,7 @@ t.test('a thread does the work, and the task has its result', async t => {
   t.equal(await task.finished, 168)
 })
 
-t.test('cancelling a task stops its thread in the midst of a loop', async t => {
+t.test('cancelling a task stops its thread in the middle of a loop', async t => {
   const { countPrimes } = await counter(t, { maxThreads: 1 })
   const endless = await countPrimes(huge)
   const next = await countPrimes(100)
@@ -63,7 +63,7 @@ t.test('the tasks end before their pool does when the app closes', async t => {
   t.strictSame(lines.filter(line => line.level > 30), [], 'no warning, no error')
 })
 
-t.test('two of them in one app have their own names', async t => {
+t.test('two plugins in one app have names of their own', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(thread, { prefix: '/a', maxThreads: 1 })

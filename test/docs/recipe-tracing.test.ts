@@ -45,7 +45,7 @@ t.test('a task has a span, a child of the span that is active where it is added'
   }])
 })
 
-t.test('the spans that the work makes are children of that of its task', async t => {
+t.test('the spans that the work makes are children of the span of its task', async t => {
   const app = await tracedApp(t)
   await app.ready()
 
@@ -114,7 +114,7 @@ t.test('the span of a failed task has its error', async t => {
   }])
 })
 
-t.test('what failed a task need not be an error', async t => {
+t.test('a task that threw a value other than an error has a span', async t => {
   const app = await tracedApp(t)
   await app.ready()
 
@@ -145,7 +145,7 @@ t.test('a task that was cancelled before it ran has a span of its own', async t 
   })
 })
 
-t.test('tasks that end as the app closes have spans, and no task has any after that', async t => {
+t.test('tasks that end while the app closes have spans, and later ones have none', async t => {
   const app = await tracedApp(t)
   await app.ready()
   app.addTask(untilAborted, { kind: 'receiver' })

@@ -18,7 +18,7 @@ t.test('the deferred task reports the start', async t => {
   t.match(await logged(/successfully started/), { task: 'start-report' })
 })
 
-t.test('GET / tells in plain text what there is to try', async t => {
+t.test('GET / lists in plain text what one can try', async t => {
   const { url } = await startServer(t)
   const response = await fetch(url)
   t.match(response.headers.get('content-type'), /^text\/plain/)
@@ -40,7 +40,7 @@ t.test('the dashboard asks for the user and the password of the environment', as
   t.match(await response.text(), '<title>Example tasks</title>')
 })
 
-t.test('without a password in the environment the server makes one up, and tells it', async t => {
+t.test('without a password in the environment, the server makes one and logs it', async t => {
   const { url, logged } = await startServer(t)
   const { msg } = await logged(/^Dashboard at /)
   const [, address, user, password] = /^Dashboard at (\S+): user (\S+), password (\S+)$/.exec(msg)!
@@ -52,7 +52,7 @@ t.test('without a password in the environment the server makes one up, and tells
   t.ok(tasks.some(({ name }) => name === 'start-report'))
 })
 
-t.test('the first look at the dashboard shows what has failed and why, kinds of the fleet and a schedule', async t => {
+t.test('the dashboard shows from the start failures and their causes, kinds of the fleet and a schedule', async t => {
   const { url, logged } = await startServer(t, { DASHBOARD_PASSWORD: 'secret' })
   await logged(/^mail sent to ann/)
   const get = async (path: string) => await (await fetch(`${url}/tasks/${path}`, { headers: login('admin', 'secret') })).json()

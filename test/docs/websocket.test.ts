@@ -75,7 +75,7 @@ t.test('an event needs no body', async t => {
   t.equal(String((await message)[0]), '{}')
 })
 
-t.test('what a socket sends is logged by its receiver, with the logger of its request', async t => {
+t.test('a receiver logs what its socket sends, with the logger of its request', async t => {
   const { app, open, logged } = await listeningApp(t)
   const socket = await open()
   const [receiver] = app.tasks
@@ -95,7 +95,7 @@ t.test('a frame in the packet of the upgrade request is received', async t => {
 
 for (const manner of ['close', 'terminate'] as const) {
   for (const number of [1, 500]) {
-    t.test(`nothing is left of ${number} sockets after ${manner}()`, async t => {
+    t.test(`${number} sockets leave no task and no listener after ${manner}()`, async t => {
       const { app, events, open, nothingIsLeft } = await listeningApp(t)
       const sockets = []
       for (let i = 0; i < number; i++) sockets.push(await open())
@@ -120,7 +120,7 @@ t.test('closing the app ends its sockets and their receivers', async t => {
   await nothingIsLeft(t)
 })
 
-t.test('a client that does not answer the close frame does not hold the app', async t => {
+t.test('a client that does not answer the close frame does not delay the app', async t => {
   const { app, port, logged, nothingIsLeft } = await listeningApp(t)
   const socket = await rawClient(port, 'I never close')
   await logged('received I never close')
@@ -147,7 +147,7 @@ t.test('an error of the emitter is logged, and ends the socket and its receiver'
   t.match(lines.filter(line => line.level > 30), [{ err: { message: 'no more events' } }])
 })
 
-t.test('two feeds of one app have their own sockets and events', async t => {
+t.test('two feeds of one app have sockets and events of their own', async t => {
   const { app } = await buildApp(t)
   await app.register(websocket, { options: websocketOptions })
   await app.register(feed, { prefix: '/news' })
