@@ -13,10 +13,14 @@ async function problemsOf (t: Test, markdown: string): Promise<string> {
   return problems.join('\n')
 }
 
-t.test('a document that tells the truth', async t => {
+t.test('a document without mistakes has no problems', async t => {
   t.equal(await problemsOf(t, `
 <!-- given for all
 const answer = 42
+-->
+
+<!-- declares
+interface FastifyRequest { user: string }
 -->
 
 ~~~sh
@@ -38,6 +42,7 @@ And then:
 <!-- continues -->
 ~~~js
 app.get('/reports/:id', async request => app.getTask(request.params.id))
+app.get('/user', async request => ({ letters: request.user?.length }))
 const task = app.addTask(() => 1)
 ~~~
 <!-- then
@@ -104,6 +109,8 @@ for (const [what, markdown, problem] of [
   ['a server that is not there', '\n~~~sh\nnpm start\ncurl localhost:3000/nowhere # yes\n~~~', /answers \{"message"/],
   ['a test that fails', '\n~~~js\nimport test from "node:test"\ntest("x", () => { throw new Error("no") })\n~~~', /fail 1/],
   ['a type that is wrong', '\n~~~ts\n\nexport const x: string = 1\n~~~', /line 4: Type 'number' is not assignable/],
+  ['JavaScript with a type that is wrong', '\n~~~js\nif (false) {\n  app.tasks.idel()\n}\n~~~', /line 4: Property 'idel' does not exist/],
+  ['JavaScript that misses a value which may be undefined', '\n~~~js\nfor (const task of app.tasks) task.name.length\n~~~', /line 3: 'task.name' is possibly 'undefined'/],
   ['a script that is not there', '\n~~~sh\nnpm run nothing\n~~~', /no script "nothing"/],
   ['a package that is not there', '\n~~~sh\nnpm install fastify-taks\n~~~', /"fastify-taks"/],
   ['a program that is not there', '\n~~~sh\nnpx nothing\n~~~', /"nothing"/],

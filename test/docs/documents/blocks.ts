@@ -19,15 +19,17 @@ export interface Document {
   blocks: Block[]
   /** What all fragments of the document take for granted. */
   given: Lines[]
+  /** What a reader's program in TypeScript would declare of Fastify's types. */
+  declares: Lines[]
 }
 
 const fence = /^(\s*)(`{3,}|~{3,})\s*([^\s`]*)/
-const comment = /^<!-- (given for all|given|then|continues|expects)\b:?\s*(.*?)\s*(-->)?$/
+const comment = /^<!-- (given for all|given|then|continues|expects|declares)\b:?\s*(.*?)\s*(-->)?$/
 
 /** The fenced code blocks of a document in Markdown, and the comments that say how to run them. */
 export function blocksOf (markdown: string): Document {
   const lines = markdown.split('\n')
-  const document: Document = { blocks: [], given: [] }
+  const document: Document = { blocks: [], given: [], declares: [] }
   let next: Pick<Block, 'continues' | 'given' | 'expects'> = { continues: false, given: [], expects: [] }
 
   /** The lines from an index, from 0, up to the one that `isLast` tells. */
@@ -52,10 +54,11 @@ export function blocksOf (markdown: string): Document {
     const [, kind, rest, end] = comment.exec(line) ?? []
     if (kind === 'continues') next.continues = true
     if (kind === 'expects') next.expects.push(rest!)
-    if (kind !== 'given' && kind !== 'then' && kind !== 'given for all') continue
+    if (kind !== 'given' && kind !== 'then' && kind !== 'given for all' && kind !== 'declares') continue
     const code = end ? { line: index + 1, text: [rest!] } : upTo(line => line === '-->', index + 1)
     if (!end) index += code.text.length + 1
     if (kind === 'given for all') document.given.push(code)
+    else if (kind === 'declares') document.declares.push(code)
     else if (kind === 'given') next.given.push(code)
     else document.blocks.at(-1)!.then.push(code)
   }

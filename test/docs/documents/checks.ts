@@ -8,11 +8,14 @@ import { commandsOf, problemOf, problemOfCurl, type Command } from './commands.t
 import { matches } from './matches.ts'
 import { asUser, ProgramProcess } from './program-process.ts'
 import { isCode, programOf } from './programs.ts'
-import { typeErrorsOf } from './type-check.ts'
+import { typeErrorsOf, typeErrorsOfJavaScript } from './type-check.ts'
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const exampleServer = join(root, 'examples/server.ts')
+
+/** Documents whose JavaScript need not be TypeScript: they decorate the app, and read data that only a type could name. */
+const untyped = ['docs/cluster.md', 'docs/dashboard.md', 'docs/reference.md']
 
 /** Something that a document claims, and what is wrong with it. */
 export interface Check {
@@ -43,7 +46,8 @@ export class Workplace {
   checksOf (name: string, markdown: string): Check[] {
     const document = blocksOf(markdown)
     const { blocks } = document
-    return blocks.flatMap((block, index) => {
+    const copies: string[] = [] // of its JavaScript, as TypeScript
+    const checks: Check[] = blocks.flatMap((block, index) => {
       const at = `${name}:${block.line}`
 
       if (isCode(block)) {
@@ -51,6 +55,11 @@ export class Workplace {
         const program = programOf(document, block)
         const file = join(this.#folder, `${name.replace(/\W/g, '-')}-${program.line}.${program.extension}`)
         writeFileSync(file, program.source)
+        if (program.extension === 'js') {
+          const declared = document.declares.flatMap(({ text }) => text).join('\n')
+          copies.push(`${file}.ts`)
+          writeFileSync(`${file}.ts`, `${program.source}\ndeclare module 'fastify' {\n${declared}\n}\n`)
+        }
         const run = { title: `${at} runs`, problems: () => program.isTest ? problemsOfTest(file) : this.#problemsOf(file, commandsAfter(blocks, index), program) }
         return program.extension === 'ts' ? [run, { title: `${at} is typed`, problems: async () => typeErrorsOf(file) }] : [run]
       }
@@ -70,6 +79,10 @@ export class Workplace {
       const problem = `A block of the language "${block.language}" is not run: mark it as text`
       return [{ title: `${at} is run, or text`, problems: async () => block.language === 'text' ? [] : [problem] }]
     })
+    if (copies.length > 0 && !untyped.includes(name)) {
+      checks.push({ title: `${name} has JavaScript that is typed, but for parameters`, problems: async () => typeErrorsOfJavaScript(copies) })
+    }
+    return checks
   }
 
   /** Some tasks of the example server fail on purpose: the dashboard shows them. */

@@ -24,13 +24,31 @@ host.getSourceFile = (name, ...rest) => {
 }
 let previous: ts.Program | undefined
 
+function diagnosticsOf (program: ts.Program, source: ts.SourceFile | undefined): ts.Diagnostic[] {
+  return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+}
+
+function messageOf ({ messageText, start, file }: ts.Diagnostic): string {
+  const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start ?? 0).line + 1
+  return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+}
+
 /** What the compiler has to say on a file, strictly, with the numbers of the lines. */
 export function typeErrorsOf (file: string): string[] {
   const program = ts.createProgram({ rootNames: [file], options, host, ...previous && { oldProgram: previous } })
   previous = program
-  const source = program.getSourceFile(file)
-  return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(({ messageText, start }) => {
-    const line = source === undefined ? 0 : source.getLineAndCharacterOfPosition(start ?? 0).line + 1
-    return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
-  })
+  return diagnosticsOf(program, program.getSourceFile(file)).map(messageOf)
+}
+
+/** What JavaScript cannot write down: the type of a parameter or of an empty array, and what a value of the type `unknown` is. */
+function isAnnotationMissing ({ code, messageText }: ts.Diagnostic): boolean {
+  const isImplicitAny = code >= 7005 && code <= 7034
+  const message = ts.flattenDiagnosticMessageText(messageText, '\n')
+  return isImplicitAny || code === 18046 || message.endsWith("does not exist on type 'unknown'.") || message.includes("of type 'unknown' is not assignable")
+}
+
+/** As `typeErrorsOf`, for files of JavaScript that are named `.ts`, all in one program: but for the annotations that they lack. */
+export function typeErrorsOfJavaScript (files: string[]): string[] {
+  const program = ts.createProgram({ rootNames: files, options, host })
+  return files.flatMap(file => diagnosticsOf(program, program.getSourceFile(file))).filter(error => !isAnnotationMissing(error)).map(messageOf)
 }
