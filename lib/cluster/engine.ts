@@ -65,6 +65,12 @@ export interface Added {
   readonly added: boolean
 }
 
+/** A task that is cancelled, and whether this call was the first to do so. */
+export interface Cancelled {
+  readonly task: StoredTask
+  readonly isFirst: boolean
+}
+
 /** How a run has ended. */
 export type Outcome =
   | { readonly status: 'completed', readonly result: unknown }
@@ -212,6 +218,9 @@ export interface Queue {
    * it again from time to time until the task has settled.
    */
   cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined>
+
+  /** As `cancel`, and says whether no other such call has cancelled this task before. It costs some round trips more. */
+  cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined>
 
   /**
    * Has a task run at the times of `when`, named `<name>@<its time, ISO 8601>`, with that time as its id. Another schedule

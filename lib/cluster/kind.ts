@@ -94,19 +94,20 @@ export class Kind implements PublicKind<any, any, any> {
     const queue = await this.#place.queue()
     const statuses = setOf<TaskStatus>(status)
     let taken = 0 // cancelled, or told to stop
-    const stopping = new Map<string, ClusterTask>()
+    const stopping = new Map<string, { task: ClusterTask, isFirst: boolean }>() // others may have cancelled some of them before
     const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
       const key = `${id}:${name}`
       if (stopping.has(key) || taken >= limit) return 'stayed'
       taken++
-      const stored = await queue.cancel(name, id, toStoredReason(reason ?? cancelReason(name)))
-      if (stored?.status === 'cancelled') return 'done'
-      if (stored === undefined || settled.has(stored.status)) {
+      const found = await queue.cancelFirst(name, id, toStoredReason(reason ?? cancelReason(name)))
+      if (found?.task.status === 'cancelled' && found.isFirst) return 'done'
+      if (found === undefined || settled.has(found.task.status)) {
         taken--
         return 'left'
       }
-      stopping.set(key, new ClusterTask(this.#place, stored))
-      return statuses.has(stored.status) ? 'stayed' : 'left'
+      const task = new ClusterTask(this.#place, found.task)
+      stopping.set(key, { task, isFirst: found.isFirst })
+      return statuses.has(task.status) ? 'stayed' : 'left'
     }
     const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - taken, cancel)
     // Deferred tasks come first: a running one that ends would let the next one start.
@@ -118,8 +119,8 @@ export class Kind implements PublicKind<any, any, any> {
     } while (stopping.size > known)
 
     // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
-    const outcomes = await Promise.allSettled(Array.from(stopping.values(), task => task.unwinds({ reason, timeout })))
-    for (const task of stopping.values()) if (task.status === 'cancelled') cancelled++
+    const outcomes = await Promise.allSettled(Array.from(stopping.values(), ({ task }) => task.unwinds({ reason, timeout })))
+    for (const { task, isFirst } of stopping.values()) if (isFirst && task.status === 'cancelled') cancelled++
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return cancelled
   }

@@ -42,6 +42,18 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await kind.tasks({ status: 'cancelled' })).length, 30)
   })
 
+  t.test('tasks that several calls cancel at the same time are counted once', async t => {
+    const [here, there] = await buildFleet(t, engine, async (_app, { signal }) => {
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }, { concurrency: 4 })
+    await here.kind.addTasks(Array.from({ length: 40 }, (_, i) => ({ name: `task ${i}`, data: i })))
+    while ((await here.kind.count()).running < 4) await nextTurn()
+    const counts = await Promise.all([here, there, here, there].map(({ kind }) => kind.cancelTasks({ timeout: 20_000 })))
+    await here.kind.idle()
+    t.equal((await here.kind.tasks({ status: 'cancelled' })).length, 40)
+    t.equal(counts.reduce((sum, count) => sum + count), 40, `${counts}`)
+  })
+
   t.test('no deferred task starts while all are cancelled', async t => {
     const started = new Set<string>()
     const [{ kind }] = await buildFleet(t, engine, async (_app, { name, signal }) => {

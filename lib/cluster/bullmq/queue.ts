@@ -3,7 +3,7 @@ import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types
 import type { TaskStatus } from '../../../types/index.ts'
 import { keyLimitError } from '../../core/key-limits.ts'
 import { taskLabel } from '../../core/task-label.ts'
-import type { Added, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
+import type { Added, Cancelled, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { Announcements } from './announcements.ts'
 import { assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
@@ -159,6 +159,21 @@ export class BullQueue implements TaskQueue {
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
+    const mark = async (task: StoredTask, state: JobState | 'unknown') => ({ task: await this.#mark(task, state, reason), isFirst: false })
+    return (await this.#cancel(name, id, reason, mark))?.task
+  }
+
+  async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
+    return await this.#cancel(name, id, reason, async (task, state) => {
+      const isFirst = await this.#markFirst(task, state, reason)
+      return { task: await this.#mark(task, state, reason), isFirst }
+    })
+  }
+
+  /** Cancels a task; one that runs, or belongs to a schedule, by its mark. */
+  async #cancel (
+    name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown') => Promise<Cancelled>
+  ): Promise<Cancelled | undefined> {
     return await this.#shared.health.run(async () => {
       const jobId = jobIdOf(name)
       for (;;) {
@@ -168,10 +183,10 @@ export class BullQueue implements TaskQueue {
         // A running task may have a mark already. It does not matter: the first mark stays.
         const task = state === 'active' ? readJob(job, state) : await this.#reader.toTask(job, state)
         if (id !== undefined && task.id !== id) return undefined
-        if (task.settledAt !== undefined) return task
-        if (state === 'active' || job.repeatJobKey !== undefined) return await this.#mark(task, state, reason)
+        if (task.settledAt !== undefined) return { task, isFirst: false }
+        if (state === 'active' || job.repeatJobKey !== undefined) return await mark(task, state)
         const cancelled = await this.#cancelDeferred(jobId, task.id, reason)
-        if (cancelled !== undefined) return cancelled
+        if (cancelled !== undefined) return { task: cancelled, isFirst: true }
       }
     })
   }
@@ -293,7 +308,7 @@ export class BullQueue implements TaskQueue {
       await mark(false)
       const state = (await this.#reader.read(jobId))?.state
       if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
-      await this.#announcements?.add({ ...found.task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: cancelled.at })
+      await this.#announcements?.add(cancelledNow(found.task, reason))
       await mark(true)
       await this.#publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
       await moveToFront(job)
@@ -304,15 +319,34 @@ export class BullQueue implements TaskQueue {
   /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { cancellations } = this.#shared
-    const settled: StoredTask = { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
-    if (state !== 'active') await this.#announcements?.add(settled)
-    const marked = cancellations.mark(this.#name, task, reason, state !== 'active')
+    const marked = this.#storeMark(task, state, reason)
     if (state === 'active') {
       await Promise.all([marked, cancellations.notify(this.#name, task, reason), marked.then(() => this.#publish('cancelling', jobIdOf(task.name)))])
       return { ...task, status: 'cancelling' }
     }
     await marked
-    return settled
+    return cancelledNow(task, reason)
+  }
+
+  /** Stores the mark of a cancellation. A task that waits has settled with it, so that is announced first. */
+  async #storeMark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<void> {
+    if (state !== 'active') await this.#announcements?.add(cancelledNow(task, reason))
+    await this.#shared.cancellations.mark(this.#name, task, reason, state !== 'active')
+  }
+
+  /** Stores the mark of a cancellation, unless there is one or the task has settled. Returns whether it did. */
+  async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<boolean> {
+    const jobId = jobIdOf(task.name)
+    const { value } = await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
+      const mark = await this.#shared.cancellations.markOf(this.#name, task)
+      const found = await this.#reader.read(jobId) // after the mark, which is removed once the task has settled
+      const present = found === undefined ? undefined : readJob(found.job, found.state)
+      if (mark !== undefined || present?.id !== task.id || present.settledAt !== undefined) return { value: false }
+      assertValid(lease)
+      await this.#storeMark(task, state, reason)
+      return { value: true }
+    }, async () => undefined)
+    return value
   }
 
   /** Removes all jobs that have ended so, a batch at a time: one command for all would block the server. Returns how many. */
@@ -418,6 +452,11 @@ export class BullQueue implements TaskQueue {
 
 /** The job is not delayed any more, or has started: it stays where it is. */
 function stay () {}
+
+/** A task that waits, as it is once it is cancelled. */
+function cancelledNow (task: StoredTask, reason: StoredError): StoredTask {
+  return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+}
 
 /** Moves a job that waits to the front of the queue. Does nothing to a job that has started. */
 async function moveToFront (job: TaskJob) {

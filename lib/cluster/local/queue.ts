@@ -10,7 +10,7 @@ import { taskLabel } from '../../core/task-label.ts'
 import { settlesWithin } from '../../core/within.ts'
 import {
   SETTLED_BACKOFF, SETTLED_TRIES,
-  type Added, type NewTask, type OnSettled, type Outcome, type Queue, type QueueSettings, type Run, type StoredError, type StoredSchedule, type StoredTask, type Stopped
+  type Added, type Cancelled, type NewTask, type OnSettled, type Outcome, type Queue, type QueueSettings, type Run, type StoredError, type StoredSchedule, type StoredTask, type Stopped
 } from '../engine.ts'
 import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
@@ -114,6 +114,12 @@ export class LocalQueue implements Queue {
       this.#watchers.notify(task.name)
     }
     return task.snapshot()
+  }
+
+  async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
+    const status = this.#tasks.get(name)?.status
+    const task = await this.cancel(name, id, reason)
+    return task === undefined ? undefined : { task, isFirst: status === 'deferred' || status === 'running' }
   }
 
   async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
