@@ -51,6 +51,11 @@ export interface FastifyTasksDashboardOptions {
    * `inspect`. Default: true, but false where `serialize` is given, which may have been made to leave them out
    */
   inspect?: boolean | undefined
+  /**
+   * `true` shows the routes of the dashboard's API, with the schemas of their queries and replies and the tag `tasks`, in the
+   * document that `@fastify/swagger` makes. The page itself is not in it. Default: false
+   */
+  openapi?: boolean | undefined
   /** Milliseconds between two snapshots for those who watch, at least; a snapshot that takes long makes it longer. Default: 1000 */
   interval?: number | undefined
   /** Pages that may watch at once; one more gets a 503, and polls. Default: 20 */

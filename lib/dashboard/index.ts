@@ -52,7 +52,7 @@ function route (app: FastifyInstance, settings: Settings, assets: Asset[]): void
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)
   // Both before the routes, since they apply to the routes that come after them.
-  isolateRoutes(app)
+  isolateRoutes(app, settings.openapi)
   secure(app, settings)
   routePage(app, assets)
   routeHealth(app, lists, settings)

@@ -17,6 +17,7 @@ const rules: Rules<FastifyTasksDashboardOptions> = {
   authorize: callback,
   readOnly: flag,
   inspect: flag,
+  openapi: flag,
   interval: {
     expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`,
     test: value => typeof value === 'number' && value > 0 && value <= MAX_DELAY
@@ -35,9 +36,9 @@ export type Settings = ReturnType<typeof checkOptions>
 /** The dashboard's options, checked and complete. */
 export function checkOptions (options: FastifyTasksDashboardOptions) {
   checkPlugin(options, rules, 'fastify-tasks/dashboard')
-  const { onRequest, authorize, readOnly = false, interval = 1000, maxStreams = 20, origins = [], title = 'Tasks', serialize } = options
+  const { onRequest, authorize, readOnly = false, openapi = false, interval = 1000, maxStreams = 20, origins = [], title = 'Tasks', serialize } = options
   const { inspect = serialize === undefined } = options
   const hooks: DashboardHook[] = onRequest === false ? [] : [onRequest ?? []].flat()
   if (onRequest !== false && hooks.length === 0) throw new FST_ERR_TASK_DASHBOARD_OPEN()
-  return { hooks, authorize, readOnly, inspect, interval, maxStreams, origins, title, serialize }
+  return { hooks, authorize, readOnly, inspect, openapi, interval, maxStreams, origins, title, serialize }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { documented } from './openapi.ts'
 import { compileSerializer, compileValidator } from './validator.ts'
 
 /** Replies with JSON as text, so that no `preSerialization` hook and no serializer of the app changes its form. */
@@ -24,13 +25,16 @@ export function knows (request: FastifyRequest, etag: string): boolean {
   return request.headers['if-none-match']?.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag) === true
 }
 
-/** Makes the routes of `app` independent of the app's validator, serializer and error handler. */
-export function isolateRoutes (app: FastifyInstance): void {
+/**
+ * Makes the routes of `app` independent of the app's validator, serializer and error handler. @fastify/swagger documents those
+ * of the API if `openapi` is true, else none.
+ */
+export function isolateRoutes (app: FastifyInstance, openapi: boolean): void {
   app.addHook('onRoute', route => {
     route.validatorCompiler = compileValidator
     route.serializerCompiler = compileSerializer
-    // They are no part of the API that @fastify/swagger documents.
-    route.schema = Object.assign({ hide: true }, route.schema)
+    const told = openapi ? documented(String(route.method), route.routePath) : undefined
+    route.schema = { ...told ?? { hide: true }, ...route.schema }
   })
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const isOurs = error.validation !== undefined || error.validationContext !== undefined || error.code?.startsWith('FST_ERR_TASK_') === true

@@ -26,8 +26,8 @@ export const compileValidator: FastifySchemaCompiler<any> = ({ schema }) => quer
   }
 }
 
-/** Replies are texts already, so nothing is left to serialize. */
-export const compileSerializer: FastifySerializerCompiler<any> = () => String
+/** The dashboard's replies are texts already. What a hook of the app replies may be none. */
+export const compileSerializer: FastifySerializerCompiler<any> = () => payload => typeof payload === 'string' ? payload : JSON.stringify(payload)
 
 function readQuerystring ({ required, properties }: QuerySchema, querystring: Record<string, unknown>) {
   const values: Record<string, string | number> = {}
