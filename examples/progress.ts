@@ -1,6 +1,6 @@
 // Progress in the browser with server-sent events. `task.watch()` gives a state whenever it has changed, so nothing
 // is polled. The stream ends with the task, when its client goes, and when the app closes.
-import { Readable } from 'node:stream'
+import { PassThrough, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import tasks, { type TaskGenerator, type TaskState } from 'fastify-tasks'
@@ -10,9 +10,21 @@ export interface Progress { done: number, total: number }
 
 export interface ProgressOptions {
   build: TaskGenerator<unknown, FastifyInstance, unknown, Progress>
+  /** Milliseconds between two events at least. Default: 200 */
+  interval?: number
+  /** Milliseconds between two heartbeats, without which a proxy cuts off a stream that says nothing. Default: 15000 */
+  heartbeat?: number
 }
 
-export async function * events (states: AsyncIterable<TaskState>) {
+/** A stream of server-sent events: the states of a task, and comments, which the page does not see, as a heartbeat. */
+export function eventStream (states: AsyncIterable<TaskState>, heartbeat = 15_000): PassThrough {
+  const stream = new PassThrough()
+  const timer = setInterval(() => stream.write(': heartbeat\n\n'), heartbeat)
+  pipeline(events(states), stream, () => clearInterval(timer))
+  return stream
+}
+
+async function * events (states: AsyncIterable<TaskState>) {
   for await (const state of states) yield `data: ${JSON.stringify(state)}\n\n`
 }
 
@@ -32,7 +44,7 @@ const page = (prefix: string) => `<!doctype html>
 </script>
 `
 
-export default async function progress (app: FastifyInstance, { build }: ProgressOptions) {
+export default async function progress (app: FastifyInstance, { build, interval = 200, heartbeat }: ProgressOptions) {
   const prefix = `${app.prefix}/reports/`
   let reports = 0
 
@@ -43,11 +55,11 @@ export default async function progress (app: FastifyInstance, { build }: Progres
   })
 
   app.get<{ Params: { id: string } }>('/reports/:id/progress', async (request, reply) => {
-    const states = app.getTask(prefix + request.params.id).watch()
+    const states = app.getTask(prefix + request.params.id).watch({ interval })
     reply.raw.once('close', () => states.return()) // the client has gone: wait for no more states
     reply.type('text/event-stream').header('cache-control', 'no-store')
     reply.header('connection', 'close') // else it stays open, idle, and a server that closes waits for it
-    return reply.send(Readable.from(events(states)))
+    return reply.send(eventStream(states, heartbeat))
   })
 }
 

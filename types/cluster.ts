@@ -8,7 +8,7 @@ import type {
   RawServerDefault
 } from 'fastify'
 import type { FastifyBaseLogger } from 'fastify'
-import type { CancelOptions, CancelTaskOptions, GetTaskOptions, TaskLimit, TaskState, TaskStatus } from './index.ts'
+import type { CancelOptions, CancelTaskOptions, GetTaskOptions, TaskLimit, TaskState, TaskStatus, TaskWatch, WatchOptions } from './index.ts'
 
 /** The process that runs a task, or ran it. */
 export interface ClusterWorker {
@@ -52,7 +52,7 @@ export interface ClusterTaskState<Progress = unknown> extends Omit<TaskState, 'p
  * A task of the fleet: what it looked like when it was read, and its verbs, which mean this very task and never another that
  * has got its name since. It is not a thenable, so that `async () => app.reports.getTask(name)` replies with its state.
  */
-export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknown> {
+export interface ClusterTask<Result, Data, Progress = unknown> {
   /** Tells it apart from the tasks that have had its name before and after. */
   readonly id: number
   readonly name: string
@@ -115,9 +115,10 @@ export interface ClusterTask<Data = unknown, Result = unknown, Progress = unknow
   readonly finished: Promise<Result>
   /**
    * The task's states: the present one at once, then one whenever its status or progress has changed, the settled one
-   * last. Changes that come faster than they are read become one. Ends when the app begins to close.
+   * last. Changes that come faster than they are read, or than the `interval`, become one. Ends when the app begins to
+   * close. Throws as the core's `task.watch()` does.
    */
-  readonly watch: (options?: { signal?: AbortSignal | undefined }) => AsyncIterableIterator<ClusterTaskState<Progress>>
+  readonly watch: (options?: WatchOptions) => TaskWatch<ClusterTaskState<Progress>>
 }
 
 /** What the work gets of its task. */
@@ -148,15 +149,15 @@ export interface RunningTask<Data = unknown, Progress = any> {
 }
 
 /** A callable as a kind's work. */
-export type ClusterCallable<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
+export type ClusterCallable<Result = any, Instance = FastifyInstance, Data = any, Progress = any> =
   (app: Instance, task: RunningTask<Data, Progress>) => Result | PromiseLike<Result>
 
 /** A generator function as a kind's work: what it yields becomes the task's progress, and with that its checkpoint. */
-export type ClusterGenerator<Data = any, Result = any, Progress = any, Instance = FastifyInstance, Known = any> =
+export type ClusterGenerator<Result = any, Instance = FastifyInstance, Data = any, Progress = any, Known = any> =
   (app: Instance, task: RunningTask<Data, Known>) => Generator<Progress, Result, void> | AsyncGenerator<Progress, Result, void>
 
 /** What a kind of task does: the core's work, `(app, task)`, a generator function too. */
-export type ClusterWork<Data = any, Result = any, Progress = any, Instance = FastifyInstance> =
+export type ClusterWork<Result = any, Instance = FastifyInstance, Data = any, Progress = any> =
   (app: Instance, task: RunningTask<Data, Progress>) =>
     | Result
     | PromiseLike<Result>
@@ -324,7 +325,7 @@ export interface Schedule<Data = unknown> {
 type WithData<Data, Rest extends unknown[]> = undefined extends Data ? [data?: Data, ...Rest] : [data: Data, ...Rest]
 
 /** A kind of task: the core's verbs, over all processes. All of them reject with `FST_ERR_TASK_UNREACHABLE` if the server does not answer within `timeout`. */
-export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
+export interface Kind<Result, Data, Progress = unknown> {
   /** The kind's name. */
   readonly name: string
   /**
@@ -334,21 +335,21 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
    * `FST_ERR_TASK_INVALID_OPTION` for options it does not take, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled
    * task holds, `FST_ERR_TASK_CLOSED` once the app closes.
    */
-  readonly addTask: (...args: WithData<Data, [options?: AddClusterTaskOptions]>) => Promise<ClusterTask<Data, Result, Progress>>
+  readonly addTask: (...args: WithData<Data, [options?: AddClusterTaskOptions]>) => Promise<ClusterTask<Result, Data, Progress>>
   /**
    * Adds many in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which names them; the
    * others are added.
    */
-  readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Data, Result, Progress>[]>
+  readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Result, Data, Progress>[]>
   /** Finds a task by its name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
-  readonly getTask: GetClusterTask<Data, Result, Progress>
+  readonly getTask: GetClusterTask<Result, Data, Progress>
   /** Cancels the task that has this name now: `task.cancel()`, found by name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
   readonly cancelTask: (name: string, options?: CancelTaskOptions) => Promise<void>
   /**
    * Runs a settled task again: `task.retry()`, found by name. Rejects with `FST_ERR_TASK_DUPLICATE_NAME` if it has not settled,
    * with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
    */
-  readonly retryTask: GetClusterTask<Data, Result, Progress>
+  readonly retryTask: GetClusterTask<Result, Data, Progress>
   /**
    * Runs many settled tasks again, a batch at a time; resolves to how many. It may be interrupted and called again.
    *
@@ -369,14 +370,14 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
    * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled, and
    * if `which` returns a promise.
    */
-  readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Data, Result, Progress>) => boolean)) => Promise<number>
+  readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Result, Data, Progress>) => boolean)) => Promise<number>
   /**
    * Lets a delayed task start at once, be it delayed by its `delay` or by the back-off between two attempts. Does nothing to a task
    * that is not delayed, nor to the next task of a schedule. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
    */
-  readonly promoteTask: GetClusterTask<Data, Result, Progress>
+  readonly promoteTask: GetClusterTask<Result, Data, Progress>
   /** A page of its tasks: running, then deferred (the next to start first), then failed and cancelled, then completed (the latest first). */
-  readonly tasks: (options?: ListOptions) => Promise<ClusterTask<Data, Result, Progress>[]>
+  readonly tasks: (options?: ListOptions) => Promise<ClusterTask<Result, Data, Progress>[]>
   /** How many there are of each status. */
   readonly count: () => Promise<TaskCounts>
   /** How many settled in each of the last 60 minutes, the oldest first. */
@@ -402,9 +403,9 @@ export interface Kind<Data = unknown, Result = unknown, Progress = unknown> {
   readonly idle: () => Promise<void>
 }
 
-export interface GetClusterTask<Data, Result, Progress> {
-  (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask<Data, Result, Progress>>
-  (name: string, options: GetTaskOptions): Promise<ClusterTask<Data, Result, Progress> | undefined>
+export interface GetClusterTask<Result, Data, Progress> {
+  (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask<Result, Data, Progress>>
+  (name: string, options: GetTaskOptions): Promise<ClusterTask<Result, Data, Progress> | undefined>
 }
 
 /** What a schema says of the data, by the app's type provider. */
@@ -424,16 +425,16 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
    * }, { attempts: 3 })
    */
   defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
-    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
-  ): Kind<Data, Result, Progress>
+    kind: string, work: ClusterGenerator<Result, Instance, Data, Progress>, options?: KindOptions<ClusterTask<any, NoInfer<Data>, any>, Instance> & { schema?: Schema }
+  ): Kind<Result, Data, Progress>
   defineTask<Result, Progress, const Schema = unknown, Data = Validated<Provider, Schema>> (
-    kind: string, work: ClusterGenerator<Data, Result, Progress, Instance, Progress>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
-  ): Kind<Data, Result, Progress>
+    kind: string, work: ClusterGenerator<Result, Instance, Data, Progress, Progress>, options?: KindOptions<ClusterTask<any, NoInfer<Data>, any>, Instance> & { schema?: Schema }
+  ): Kind<Result, Data, Progress>
   defineTask<Result, const Schema = unknown, Data = Validated<Provider, Schema>, Progress = unknown> (
-    kind: string, work: ClusterCallable<Data, Result, Progress, Instance>, options?: KindOptions<ClusterTask<NoInfer<Data>, any, any>, Instance> & { schema?: Schema }
-  ): Kind<Data, Awaited<Result>, Progress>
+    kind: string, work: ClusterCallable<Result, Instance, Data, Progress>, options?: KindOptions<ClusterTask<any, NoInfer<Data>, any>, Instance> & { schema?: Schema }
+  ): Kind<Awaited<Result>, Data, Progress>
   /** @throws `FST_ERR_TASK_UNKNOWN_KIND` */
-  getKind<Data = any, Result = any, Progress = any> (kind: string): Kind<Data, Result, Progress>
+  getKind<Result = any, Data = any, Progress = any> (kind: string): Kind<Result, Data, Progress>
   /** Resolves if the server answers within `timeout`, for probes. Rejects with `FST_ERR_TASK_UNREACHABLE`. */
   ping (): Promise<void>
 }

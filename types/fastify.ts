@@ -46,7 +46,7 @@ declare module 'fastify' {
      *
      * @throws `FST_ERR_TASK_INVALID_OPTION` for a `which` that is no function.
      */
-    purgeTasks (which?: (task: Task) => boolean): number
+    purgeTasks (which?: (task: Task<unknown, any>) => boolean): number
 
     /** The tasks of the app. After Sanic's `app.tasks`. */
     readonly tasks: Tasks

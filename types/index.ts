@@ -80,6 +80,11 @@ export interface TaskOptions<Data = unknown> {
    */
   limit?: TaskLimit | undefined
   /**
+   * Milliseconds that the task is kept for `getTask` once it has settled, instead of the plugin's `maxSettledAge`. Tasks that have
+   * this option do not count for `maxSettled` with the others, which cannot push them out: as many of them are kept again.
+   */
+  maxSettledAge?: number | undefined
+  /**
    * Its abort cancels the task with its reason. If it is aborted already, the task is cancelled at once and the work never
    * runs. Do not pass `request.signal`: Fastify aborts that for healthy clients too, once the body of their request was read.
    */
@@ -106,6 +111,11 @@ export interface CancelOptions {
 export interface WatchOptions {
   /** Ends the watch: its next read rejects with an `AbortError` whose cause is the reason, as that of `events.on` does. */
   signal?: AbortSignal | undefined
+  /**
+   * Milliseconds between two states at least: changes that come faster become one, the last. The first state and the settled
+   * one come at once. Infinity: no other comes. Default: 0
+   */
+  interval?: number | undefined
 }
 
 /** The states of a task as they change. */
@@ -194,8 +204,10 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   readonly cancel: (options?: CancelOptions) => Promise<void>
   /**
    * The task's states, for server-sent events and progress bars: the present one at once, then one whenever its status or
-   * progress has changed, the settled one last. Changes that come faster than they are read become one. Ends when the app
-   * begins to close, so that an open stream does not hold it up.
+   * progress has changed, the settled one last. Changes that come faster than they are read become one; with an `interval`, those
+   * that come faster than that. Ends when the app begins to close, so that an open stream does not hold it up. That of a running
+   * task with `drain: true` ends when the task has settled, or `drainTimeout` is over. If the last state is not a settled one, the
+   * app closes.
    *
    * Throws `FST_ERR_TASK_INVALID_OPTION` for options it does not take, and an `AbortError` for a signal that is aborted
    * already.
@@ -211,11 +223,11 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
 }
 
 /** The tasks of an app in the order added: named ones until they are purged, unnamed ones until they settle. */
-export interface Tasks extends Iterable<Task> {
+export interface Tasks extends Iterable<Task<unknown, any>> {
   /** How many there are. */
   readonly size: number
   /**
-   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` is pending; at once if that is
+   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` or `onPurged` is pending; at once if that is
    * so. A test awaits it after `app.inject()`. Do not await it in a task or in `onError`: it would wait for itself.
    */
   idle (): Promise<void>
@@ -239,5 +251,12 @@ export interface FastifyTasksOptions {
    * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and
    * `app.close()` wait for a promise that it returns, so it must not await them.
    */
-  onError?: ((error: unknown, task: Task) => void | PromiseLike<void>) | undefined
+  onError?: ((error: unknown, task: Task<unknown, any>) => void | PromiseLike<void>) | undefined
+  /**
+   * Called once for every task when it has settled and is not in `tasks` any more: it was purged, it has expired, a task of its
+   * name was added, or it had no name. The place to delete what belongs to a task, such as a file. What it throws or rejects
+   * with is logged. `tasks.idle()` and `app.close()` wait for a promise that it returns. It is not called for the settled tasks
+   * that are kept when the app closes.
+   */
+  onPurged?: ((task: Task<unknown, any>) => void | PromiseLike<void>) | undefined
 }

@@ -12,7 +12,7 @@ export interface Progress { done: number, total: number }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    salesReports: Kind<Year, Report, Progress>
+    salesReports: Kind<Report, Year, Progress>
   }
 }
 

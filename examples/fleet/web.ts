@@ -1,7 +1,6 @@
 // The routes of the fleet. They are the same whether this process runs the tasks or another one does.
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { events } from '../progress.ts'
+import { eventStream } from '../progress.ts'
 
 interface ByYear { Params: { year: string } }
 
@@ -41,10 +40,10 @@ export default async function web (app: FastifyInstance) {
 
   app.get<ByYear>('/reports/:year/progress', async (request, reply) => {
     const task = await app.salesReports.getTask(request.params.year)
-    const states = task.watch()
-    reply.raw.once('close', () => states.return!()) // the client has gone: wait for no more states
+    const states = task.watch({ interval: 200 })
+    reply.raw.once('close', () => states.return()) // the client has gone: wait for no more states
     reply.type('text/event-stream').header('cache-control', 'no-store')
     reply.header('connection', 'close') // else it stays open, idle, and a server that closes waits for it
-    return reply.send(Readable.from(events(states)))
+    return reply.send(eventStream(states))
   })
 }

@@ -1,5 +1,5 @@
 import type { ClusterTask as PublicClusterTask, ClusterTaskState } from '../../types/cluster.ts'
-import type { CancelOptions } from '../../types/index.ts'
+import type { CancelOptions, TaskWatch, WatchOptions } from '../../types/index.ts'
 import { AbortError } from '../core/abort.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import { checkCancelOptions, checkWatchOptions } from '../core/options.ts'
@@ -98,10 +98,11 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     return this.#finished
   }
 
-  watch (options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<ClusterTaskState<any>> {
+  watch (options: WatchOptions = {}): TaskWatch<ClusterTaskState<any>> {
     checkWatchOptions(options, this)
     return new Watch<ClusterTaskState<any>>(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
+      interval: options.interval,
       ready: false,
       join: watch => {
         let previous: string | undefined

@@ -47,7 +47,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 }
 
 /** How a kind's `onSettled` is called: as a task of the core, too. */
-export function tellSettled (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask): OnSettled {
+export function tellSettled (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask<any, any>): OnSettled {
   const log = app.log.child({ kind })
   return async stored => {
     const { name, data } = stored

@@ -48,7 +48,8 @@ const pluginRules: Rules<FastifyTasksOptions> = {
   maxTasks: count,
   maxSettled: count,
   maxSettledAge: delay,
-  onError: callback
+  onError: callback,
+  onPurged: callback
 }
 
 const taskRules: Rules<TaskOptions> = {
@@ -58,6 +59,7 @@ const taskRules: Rules<TaskOptions> = {
   onDuplicate: duplicatePolicy,
   register: flag,
   limit: taskLimit,
+  maxSettledAge: delay,
   signal: {
     expected: 'an AbortSignal',
     test: value => typeof value?.aborted === 'boolean' && isFunction(value.addEventListener) && isFunction(value.removeEventListener)
@@ -80,7 +82,7 @@ export const cancelRules: Rules<CancelOptions> = {
 
 const cancelTaskRules: Rules<CancelTaskOptions> = { ...cancelRules, ...getRules }
 
-const watchRules: Rules<WatchOptions> = { signal: taskRules.signal }
+const watchRules: Rules<WatchOptions> = { signal: taskRules.signal, interval: delay }
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
@@ -117,8 +119,8 @@ export type PluginSettings = ReturnType<typeof checkPluginOptions>
 /** Checks the plugin's options and adds the defaults. */
 export function checkPluginOptions (options: FastifyTasksOptions) {
   checkPlugin(options, pluginRules, 'fastify-tasks')
-  const { cancelTimeout = 3000, drainTimeout = 5000, maxTasks = Infinity, maxSettled = 1000, maxSettledAge = Infinity, onError } = options
-  return { cancelTimeout, drainTimeout, maxTasks, maxSettled, maxSettledAge, onError }
+  const { cancelTimeout = 3000, drainTimeout = 5000, maxTasks = Infinity, maxSettled = 1000, maxSettledAge = Infinity, onError, onPurged } = options
+  return { cancelTimeout, drainTimeout, maxTasks, maxSettled, maxSettledAge, onError, onPurged }
 }
 
 export function checkTaskOptions (options: TaskOptions): void {

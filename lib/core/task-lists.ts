@@ -2,14 +2,14 @@ import type { TaskStatus } from '../../types/index.ts'
 import { LinkedList, ListItem } from './linked-list.ts'
 import { checkAnswer } from './options.ts'
 import { SettledHistory, type SettledMinute } from './settled-history.ts'
+import { SettledTasks } from './settled-tasks.ts'
 import { StatusCounts } from './status-counts.ts'
 import type { Task } from './task.ts'
 import { TaskNames } from './task-names.ts'
 
 /** Which tasks there are: live or settled, in `tasks` or not, by name, and how many of each status. */
 export class TaskLists {
-  readonly #maxSettled: number
-  readonly #maxSettledAge: number
+  readonly #onForgotten: ((task: Task) => void) | undefined
   readonly #names = new TaskNames()
   // A task is in one of these lists, or forgotten.
   /** Unsettled and in `tasks`. */
@@ -18,14 +18,15 @@ export class TaskLists {
   readonly #unlisted = new LinkedList<Task>()
   /** Unsettled runs of cluster tasks. */
   readonly #runs = new LinkedList<Task>()
-  /** Settled, named and in `tasks`, the one that settled first at the front. */
-  readonly #settled = new LinkedList<Task>()
+  /** Settled, named and in `tasks`. */
+  readonly #settled: SettledTasks
   readonly #counts = new StatusCounts()
   readonly #history = new SettledHistory()
 
-  constructor ({ maxSettled, maxSettledAge }: { maxSettled: number, maxSettledAge: number }) {
-    this.#maxSettled = maxSettled
-    this.#maxSettledAge = maxSettledAge
+  /** `onForgotten` is called for every task once it has settled and is not in `tasks`, except for runs of cluster tasks. */
+  constructor (settings: { maxSettled: number, maxSettledAge: number }, onForgotten?: (task: Task) => void) {
+    this.#settled = new SettledTasks(settings)
+    this.#onForgotten = onForgotten
   }
 
   /** How many are in `tasks`. */
@@ -77,9 +78,13 @@ export class TaskLists {
     return this.#names.get(name)
   }
 
-  /** Adds a task to `tasks`, under its name if it has one. `previous`, the task that had the name, leaves `tasks`. */
-  addListed (task: Task, previous: Task | undefined): void {
+  /**
+   * Adds a task to `tasks`, under its name if it has one. `previous`, the task that had the name, leaves `tasks`. Once settled, the
+   * task is kept for `maxSettledAge` ms.
+   */
+  addListed (task: Task, previous: Task | undefined, maxSettledAge: number | undefined): void {
     ListItem.join(task, this.#live)
+    if (maxSettledAge !== undefined) this.#settled.setAge(task, maxSettledAge)
     this.#counts.add(task.status, 1)
     if (task.name !== undefined) this.#names.set(task.name, task)
     if (previous !== undefined) this.unlist(previous)
@@ -100,7 +105,7 @@ export class TaskLists {
     if (!this.#isListed(task)) return
     this.#counts.add(task.status, -1)
     this.#freeName(task)
-    if (task.settled) ListItem.leave(task)
+    if (task.settled) this.#forgetSettled(task)
     else ListItem.join(task, this.#unlisted)
   }
 
@@ -120,13 +125,14 @@ export class TaskLists {
     const isListed = ListItem.isIn(task, this.#live)
     if (isListed) this.#history.add(task.status, settledAt)
     if (isListed && task.name !== undefined) {
-      ListItem.join(task, this.#settled)
+      this.#settled.add(task)
     } else {
       if (isListed) this.#counts.add(task.status, -1)
+      if (!ListItem.isIn(task, this.#runs)) this.#onForgotten?.(task)
       ListItem.leave(task)
     }
     this.#expire()
-    this.#shrinkSettled(this.#maxSettled)
+    for (let task; (task = this.#settled.surplus()) !== undefined;) this.#drop(task)
   }
 
   /** Drops the settled tasks, or those for which `which` is true. Returns how many. */
@@ -134,7 +140,7 @@ export class TaskLists {
     this.#expire()
     const { size } = this.#settled
     if (which === undefined) {
-      this.#shrinkSettled(0)
+      for (let task; (task = this.#settled.first) !== undefined;) this.#drop(task)
       return size
     }
     // `which` may add and drop tasks, so all are asked before any is dropped.
@@ -142,29 +148,27 @@ export class TaskLists {
     return chosen.filter(task => this.#drop(task)).length
   }
 
-  /** Drops those that are older than `maxSettledAge`. */
+  /** Drops those that are older than they may be. */
   #expire () {
-    if (this.#maxSettledAge === Infinity) return
-    const expired = Date.now() - this.#maxSettledAge
-    while (this.#settled.first !== undefined && this.#settled.first.settledAt! <= expired) this.#drop(this.#settled.first)
-  }
-
-  /** Drops those that settled first, until no more than `size` are left. */
-  #shrinkSettled (size: number) {
-    while (this.#settled.size > size) this.#drop(this.#settled.first!)
+    for (let task; (task = this.#settled.expired()) !== undefined;) this.#drop(task)
   }
 
   /** Drops a settled task. Returns true if it was there. */
   #drop (task: Task): boolean {
-    if (!ListItem.isIn(task, this.#settled)) return false
+    if (!this.#settled.has(task)) return false
     this.#names.delete(task.name!)
     this.#counts.add(task.status, -1)
-    ListItem.leave(task)
+    this.#forgetSettled(task)
     return true
   }
 
+  #forgetSettled (task: Task) {
+    this.#settled.remove(task)
+    this.#onForgotten?.(task)
+  }
+
   #isListed (task: Task): boolean {
-    return ListItem.isIn(task, this.#live) || ListItem.isIn(task, this.#settled)
+    return ListItem.isIn(task, this.#live) || this.#settled.has(task)
   }
 
   /** A task that has been replaced has lost its name to the new one. */

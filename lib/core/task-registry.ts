@@ -71,22 +71,26 @@ export class TaskRegistry implements TaskOwner {
   readonly #lists: TaskLists
   readonly #keyLimits = new KeyLimits()
   readonly #draining = new Set<Task>()
-  /** Failed tasks whose `onError` is pending. */
-  readonly #reporting = new Set<Task>()
-  readonly #watches = new Set<Watch<unknown>>()
+  /** Calls of `onError` and `onPurged` that are pending. */
+  readonly #calls = new Set<{ task: Task }>()
+  readonly #watches = new Map<Watch<unknown>, Task>()
   /** Each starts a task that waits for the app to be ready. A task that settles before that lets go of its work. */
   readonly #deferred = new Set<() => void>()
   #ready = false
   #lastId = 0
   #closing = false
   #closed = false
+  /** When draining ends, as `now()` tells it, if a draining task was watched as the app began to close. */
+  #drainEndsAt: number | undefined = undefined
+  #endOfWatches: NodeJS.Timeout | undefined = undefined
   #idle: Promise<void> | undefined = undefined
   readonly #whenIdle = new Set<() => void>()
 
   constructor (app: FastifyInstance, settings: PluginSettings) {
     this.#app = app
     this.#settings = settings
-    this.#lists = new TaskLists(settings)
+    const { onPurged } = settings
+    this.#lists = new TaskLists(settings, onPurged && (task => this.#callOnPurged(task, onPurged)))
   }
 
   get cancelTimeout () { return this.#settings.cancelTimeout }
@@ -126,7 +130,7 @@ export class TaskRegistry implements TaskOwner {
 
     const task: Task<T> = this.#create(app, work, options)
     if (options.register === false) this.#lists.addUnlisted(task)
-    else this.#lists.addListed(task, previous)
+    else this.#lists.addListed(task, previous, options.maxSettledAge)
     this.#begin(task, app, work, options, previous)
     return task
   }
@@ -178,10 +182,17 @@ export class TaskRegistry implements TaskOwner {
     this.#deferred.clear()
   }
 
-  /** The app begins to close. Ends all watches, since an open stream of states would hold up the server's close. */
+  /**
+   * The app begins to close. Ends the watches, since an open stream of states would hold up the server's close. Those of draining
+   * tasks tell first how these end. If they hold up the close by that, the tasks do not get the time again.
+   */
   beginClose () {
     this.#closing = true
-    for (const watch of this.#watches) watch.end()
+    for (const [watch, task] of this.#watches) if (!this.#drains(task)) watch.end()
+    if (this.#watches.size === 0) return
+    const { drainTimeout } = this.#settings
+    this.#drainEndsAt = now() + drainTimeout
+    if (drainTimeout !== Infinity) this.#endOfWatches = setTimeout(() => this.#endWatches(), drainTimeout).unref()
   }
 
   async close () {
@@ -189,6 +200,8 @@ export class TaskRegistry implements TaskOwner {
     try {
       await this.#stop()
     } finally {
+      clearTimeout(this.#endOfWatches)
+      this.#endWatches()
       clearInterval(hold)
     }
   }
@@ -203,9 +216,9 @@ export class TaskRegistry implements TaskOwner {
     this.#notifyIdle()
   }
 
-  watched (watch: Watch<unknown>) {
+  watched (watch: Watch<unknown>, task: Task) {
     if (this.#closing) watch.end()
-    else this.#watches.add(watch)
+    else this.#watches.set(watch, task)
     return () => { this.#watches.delete(watch) }
   }
 
@@ -225,9 +238,9 @@ export class TaskRegistry implements TaskOwner {
     await this.#find(name, options)?.cancel(cancelOptions)
   }
 
-  #isIdle () { return this.#lists.unsettledSize === 0 && this.#reporting.size === 0 }
+  #isIdle () { return this.#lists.unsettledSize === 0 && this.#calls.size === 0 }
 
-  /** Calls back when no task is unsettled and no `onError` is pending. Returns what takes that back. */
+  /** Calls back when no task is unsettled and no `onError` or `onPurged` is pending. Returns what takes that back. */
   #onceIdle (callback: () => void): () => void {
     if (this.#isIdle()) callback()
     else this.#whenIdle.add(callback)
@@ -289,28 +302,41 @@ export class TaskRegistry implements TaskOwner {
     this.#closed = true
     if (this.#lists.unsettled().some(task => task.status === 'deferred')) await cutResponsesOver()
     const reason = new AbortError('Cancelled: the app is closing')
-    for (const task of this.#lists.unsettled()) {
+    const unsettled = this.#lists.unsettled()
+    for (const task of unsettled) {
       if (task.status === 'deferred' || !this.#draining.has(task)) Task.abort(task, reason)
     }
     await this.#drainRunning()
     for (const task of this.#lists.unsettled()) Task.abort(task, reason)
-    if (await within(idle => this.#onceIdle(idle), this.cancelTimeout)) return
-    const left = [...this.#lists.unsettled(), ...this.#reporting]
-    this.#warn(left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
+    const isIdle = await within(idle => this.#onceIdle(idle), this.cancelTimeout)
+    const cancelled = unsettled.filter(task => task.name !== undefined && task.status === 'cancelled' && task.error === reason)
+    if (cancelled.length > 0) this.#tell('info', cancelled, 'tasks were cancelled, because the app is closing')
+    if (isIdle) return
+    const left = [...this.#lists.unsettled(), ...Array.from(this.#calls, call => call.task)]
+    this.#tell('warn', left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
   }
 
   /** Waits for the draining tasks that run. Names those that do not finish in time in a warning. */
   async #drainRunning () {
-    const running = () => [...this.#draining].filter(task => task.status === 'running')
+    const running = () => [...this.#draining].filter(task => this.#drains(task))
     const drained = Promise.all(running().map(task => new Promise<void>(resolve => Task.onceSettled(task, resolve))))
     const { drainTimeout } = this.#settings
-    if (await settlesWithin(drained, drainTimeout)) return
-    this.#warn(running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
+    const timeLeft = this.#drainEndsAt === undefined ? drainTimeout : Math.max(0, this.#drainEndsAt - now())
+    if (await settlesWithin(drained, timeLeft)) return
+    this.#tell('warn', running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
   }
 
-  #warn (tasks: Task[], message: string) {
+  #drains (task: Task): boolean {
+    return this.#draining.has(task) && task.status === 'running'
+  }
+
+  #endWatches () {
+    for (const watch of this.#watches.keys()) watch.end()
+  }
+
+  #tell (level: 'info' | 'warn', tasks: Task[], message: string) {
     try {
-      this.#app.log.warn({ tasks: tasks.map(task => task.name ?? task.id) }, message)
+      this.#app.log[level]({ tasks: tasks.map(task => task.name ?? task.id) }, message)
     } catch {} // If the logger throws, only the line is lost.
   }
 
@@ -362,14 +388,28 @@ export class TaskRegistry implements TaskOwner {
     else if (!logged) warnOfLostError(task)
   }
 
-  async #callOnError (task: Task, onError: NonNullable<PluginSettings['onError']>) {
-    this.#reporting.add(task)
+  #callOnError (task: Task, onError: NonNullable<PluginSettings['onError']>) {
+    this.#call(task, 'onError of a failed task threw', () => onError(task.error, task))
+  }
+
+  /** Calls in the next microtask, since whoever drops a task is not done yet. */
+  #callOnPurged (task: Task, onPurged: NonNullable<PluginSettings['onPurged']>) {
+    this.#call(task, 'onPurged of a task threw', async () => {
+      await undefined
+      await onPurged(task)
+    })
+  }
+
+  /** Calls a function of the user. Logs what it throws. */
+  async #call (task: Task, threw: string, callback: () => void | PromiseLike<void>) {
+    const call = { task }
+    this.#calls.add(call)
     try {
-      await onError(task.error, task)
+      await callback()
     } catch (error) {
-      Task.logError(task, error, 'onError of a failed task threw')
+      Task.logError(task, error, threw)
     }
-    this.#reporting.delete(task)
+    this.#calls.delete(call)
     this.#notifyIdle()
   }
 }

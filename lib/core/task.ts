@@ -24,7 +24,7 @@ export interface TaskOwner {
   statusChanged (task: Task, previous: TaskStatus): void
   settled (task: Task, settledAt: number): void
   /** Returns what takes the watch back. */
-  watched (watch: Watch<unknown>): () => void
+  watched (watch: Watch<unknown>, task: Task<any, any, any>): () => void
   /** The scope of an `await using` has ended. */
   disposed (task: Task): void
 }
@@ -120,8 +120,9 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     checkWatchOptions(options, this)
     return new Watch(() => this.toJSON(), () => this.settled, {
       signal: options.signal,
+      interval: options.interval,
       join: watch => {
-        const leaves = [Task.onChange(this, () => watch.changed()), this.#owner.watched(watch)]
+        const leaves = [Task.onChange(this, () => watch.changed()), this.#owner.watched(watch, this)]
         return () => { for (const leave of leaves) leave() }
       }
     })

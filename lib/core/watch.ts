@@ -9,6 +9,8 @@ interface Waiting<State> {
 export interface WatchOptions {
   /** Ends the watch with an AbortError, as the signal of `events.on` does. */
   signal?: AbortSignal | undefined
+  /** Milliseconds between two states at least. The last state comes at once. Default: 0 */
+  interval?: number | undefined
   /** False: the first state comes with the first call of `changed()`. Default: true, it is there at once */
   ready?: boolean
   /** Called at the first `next()`. From then on `changed` is to be called. Returns what ends that. */
@@ -16,27 +18,32 @@ export interface WatchOptions {
 }
 
 /**
- * An async iterator of the states of something: the present one at once, then one whenever it has changed since the last read,
- * the last one at the end. It is no async generator, since the `return()` of one waits for a pending `next()`.
+ * An async iterator of the states of something: the present one at once, then one whenever it has changed since the last read
+ * and the interval is over, the last one at the end. It is no async generator, since the `return()` of one waits for a pending `next()`.
  * After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
  */
 export class Watch<State> implements TaskWatch<State> {
   readonly #read: () => State
   readonly #isLast: () => boolean
   readonly #signal: AbortSignal | undefined
+  readonly #interval: number
   readonly #join: WatchOptions['join']
   readonly #waiting: Waiting<State>[] = []
   /** Ends the calls of `changed`; undefined before the first `next()`. */
   #leave: (() => void) | undefined = undefined
   #changed: boolean
+  /** When a state was read last; undefined before the first. There is a timer while a reader waits for the interval after that to end. */
+  #readAt: number | undefined = undefined
+  #timer: NodeJS.Timeout | undefined = undefined
   #failure: AbortError | undefined = undefined
   #ended = false
 
-  constructor (read: () => State, isLast: () => boolean, { signal, ready = true, join }: WatchOptions = {}) {
+  constructor (read: () => State, isLast: () => boolean, { signal, interval = 0, ready = true, join }: WatchOptions = {}) {
     if (signal?.aborted === true) throw abortError(signal)
     this.#read = read
     this.#isLast = isLast
     this.#signal = signal
+    this.#interval = interval
     this.#join = join
     this.#changed = ready
   }
@@ -73,6 +80,7 @@ export class Watch<State> implements TaskWatch<State> {
   end (): void {
     if (this.#ended) return
     this.#ended = true
+    clearTimeout(this.#timer)
     this.#leave?.()
     this.#serve()
   }
@@ -95,7 +103,7 @@ export class Watch<State> implements TaskWatch<State> {
 
   /** Settles the pending `next()` calls, as far as there are states for them. */
   #serve () {
-    while (this.#waiting.length > 0 && (this.#changed || this.#ended)) {
+    while (this.#waiting.length > 0 && (this.#ended || (this.#changed && !this.#mustWait()))) {
       const { resolve, reject } = this.#waiting.shift()!
       if (this.#failure !== undefined) {
         reject(this.#failure)
@@ -104,10 +112,25 @@ export class Watch<State> implements TaskWatch<State> {
         resolve({ done: true, value: undefined })
       } else {
         this.#changed = false
+        this.#readAt = performance.now()
         resolve({ done: false, value: this.#read() })
         if (this.#isLast()) this.end()
       }
     }
+  }
+
+  /** Whether the interval since the last read is not over. Then a timer serves the reader that waits, once it is. */
+  #mustWait (): boolean {
+    if (this.#interval === 0 || this.#readAt === undefined || this.#isLast()) return false
+    const left = this.#readAt + this.#interval - performance.now()
+    if (left <= 0) return false
+    if (this.#timer === undefined && left !== Infinity) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        this.#serve()
+      }, left).unref()
+    }
+    return true
   }
 }
 

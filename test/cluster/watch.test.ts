@@ -65,6 +65,38 @@ onEveryEngine(t, (t, engine) => {
     ])
   })
 
+  t.test('an interval leaves at most one state in so many ms, and never loses the last', async t => {
+    const [here, there] = await buildFleet(t, engine, async (_app, task) => {
+      const beganAt = performance.now()
+      for (let i = 1; performance.now() < beganAt + 300; i++) {
+        task.progress = i
+        await sleep(1)
+      }
+      task.progress = 'the last'
+    })
+    const beganAt = performance.now()
+    await here.kind.addTask(1, { name: 'fast' })
+    const states = []
+    for await (const { status, progress } of (await there.kind.getTask('fast')).watch({ interval: 100 })) states.push({ status, progress })
+    const intervals = Math.ceil((performance.now() - beganAt) / 100)
+    t.ok(states.length >= 2 && states.length <= intervals + 2, `${states.length} states in ${intervals} intervals`)
+    t.strictSame(states.at(-1), { status: 'completed', progress: 'the last' })
+  })
+
+  t.test('an interval that is none is refused at the call, and return() ends a watch that waits', async t => {
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, () => gate.promise)
+    const task = await here.kind.addTask(1, { name: 'waiting' })
+    t.throws(() => task.watch({ interval: -1 }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"interval" of task "waiting"/ })
+    const states = task.watch({ interval: Infinity })
+    await states.next()
+    const next = states.next()
+    await states.return()
+    t.strictSame(await next, { done: true, value: undefined })
+    gate.resolve()
+    await task.finished
+  })
+
   t.test('watch of a task that waits tells its start', async t => {
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, () => gate.promise)

@@ -35,6 +35,11 @@ const pluginOptions: Record<keyof FastifyTasksOptions, Option> = {
     takes: 'a function',
     bad: [null, true, 'log', {}, 5],
     good: [undefined, () => {}, async () => {}]
+  },
+  onPurged: {
+    takes: 'a function',
+    bad: [null, true, 'log', {}, 5],
+    good: [undefined, () => {}, async () => {}]
   }
 }
 
@@ -60,6 +65,7 @@ const taskOptions: Record<keyof TaskOptions, Option> = {
     good: [undefined, 'reject', 'replace', 'keep']
   },
   register: flag,
+  maxSettledAge: delay,
   limit: {
     takes: 'an object with a "key", a non-empty string, and a "max", a whole number above 0 or Infinity, and nothing else',
     bad: [null, 2, 'user:ada', {}, [], { key: 'a' }, { max: 1 }, { key: '', max: 1 }, { key: 5, max: 1 }, { key: 'a', max: 0 }, { key: 'a', max: 1.5 }, { key: 'a', max: '1' }, { key: 'a', max: 1, duration: 5 }],
@@ -374,7 +380,7 @@ for (const unlike of ['where', 'owner', 'e', 'x', '__proto__x', 'user']) {
     const { app } = await buildApp(t)
     await app.ready()
     const message = 'Option "' + unlike + '" of task "report" does not exist, choose from "name", "kind", "data", "onDuplicate", ' +
-      '"register", "limit", "signal", "timeout", "after", "drain", "log"'
+      '"register", "limit", "maxSettledAge", "signal", "timeout", "after", "drain", "log"'
     t.throws(() => app.addTask(() => {}, { name: 'report', [unlike]: true }), { code, message })
   })
 }

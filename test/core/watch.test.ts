@@ -261,7 +261,10 @@ t.test('a watch refuses options that do not exist or have a wrong value', async 
   }
   t.throws(() => task.watch({ singal: AbortSignal.abort() } as object), { code, message: /"singal" of task "report" does not exist, the nearest is "signal"/ })
   for (const options of [null, 5, 'signal']) t.throws(() => task.watch(options as unknown as object), { code, message: /must be an object/ })
-  t.match(await task.watch({ signal: undefined }).next(), { done: false, value: { status: 'running' } })
+  for (const interval of [null, -1, NaN, '200', 2 ** 31]) {
+    t.throws(() => task.watch({ interval: interval as number }), { code, message: /"interval" of task "report" must be a number of milliseconds from 0 to 2147483647, or Infinity/ })
+  }
+  t.match(await task.watch({ signal: undefined, interval: undefined }).next(), { done: false, value: { status: 'running' } })
 })
 
 t.test('watches end when the app begins to close', async t => {

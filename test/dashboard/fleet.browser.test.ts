@@ -6,10 +6,10 @@ import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
 /** A dashboard of an app that has a fleet, and in it a kind whose tasks run until they are cancelled, two at a time. */
 async function serveFleet (t: Test, options: Parameters<typeof serveDashboard>[1] = {}) {
-  let reports!: Kind<string>
+  let reports!: Kind<unknown, string>
   const { app, url } = await serveDashboard(t, options, async (app: FastifyInstance) => {
     await app.register(cluster)
-    reports = app.cluster.defineTask('report', untilAborted, { concurrency: 2 }) as Kind<string>
+    reports = app.cluster.defineTask('report', untilAborted, { concurrency: 2 }) as Kind<unknown, string>
     app.cluster.defineTask('mail', async () => { throw new Error('The mail server is gone') })
   })
   return { app, url, reports }

@@ -2,20 +2,21 @@ import { EventEmitter, on, once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import type { FastifyInstance } from 'fastify'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import progress, { type ProgressOptions } from '../../examples/progress.ts'
 import type { Task, TaskState } from '../../index.ts'
 import { buildApp } from '../core/fixtures/app.ts'
 
 /** An app whose reports go on and end as `steps` says. */
-async function listeningApp (t: Test) {
+async function listeningApp (t: Test, options: Omit<ProgressOptions, 'build'> = { interval: 0 }) {
   const { app, lines } = await buildApp(t)
   const steps = new EventEmitter()
   async function * build (app: FastifyInstance, { signal }: Task) {
     for await (const [done] of on(steps, 'step', { signal, close: ['done'] })) yield { done, total: 100 }
     return 'never streamed'
   }
-  await app.register(progress, { build })
+  await app.register(progress, { build, ...options })
   const url = await app.listen()
 
   async function addReport (): Promise<string> {
@@ -58,6 +59,33 @@ t.test('every change of a task is streamed until it has settled', async t => {
     { status: 'running', progress: { done: 50, total: 100 } },
     { status: 'completed', progress: { done: 50, total: 100 } }
   ])
+})
+
+t.test('at most one state is streamed in an interval, and the settled one always', async t => {
+  const { app, steps, addReport, states } = await listeningApp(t, { interval: 600_000 })
+  const name = await addReport()
+
+  const seen = []
+  for await (const { status, progress } of states(name)) {
+    seen.push({ status, progress })
+    if (seen.length > 1) continue
+    for (const done of [1, 2, 3]) steps.emit('step', done)
+    while ((app.getTask(name).progress as { done: number } | undefined)?.done !== 3) await nextTurn()
+    steps.emit('done')
+  }
+
+  t.strictSame(seen, [{ status: 'running', progress: undefined }, { status: 'completed', progress: { done: 3, total: 100 } }])
+})
+
+t.test('a stream without news has a heartbeat', async t => {
+  const { steps, addReport, request } = await listeningApp(t, { heartbeat: 5 })
+  const response = await request(`${await addReport()}/progress`)
+  let text = ''
+  for await (const chunk of response) {
+    text += chunk
+    if (/(: heartbeat\n\n){3}/.test(text)) steps.emit('done')
+  }
+  t.match(text, /^data: .*\n\n(: heartbeat\n\n)+data: .*"completed".*\n\n/)
 })
 
 t.test('a settled task has one state to stream', async t => {

@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
 import type { FromSchema } from 'json-schema-to-ts'
 import pg from 'pg'
-import tasks, { type TaskStatus } from '../../index.ts'
+import tasks, { type TaskStatus, type TaskWatch } from '../../index.ts'
 import cluster, {
   clusterTaskStateSchema,
   errors,
@@ -122,19 +122,19 @@ report.then(() => {})
 
 // Data that the work does not look at may be left out.
 const pings = app.cluster.defineTask('ping', async () => 'pong')
-expectType<Kind<unknown, string>>()(pings)
+expectType<Kind<string, unknown>>()(pings)
 await pings.addTask()
 await pings.addTask({ any: 'thing' })
 await pings.scheduleTask('minutely', { every: 60_000 })
 const optional = app.cluster.defineTask('optional', (app, task: RunningTask<Month | undefined>) => task.data?.month)
-expectType<Kind<Month | undefined, number | undefined, any>>()(optional)
+expectType<Kind<number | undefined, Month | undefined, any>>()(optional)
 await optional.addTask()
 await optional.addTask({ month: 5 })
 // @ts-expect-error a month is a number
 await optional.addTask({ month: 'May' })
-expectType<Kind<unknown, number>>()(app.cluster.defineTask('now', () => 1))
-expectType<Kind<unknown, void>>()(app.cluster.defineTask('nothing', () => {}))
-expectType<Kind<unknown, number>>()(app.cluster.defineTask('one or the other', () => Math.random() > 0.5 ? Math.random() : Promise.resolve(1)))
+expectType<Kind<number, unknown>>()(app.cluster.defineTask('now', () => 1))
+expectType<Kind<void, unknown>>()(app.cluster.defineTask('nothing', () => {}))
+expectType<Kind<number, unknown>>()(app.cluster.defineTask('one or the other', () => Math.random() > 0.5 ? Math.random() : Promise.resolve(1)))
 
 // Progress: what a generator yields, or what the type of the task says.
 interface Done { done: number }
@@ -143,16 +143,18 @@ const imports = app.cluster.defineTask('import', async function * (app, task: Ru
   for (let done = task.progress?.done ?? 0; done < 31; done++) yield { done: done + 1 }
   return 'imported'
 })
-expectType<Kind<Month, string, Done>>()(imports)
+expectType<Kind<string, Month, Done>>()(imports)
 expectType<Done | undefined>()((await imports.getTask('may')).progress)
+expectType<TaskWatch<ClusterTaskState<any>>>()(report.watch({ interval: 200, signal: AbortSignal.timeout(1) }))
+await report.watch().return()
 for await (const state of report.watch()) expectType<ClusterTaskState<any>>()(state)
 for await (const { progress } of (await imports.getTask('may')).watch()) expectType<Done | undefined>()(progress)
 const counting = app.cluster.defineTask('count', function * (app, task: RunningTask<number>) {
   for (let n = 0; n < task.data; n++) yield n
   return 'counted' as const
 })
-expectType<Kind<number, 'counted', number>>()(counting)
-expectType<Kind<Month, void, Done>>()(app.cluster.defineTask('telling', async (app, task: RunningTask<Month, Done>) => { task.progress = { done: 1 } }))
+expectType<Kind<'counted', number, number>>()(counting)
+expectType<Kind<void, Month, Done>>()(app.cluster.defineTask('telling', async (app, task: RunningTask<Month, Done>) => { task.progress = { done: 1 } }))
 app.cluster.defineTask('telling wrong', async (app, task: RunningTask<Month, Done>) => {
   // @ts-expect-error not what its progress is
   task.progress = { percent: 1 }
@@ -161,16 +163,16 @@ app.cluster.defineTask('telling wrong', async (app, task: RunningTask<Month, Don
 })
 
 // Work that was defined elsewhere, under a name.
-const callable: ClusterCallable<Month, Url, Done> = async (app, { data, log }) => { log.info(app.version); return { url: `${data.month}` } }
-expectType<Kind<Month, Url, Done>>()(app.cluster.defineTask('callable', callable))
-const generator: ClusterGenerator<Month, Url, Done> = async function * (app, { data }) { yield { done: 1 }; return { url: `${data.month}` } }
-expectType<Kind<Month, Url, Done>>()(app.cluster.defineTask('generator', generator))
+const callable: ClusterCallable<Url, FastifyInstance, Month, Done> = async (app, { data, log }) => { log.info(app.version); return { url: `${data.month}` } }
+expectType<Kind<Url, Month, Done>>()(app.cluster.defineTask('callable', callable))
+const generator: ClusterGenerator<Url, FastifyInstance, Month, Done> = async function * (app, { data }) { yield { done: 1 }; return { url: `${data.month}` } }
+expectType<Kind<Url, Month, Done>>()(app.cluster.defineTask('generator', generator))
 async function named (app: FastifyInstance, task: RunningTask<Month>) { return task.data.month }
-expectType<Kind<Month, number, any>>()(app.cluster.defineTask('named', named, { timeout: 1000 }))
+expectType<Kind<number, Month, any>>()(app.cluster.defineTask('named', named, { timeout: 1000 }))
 
 // A schema without a type provider says nothing of the data.
-expectType<Kind<Month, number, any>>()(app.cluster.defineTask('by schema', (app, task: RunningTask<Month>) => task.data.month, { schema: { type: 'object' } }))
-expectType<Kind<unknown, number>>()(app.cluster.defineTask('by schema alone', () => 1, { schema: { type: 'object' } }))
+expectType<Kind<number, Month, any>>()(app.cluster.defineTask('by schema', (app, task: RunningTask<Month>) => task.data.month, { schema: { type: 'object' } }))
+expectType<Kind<number, unknown>>()(app.cluster.defineTask('by schema alone', () => 1, { schema: { type: 'object' } }))
 
 // With a type provider it does.
 const withTypeBox = app.withTypeProvider<TypeBoxTypeProvider>()
@@ -180,7 +182,7 @@ const typeBox = withTypeBox.cluster.defineTask('typebox', async (app, task) => {
   task.progress = { day: 1 }
   return task.data.month
 }, { schema: Type.Object({ month: Type.Integer() }), attempts: 3 })
-expectType<Kind<Month, number, any>>()(typeBox)
+expectType<Kind<number, Month, any>>()(typeBox)
 await typeBox.addTask({ month: 5 })
 // @ts-expect-error not what the schema takes
 await typeBox.addTask({ month: 'May' })
@@ -189,9 +191,9 @@ const typeBoxGenerator = withTypeBox.cluster.defineTask('typebox generator', asy
   yield { done: task.data.month }
   return 'done'
 }, { schema: Type.Object({ month: Type.Integer() }) })
-expectType<Kind<Month, string, Done>>()(typeBoxGenerator)
-expectType<Kind<unknown, number>>()(withTypeBox.cluster.defineTask('typebox without', () => 1))
-expectType<Kind<Month, number, any>>()(withTypeBox.cluster.defineTask('typebox own', (app, task: RunningTask<Month>) => task.data.month))
+expectType<Kind<string, Month, Done>>()(typeBoxGenerator)
+expectType<Kind<number, unknown>>()(withTypeBox.cluster.defineTask('typebox without', () => 1))
+expectType<Kind<number, Month, any>>()(withTypeBox.cluster.defineTask('typebox own', (app, task: RunningTask<Month>) => task.data.month))
 
 const withSchemaToTs = app.withTypeProvider<JsonSchemaToTsProvider>()
 const schemaToTs = withSchemaToTs.cluster.defineTask('json-schema-to-ts', async (app, task) => {
@@ -199,7 +201,7 @@ const schemaToTs = withSchemaToTs.cluster.defineTask('json-schema-to-ts', async 
   expectType<number>()(task.data.month)
   return task.data.month
 }, { schema: { type: 'object', properties: { month: { type: 'integer' } }, required: ['month'], additionalProperties: false } })
-expectType<Kind<Month, number, any>>()(schemaToTs)
+expectType<Kind<number, Month, any>>()(schemaToTs)
 await schemaToTs.addTask({ month: 5 })
 // @ts-expect-error not what the schema takes
 await schemaToTs.addTask({ month: 'May' })
@@ -210,15 +212,26 @@ await fromConst.addTask({ month: 5 } satisfies FromSchema<typeof monthSchema>)
 // Kinds by their name.
 expectType<Cluster>()(app.cluster)
 expectType<Kind<any, any, any>>()(app.cluster.getKind('report'))
-expectType<Kind<Month, Url>>()(app.cluster.getKind<Month, Url, unknown>('report'))
+expectType<Kind<Url, Month>>()(app.cluster.getKind<Url, Month, unknown>('report'))
 expectType<Kind<any, any, any>[]>()([reports, pings, imports, typeBox] as Kind<any, any, any>[])
 for (const kind of app.cluster) expectType<Kind<any, any, any>>()(kind)
 await app.cluster.ping()
-declare module 'fastify' { interface FastifyInstance { monthlyReports: Kind<Month, Url> } }
+declare module 'fastify' { interface FastifyInstance { monthlyReports: Kind<Url, Month> } }
 app.decorate('monthlyReports', reports)
 app.get('/reports/:id', async () => app.monthlyReports.getTask('may'))
 
 // What must not.
+// @ts-expect-error the result comes first, then the data, as in the core
+expectType<Kind<Month, Url>>()(reports)
+// @ts-expect-error the result comes first
+app.decorate('monthlyReports', app.cluster.defineTask('other way round', async (app, task: RunningTask<Url>): Promise<Month> => ({ month: 1 })))
+// @ts-expect-error a kind says what its data is
+export type OfResultAlone = Kind<Url>
+// @ts-expect-error and so does a task
+export type TaskOfResultAlone = ClusterTask<Url>
+// @ts-expect-error the result comes first, then the instance
+export const otherCallable: ClusterCallable<Month, Url, Done> = async (app, task) => ({ url: `${task.data.month}` })
+for (const task of await reports.tasks()) expectType<number>()(task.data.month)
 // @ts-expect-error no work
 app.cluster.defineTask('report')
 // @ts-expect-error a misspelt option

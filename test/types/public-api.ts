@@ -110,7 +110,7 @@ expectType<Tasks>()(app.tasks)
 expectType<number>()(app.tasks.size)
 expectType<Promise<void>>()(app.tasks.idle())
 expectType<TaskState[]>()(app.tasks.toJSON())
-expectType<Task<unknown>[]>()([...app.tasks])
+expectType<Task<unknown, any>[]>()([...app.tasks])
 // @ts-expect-error read-only
 app.tasks = Fastify().tasks
 // @ts-expect-error read-only
@@ -233,12 +233,16 @@ async function watching () {
   for await (const { status } of general.watch({ signal: AbortSignal.timeout(1) })) expectType<TaskStatus>()(status)
 }
 watching()
+paged.watch({ interval: 200 }).return()
+// @ts-expect-error an interval is a number
+paged.watch({ interval: '200' })
 // @ts-expect-error a misspelt option
 paged.watch({ singal: AbortSignal.timeout(1) })
 
 // Purging by a predicate.
 expectType<number>()(app.purgeTasks(task => task.kind === 'report' && task.settledAt! < Date.now()))
-app.purgeTasks(({ data }) => expectType<unknown>()(data) as unknown as boolean)
+app.purgeTasks(task => task.data?.owner === 'ada')
+expectType<Task<unknown, any>[]>()([...app.tasks].filter(task => task.data?.owner === 'ada'))
 // @ts-expect-error which is a function
 app.purgeTasks('report')
 
