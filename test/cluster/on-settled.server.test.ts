@@ -18,7 +18,7 @@ onEveryServer(t, (t, engine) => {
     await untilStatus(kind, 'early', 'running')
     const announcements = await openQueue(t, engine, prefix, `%settled.${encodeName(kind.name)}`)
     const announced = { ...task.toJSON(), data: 1, retries: 0, attempts: [], status: 'completed', result: 'wrong', settledAt: Date.now() }
-    const job = await announcements.add('settled', { task: pack(announced) }, { jobId: `~${task.id}@early`, removeOnComplete: true })
+    const job = await announcements.add('settled', { task: pack(announced) }, { jobId: `~${task.id}.0.early`, removeOnComplete: true })
     while (await job.getState() !== 'delayed'); // somebody has looked, and puts it off
     t.strictSame(journal.lines, [])
     gate.resolve('right')

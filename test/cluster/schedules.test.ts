@@ -7,6 +7,16 @@ import { Journal } from './fixtures/journal.ts'
 const run = /^tick@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 onEveryEngine(t, (t, engine) => {
+  t.test('a task of a schedule is cancelled alone, though another schedule has a task at the same time', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    for (const name of ['a', 'b']) await here.kind.scheduleTask(name, { every: 86_400_000 })
+    const nextAt = (await here.kind.schedules())[0]!.nextAt
+    const time = new Date(nextAt).toISOString()
+    await there.kind.cancelTask(`a@${time}`)
+    t.equal((await here.kind.getTask(`a@${time}`)).status, 'cancelled')
+    t.equal((await here.kind.getTask(`b@${time}`)).status, 'deferred')
+    for (const name of ['a', 'b']) await here.kind.unscheduleTask(name)
+  })
   t.test('a schedule by interval runs again and again, each run a task named after its time', async t => {
     const journal = new Journal()
     const names: string[] = []

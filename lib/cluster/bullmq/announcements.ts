@@ -3,7 +3,6 @@ import { setTimeout } from 'node:timers/promises'
 import { settlesWithin } from '../../core/within.ts'
 import { SETTLED_BACKOFF, SETTLED_TRIES, type OnSettled, type StoredTask } from '../engine.ts'
 import { tryOf } from './cancellations.ts'
-import { encodeName } from './ids.ts'
 import { pack, unpack, type Packed } from './packed.ts'
 import type { Shared } from './shared.ts'
 import { TaskWorker } from './task-worker.ts'
@@ -42,7 +41,7 @@ export class Announcements {
   /** Adds the announcement of a task that is about to settle, as it will be then. */
   async add (task: StoredTask): Promise<void> {
     await this.#queue.add('settled', { task: pack(task) }, {
-      jobId: `~${tryOf(task)}@${encodeName(task.name)}`,
+      jobId: `~${tryOf(task)}`,
       attempts: SETTLED_TRIES,
       backoff: { type: 'exponential', delay: SETTLED_BACKOFF },
       removeOnComplete: true,

@@ -1,5 +1,6 @@
 import { Relay, type Queue, type RelayOptions } from 'bullmq'
 import type { StoredError, StoredTask } from '../engine.ts'
+import { encodeName } from './ids.ts'
 import { pack, unpack, type Packed } from './packed.ts'
 
 const TOPIC = 'cancel'
@@ -15,7 +16,7 @@ export interface Mark {
 }
 
 /** Which task is cancelled, and which try of it. */
-type Try = Pick<StoredTask, 'id' | 'retries'>
+type Try = Pick<StoredTask, 'name' | 'id' | 'retries'>
 
 interface Message {
   queue: string
@@ -24,9 +25,9 @@ interface Message {
   error: Packed
 }
 
-/** Tells the tries of tasks apart, in messages and marks. */
-export function tryOf ({ id, retries }: Try): string {
-  return retries === 0 ? `${id}` : `${id}.${retries}`
+/** Tells the tries of tasks apart, in messages and marks. The name is in it because the tasks of two schedules may have the same time as their ids. */
+export function tryOf ({ name, id, retries }: Try): string {
+  return `${id}.${retries}.${encodeName(name)}`
 }
 
 /**
