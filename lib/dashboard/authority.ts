@@ -6,13 +6,13 @@ import { FST_ERR_TASK_FORBIDDEN } from './errors.ts'
 import { Round } from './round.ts'
 import type { Action } from './wire.ts'
 
-/** Milliseconds that asking may hold up the event loop at a time. */
+/** Milliseconds for which asking may keep the event loop busy at a time. */
 const SLICE = 5
 
 /** Milliseconds that a list waits for answers about its tasks. */
 const PATIENCE = 1000
 
-/** Subjects of which something is allowed, and how many there are about which `authorize` has not answered yet. */
+/** The subjects that are allowed, and the number of those about which `authorize` has not answered yet. */
 export interface Allowed<Subject> {
   allowed: Subject[]
   pending: number
@@ -20,12 +20,12 @@ export interface Allowed<Subject> {
   took: number
 }
 
-/** Who may do what: asks `authorize`. Without it everyone may do everything. */
+/** Asks `authorize` who may do what. Without `authorize` everyone may do everything. */
 export class Authority {
   readonly #authorize: FastifyTasksDashboardOptions['authorize']
   /** The actions that this dashboard has routes for. */
   readonly #actions: ReadonlySet<Action>
-  /** What is asked for a stream, by its request. */
+  /** The rounds of questions that are not complete, by the request of their stream. */
   readonly #rounds = new WeakMap<FastifyRequest, Map<DashboardAction, Round>>()
 
   constructor (authorize: FastifyTasksDashboardOptions['authorize'], actions: Iterable<Action>) {
@@ -75,7 +75,7 @@ export class Authority {
     return answer
   }
 
-  /** Asks about the last subject first: the tasks that a list begins with are the last of all. */
+  /** Asks about the last subject first, since lists begin with the newest tasks, which come last. */
   async #ask<Subject extends DashboardSubject> (
     request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[], round: Round
   ): Promise<Allowed<Subject>> {

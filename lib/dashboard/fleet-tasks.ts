@@ -15,9 +15,9 @@ import type { Action, ErrorState, FleetCount, FleetList } from './wire.ts'
 const MAX_SCAN = 2000
 /** Tasks that are read at a time. */
 const PAGE = 200
-/** Tasks of each kind that are read at a time where a page has those of all kinds. */
+/** Tasks of each kind that are read at a time for a page of all kinds. */
 const SHARE = 25
-/** How far a list of all kinds goes: for each page, all pages before it are read from each kind. */
+/** The largest offset of a list of all kinds. Each page of it reads all pages before it from each kind. */
 const MAX_OFFSET = 1000
 
 /** Some tasks of the fleet as they were read. */
@@ -51,7 +51,7 @@ export class FleetTasks {
     return `{"tasks":[${rows.join()}],${JSON.stringify(rest).slice(1)}`
   }
 
-  /** How tasks are told in a list. */
+  /** The JSON of tasks in a list. */
   async rowsJson (request: FastifyRequest, tasks: ClusterTask[]): Promise<string[]> {
     const rows = await Promise.all((['cancel', 'retry', 'promote'] as const).map(async action => {
       const possible = tasks.filter(task => this.#authority.possible(actionsOf(task)).includes(action))
@@ -67,12 +67,12 @@ export class FleetTasks {
     })
   }
 
-  /** Everything of a task. */
+  /** The JSON of one task, whole. */
   async taskJson (request: FastifyRequest, task: ClusterTask): Promise<string> {
     return wholeRow(this.#state(task, await this.#authority.actions(request, task, [...actionsOf(task), 'inspect'])))
   }
 
-  /** How many match, on all pages; null if the counts of the kinds do not tell, or may not be told. */
+  /** How many tasks match, on all pages. Null if the counts of the kinds do not say, or if the client may not view a kind as a whole. */
   async #total (request: FastifyRequest, kinds: Kind[], { status, search }: FleetQuerystring): Promise<number | null> {
     if (search !== undefined || status === 'cancelling' || status === 'cancelled') return null
     const visible = await this.#authority.filter(request, 'view', kinds.map(({ name }) => ({ kind: name })))
@@ -87,7 +87,7 @@ export class FleetTasks {
   }
 }
 
-/** Routes that tell of the tasks of the fleet. */
+/** Adds the routes that read tasks of the fleet. */
 export function routeFleetTasks (app: FastifyInstance, authority: Authority, fleetTasks: FleetTasks): void {
   app.get<{ Querystring: FleetQuerystring }>('/kinds/tasks', { schema: { querystring: fleetQuery } }, async (request, reply) => {
     return sendFresh(request, reply, await fleetTasks.listJson(request, request.query))
@@ -148,7 +148,7 @@ async function listAll (kinds: Kind[], status: readonly TaskStatus[], { offset, 
   }
 }
 
-/** Goes through the tasks until there are enough whose name has a part, or until it has read as many as it may. */
+/** Reads tasks until enough names match the search, or until `MAX_SCAN` tasks are read. */
 async function search (kinds: Kind[], status: readonly TaskStatus[], { kind, search, offset, limit }: FleetQuerystring): Promise<Found> {
   const part = search!.toLowerCase()
   const size = kind === undefined ? SHARE : PAGE

@@ -5,34 +5,34 @@ import { FST_ERR_TASK_STREAM_LIMIT } from './errors.ts'
 import type { View } from './task-lists.ts'
 import { Viewer } from './viewer.ts'
 
-/** Snapshots take one part in so many of the time, and a rest. */
+/** After a snapshot, the pause is this many times as long as the processor time that the snapshot took. */
 const REST = 20
 
 export interface LiveSettings {
   /** Milliseconds between snapshots, at least. */
   interval: number
   maxStreams: number
-  /** Milliseconds after which a stream ends: whoever wants to watch on has to pass the hook again. */
+  /** Milliseconds after which a stream ends. The page then connects again, so that `onRequest` is asked again. */
   lifetime: number
-  /** Milliseconds without a frame after which a comment is sent, for proxies that cut off what is silent for a minute. */
+  /** Milliseconds without a frame after which a comment is sent. Many proxies close a stream that is silent for a minute. */
   heartbeat: number
 }
 
-/** Makes the list of each of some views. */
+/** Returns the list of each view. */
 export type Look = (views: readonly View[]) => Promise<string>[]
 
-/** Shows the tasks as they change to all who watch, with one timer for all of them, and none while nobody does. */
+/** Sends the lists of tasks to all open streams as the tasks change. One timer serves all streams. Without a stream there is no timer. */
 export class Live {
   readonly #look: Look
   readonly #settings: LiveSettings
   readonly #viewers = new Set<Viewer>()
-  /** Those whose stream has not begun, and what takes their first list. */
+  /** Viewers whose stream has not begun, each with the callback that takes its first list. */
   readonly #coming = new Map<Viewer, (list: Promise<string>) => void>()
   #timer: NodeJS.Timeout | undefined = undefined
   #showing = false
-  /** When everyone was shown the tasks. */
+  /** When the last snapshot was sent. */
   #shownAt = 0
-  /** When the time is made up for that looking has taken. */
+  /** When the pause after the last snapshot ends. */
   #restedAt = 0
   #closed = false
 
@@ -41,7 +41,7 @@ export class Live {
     this.#settings = settings
   }
 
-  /** A stream of the lists of a view, for a response. */
+  /** Opens the stream of a view for a response. Throws `FST_ERR_TASK_STREAM_LIMIT`. */
   async watch (view: View, response: TaskReply['raw']): Promise<Readable> {
     if (this.#viewers.size >= this.#settings.maxStreams) throw new FST_ERR_TASK_STREAM_LIMIT(this.#settings.maxStreams)
     const viewer = new Viewer(view, response, performance.now() + this.#settings.lifetime)
@@ -62,7 +62,7 @@ export class Live {
     for (const viewer of this.#viewers) viewer.close()
   }
 
-  /** The list that a stream begins with. Those who come together are looked for together, as after a restart of the server. */
+  /** Resolves to the first list of a stream. Viewers that come in the same turn share one snapshot, as after a restart of the server. */
   #firstList (viewer: Viewer): Promise<string> {
     return new Promise(resolve => {
       if (this.#coming.size === 0) setImmediate(() => this.#welcome())
@@ -88,7 +88,7 @@ export class Live {
     this.#timer = undefined
   }
 
-  /** Makes up for the processor's time since then; not for the time that `authorize` may have waited for an answer. */
+  /** Starts the pause for the processor time used since `began`. Time that `authorize` has waited for an answer does not count. */
   #rest (began: NodeJS.CpuUsage): void {
     const { user, system } = process.cpuUsage(began)
     this.#restedAt = Math.max(this.#restedAt, performance.now()) + REST * (user + system) / 1000

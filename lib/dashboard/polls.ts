@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 
-/** Making answers takes one part in so many of the time, for all clients together. */
+/** An answer is given again for this many times as long as it took to make. */
 const REST = 20
 
-/** Milliseconds for which an answer is given again, at most, however many clients ask. */
+/** Milliseconds for which an answer is given again, at most. */
 const LONGEST = 30_000
 
 /** Answers that are kept at once. */
@@ -21,12 +21,12 @@ export interface Costly<Answer> {
 }
 
 /**
- * Gives a client the same answer again until the cost of the answer is made up for, so that polling takes 5 % of a core at
- * most. Each client has answers of its own, since `authorize` may allow each another thing.
+ * Keeps the last answers and gives them again for 20 times as long as they took to make, so that polling takes 5 % of a core at
+ * most. Each client has its own answers, since `authorize` may allow each client something else.
  */
 export class Polls {
   readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
-  /** When the cost of all answers is made up for. */
+  /** When the pause for all answers made so far ends. */
   #restedAt = 0
   #forget: NodeJS.Timeout | undefined = undefined
 
@@ -61,7 +61,7 @@ export class Polls {
   }
 }
 
-/** What tells a question of a client from all others: everything that `authorize` may go by. */
+/** Identifies a request of a client by everything that `authorize` may look at. */
 function keyOf (request: FastifyRequest): string {
   const { method, url, headers, socket } = request.raw
   const known = Object.entries(headers).filter(([name]) => !volatile.has(name))

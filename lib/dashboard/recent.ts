@@ -1,7 +1,7 @@
-/** Replies of the fleet's server that are kept at once. */
+/** Answers that are kept at the same time. */
 const MAX_SIZE = 100
 
-/** Asks for something once, however many pages want to know it, and answers that for `interval` ms. */
+/** Shares one answer of the fleet's server among all pages for `interval` ms. */
 export class Recent {
   readonly #interval: number
   readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
@@ -25,7 +25,7 @@ export class Recent {
     }
   }
 
-  /** Forgets all: something was changed. */
+  /** Drops all answers, since something has changed. */
   clear (): void {
     this.#answers.clear()
   }

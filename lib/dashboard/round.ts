@@ -1,17 +1,17 @@
-/** Questions that wait for an answer at the same time. */
+/** Questions that may be open at the same time. */
 const AT_ONCE = 100
 
 /**
- * Questions to an `authorize` that answers with promises, asked side by side. Who waits for the answers waits for `patience`
- * ms; the round can then be taken up again, and goes on where it was. Until each subject has an answer, those of the round
- * before it count.
+ * Asks `authorize` about many subjects at the same time, if it answers with promises. A list waits `patience` ms for the
+ * answers. The next list of the same stream continues the round. Until a round is complete, the answers of the previous
+ * round count.
  */
 export class Round {
   readonly #patience: number
   /** The answers of the last complete round. */
   #previous = new Map<object, boolean>()
   readonly #answers = new Map<object, boolean>()
-  /** What was asked and not answered. */
+  /** Subjects that were asked about and have no answer yet. */
   readonly #waiting = new Map<object, Promise<void>>()
   #timeOver: Promise<void> | undefined = undefined
   #isOver = false
@@ -21,15 +21,15 @@ export class Round {
     this.#patience = patience
   }
 
-  /** Whether an answer has arrived after its time, so that the round has to be kept. */
+  /** Whether answers are missing or came late. If so, the next list continues this round. */
   get isLate () { return this.#waiting.size > 0 || this.#answers.size > 0 || this.#previous.size > 0 }
 
-  /** Whether nothing has to be asked about a subject now: it was, or there is no time left. */
+  /** Whether a subject is not to be asked about now: it was asked about already, or the time is over. */
   skips (subject: object): boolean {
     return this.#isOver || this.#answers.has(subject) || this.#waiting.has(subject)
   }
 
-  /** Takes what will be the answer about a subject. Waits while many others are open. */
+  /** Takes the answer about a subject. Waits while too many others are open. */
   async add (subject: object, answer: PromiseLike<boolean>): Promise<void> {
     this.#timeOver ??= this.#startTimer()
     const answered = Promise.resolve(answer).then(answer => {
@@ -41,7 +41,7 @@ export class Round {
     if (this.#waiting.size >= AT_ONCE) await Promise.race([...this.#waiting.values(), this.#timeOver])
   }
 
-  /** Waits for the open answers. Rejects with what a question has rejected with. */
+  /** Waits for the open answers. If `authorize` has rejected, rejects with the same error. */
   async wait (): Promise<void> {
     if (this.#waiting.size > 0) {
       this.#timeOver ??= this.#startTimer()

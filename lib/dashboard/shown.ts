@@ -5,10 +5,10 @@ import type { Task } from '../../types/index.ts'
 /** What a task of this process and one of the fleet have in common. */
 export type AnyTask = Pick<Task, 'name' | 'kind' | 'status'> & { readonly toJSON: () => object }
 
-/** Tells what may be shown of a task. */
+/** Returns what is shown of a task. */
 export type Show = (task: AnyTask) => object
 
-/** Makes what shows tasks of `serialize`. Of a task for which that throws, nothing is shown. */
+/** Makes a `Show` of the option `serialize`. If `serialize` throws for a task, only its id and status are shown. */
 export function shownBy (serialize: FastifyTasksDashboardOptions['serialize'], log: FastifyBaseLogger): Show {
   return function show (task) {
     try {

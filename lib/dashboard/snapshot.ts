@@ -2,7 +2,7 @@ import type { Task, TaskStatus } from '../../types/index.ts'
 import { MAX_TEXT, statusesOf, type Place, type Query } from './query.ts'
 import type { Counts, KindCount, Sort } from './wire.ts'
 
-/** Kinds that are counted apart, at most: an app that makes up a kind for every task must not blow up every frame. */
+/** Kinds that are counted, at most. An app may have a kind for every task; the frames must stay small all the same. */
 const MAX_KINDS = 100
 
 const ranks: Record<TaskStatus, number> = { running: 0, cancelling: 0, deferred: 1, completed: 2, failed: 2, cancelled: 2 }
@@ -21,11 +21,11 @@ function compare (a: Place, b: Place): number {
   return a.major - b.major || a.minor - b.minor
 }
 
-/** The first tasks of many that are offered in any order. */
+/** Keeps the first tasks, by a sort order, of those that are offered in any order. */
 class Firsts {
   readonly #size: number
   readonly #placed: Placed[] = []
-  /** Tasks after this place do not get in. */
+  /** Tasks after this place are not kept. */
   #last: Place = { major: Infinity, minor: Infinity }
 
   constructor (size: number) {
@@ -39,7 +39,7 @@ class Firsts {
     if (this.#placed.length > 2 * this.#size) this.#shrink()
   }
 
-  /** The first ones, sorted. */
+  /** Returns the first tasks, sorted. */
   close (): Placed[] {
     this.#shrink()
     return this.#placed
@@ -71,7 +71,7 @@ class Window {
   readonly #statuses: ReadonlySet<TaskStatus> | undefined
   readonly #search: string | undefined
   readonly #firsts: Firsts
-  /** What comes before the page, from its end. */
+  /** The tasks before the page, the nearest first. */
   readonly #before: Firsts
   #total = 0
   #position = 0
@@ -130,14 +130,14 @@ export function noCounts (): Counts {
   return { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, cancelled: 0 }
 }
 
-/** What a list tells of all tasks, whatever it asks for. */
+/** What a list says about all tasks, whatever its query. */
 export interface Overview {
   counts: Counts
   kinds: KindCount[]
   lastFailedAt: number | null
 }
 
-/** Goes through the tasks once. */
+/** Counts the tasks in one pass. */
 export function takeOverview (tasks: readonly Task[]): Overview {
   const counts = noCounts()
   const kinds = new Map<string, KindCount>()
@@ -158,10 +158,10 @@ export function takeOverview (tasks: readonly Task[]): Overview {
   }
 }
 
-/** Goes through the tasks once, for any number of queries; answers a page for each. */
+/** Returns the page of each query. One pass over the tasks serves all queries. */
 export function takePages (tasks: readonly Task[], queries: readonly Query[]): Page[] {
   const windows = queries.map(query => new Window(query))
-  // The newest tasks are at the end. From there a window is full at once, and most of what follows costs a comparison.
+  // The newest tasks are at the end. If the pass begins there, a window is soon full, and each further task costs one comparison.
   for (let i = tasks.length - 1; i >= 0; i--) {
     for (const window of windows) window.offer(tasks[i]!)
   }

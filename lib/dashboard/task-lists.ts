@@ -10,19 +10,19 @@ import { shortRow, wholeRow } from './row.ts'
 import type { Show } from './shown.ts'
 import type { Action, Counts } from './wire.ts'
 
-/** Who looks, and at what. */
+/** A request for a list, and its query. */
 export interface View {
   readonly request: FastifyRequest
   readonly query: Query
 }
 
-/** Reading the tasks takes one part in so many of the time; see `Reading`. */
+/** A reading is used for this many times as long as it took; see `Reading`. */
 const REST = 20
 
-/** Up to so many tasks are read anew for each request. */
+/** Up to this many tasks are read again for each request. */
 const FEW = 1000
 
-/** One reading of all tasks. Requests share it until its cost is made up for, so that polling takes 5 % of a core at most. */
+/** One reading of all tasks. Requests share it for 20 times as long as it took, so that polling takes 5 % of a core at most. */
 class Reading {
   readonly tasks: Task[]
   readonly lists = new Map<string, string>()
@@ -40,19 +40,19 @@ class Reading {
 
   get overview () { return (this.#overview ??= takeOverview(this.tasks)) }
 
-  /** Keeps the reading for longer, since it has cost more: the time since `began`. */
+  /** Extends the use of the reading, since work on it has taken the time since `began`. */
   spend (began: number): void {
     this.#freshUntil += REST * (performance.now() - began)
   }
 }
 
-/** The tasks of this process as the dashboard tells them: in JSON, to those who may see them. */
+/** Makes the JSON of the tasks of this process, for each client with the tasks that it may see. */
 export class TaskLists {
   readonly instance: string
   readonly #tasks: TaskRegistry
   readonly #authority: Authority
   readonly #show: Show
-  /** What those who may not see everything were told. */
+  /** The last replies to each client, where `authorize` decides what it may see. */
   readonly #polls = new Polls()
   #reading: Reading | undefined = undefined
   #forget: NodeJS.Timeout | undefined = undefined
@@ -64,7 +64,7 @@ export class TaskLists {
     this.#show = show
   }
 
-  /** The task of an id, if there is one that may be seen. */
+  /** Finds a task by its id. Undefined if there is none, or if the client may not see it. */
   async find (request: FastifyRequest, id: string): Promise<Task | undefined> {
     const number = numberIn(this.instance, id)
     if (number === undefined) return undefined
@@ -105,7 +105,7 @@ export class TaskLists {
     })
   }
 
-  /** Everything of a task. */
+  /** The JSON of one task, whole. */
   async taskJson (request: FastifyRequest, task: Task): Promise<string> {
     const possible: Action[] = ['inspect']
     if (!task.settled && task.status !== 'cancelling') possible.push('cancel')
@@ -113,7 +113,7 @@ export class TaskLists {
     return wholeRow(this.#state(task, await this.#authority.actions(request, task, possible)))
   }
 
-  /** The list of each view. Where everyone may see everything, the tasks are gone through once for all of them. */
+  /** The list of each view. Without `authorize`, one pass over the tasks serves all views. */
   listsJson (views: readonly View[]): Promise<string>[] {
     const reading = this.#readAnew()
     if (this.#authority.isOpen) this.#addLists(reading, views.map(({ query }) => query))
@@ -125,13 +125,13 @@ export class TaskLists {
     return await this.#poll(view.request, reading => this.#allowedListOf(reading, view))
   }
 
-  /** What was read counts no more: something was changed. */
+  /** Drops the reading and the kept replies, since something has changed. */
   changed (): void {
     this.#reading = undefined
     this.#polls.clear()
   }
 
-  /** Answers a client from the last reading. What it was told before is told again if reading so many tasks has a cost. */
+  /** Makes a reply to a client. With many tasks, the client may get its last reply again. */
   async #poll<Answer> (request: FastifyRequest, make: (reading: Reading) => Promise<Costly<Answer>>): Promise<Answer> {
     if (this.#tasks.size > FEW) return await this.#polls.get(request, () => make(this.#read()))
     const { answer } = await make(this.#read())
@@ -173,7 +173,7 @@ export class TaskLists {
     return { answer: this.#listJson(overview, page, await this.#rowsJson(request, page.tasks), pending), took: took + passing }
   }
 
-  /** Makes the lists that a reading does not have yet, with one pass over its tasks. */
+  /** Adds the lists that a reading does not have yet. One pass over its tasks serves all of them. */
   #addLists (reading: Reading, queries: Query[]): void {
     const began = performance.now()
     const missing = new Map(queries.map(query => [JSON.stringify(query), query]))

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream'
 import type { TaskReply } from '../../types/index.ts'
 import type { View } from './task-lists.ts'
 
-/** One who watches: a stream of server-sent events. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
+/** One open stream of server-sent events. See https://html.spec.whatwg.org/multipage/server-sent-events.html */
 export class Viewer implements View {
   readonly request
   readonly query
-  /** On the clock of `performance.now()`. */
+  /** When the stream ends, on the clock of `performance.now()`. */
   readonly endsAt: number
   readonly #response: TaskReply['raw']
   #stream: Readable | undefined = undefined
@@ -14,9 +14,9 @@ export class Viewer implements View {
   #frame = ''
   #sentAt = performance.now()
   #ended = false
-  /** Lets go of who waits for a list to be sent. */
+  /** Resolves the promise of `follow()`. */
   #followed = () => {}
-  /** Lets the stream go on, which has sent all it had and waits. */
+  /** Resumes the generator, which waits for the next frame. */
   #proceed: (() => void) | undefined = undefined
 
   constructor ({ request, query }: View, response: TaskReply['raw'], endsAt: number) {
@@ -26,19 +26,19 @@ export class Viewer implements View {
     this.endsAt = endsAt
   }
 
-  /** Whether the last frame has been taken. A client that reads slowly gets no other before. */
+  /** Whether the client has taken the last frame. A client that reads slowly gets no other frame until then. */
   get isDrained () {
     return this.#proceed !== undefined && this.#stream!.readableFlowing === true
   }
 
-  /** The stream, which begins with a list. */
+  /** Opens the stream. Its first frame is this list. */
   open (list: string): Readable {
     this.#list = list
     this.#stream = Readable.from(this.#frames(), { highWaterMark: 0 })
     return this.#stream
   }
 
-  /** Sends a list once it is made, unless it is the last one over again. One that is not made cuts the stream off. */
+  /** Sends a list once it is made, unless it equals the last one. If making it fails, the connection is closed. */
   follow (list: Promise<string>): Promise<void> {
     return new Promise(resolve => {
       this.#followed = resolve
@@ -46,19 +46,19 @@ export class Viewer implements View {
     })
   }
 
-  /** Sends a comment if nothing else was sent for so many ms. */
+  /** Sends a comment if nothing was sent for `heartbeat` ms. */
   beat (heartbeat: number): void {
     if (this.isDrained && performance.now() - this.#sentAt >= heartbeat) this.#send(':\n\n')
   }
 
-  /** Ends the stream. One whose client does not read is cut off, for its end would not be read either. */
+  /** Ends the stream. If the client does not read, the connection is destroyed, since the client would not read the end either. */
   end (): void {
     const { isDrained } = this
     this.leave()
     if (!isDrained && this.#stream !== undefined) this.#response.destroy()
   }
 
-  /** Ends the stream and its connection, for which the server's close would wait. HTTP/1 ends that by itself, as its headers say. */
+  /** Ends the stream and its HTTP/2 session, since the server's close would wait for it. HTTP/1 closes the connection by `connection: close`. */
   close (): void {
     const session = 'stream' in this.#response ? this.#response.stream.session : undefined
     const { isDrained } = this
@@ -67,7 +67,7 @@ export class Viewer implements View {
     else session?.destroy()
   }
 
-  /** Sends nothing any more. A stream that waited on would never be destroyed either. */
+  /** Stops sending, and lets the generator end. A generator that kept waiting would never be destroyed. */
   leave (): void {
     this.#ended = true
     this.#followed()

@@ -48,14 +48,14 @@ t.test('the page is loaded with three requests at most, and one for its icon', a
   for (const file of files) t.equal((await fetch(`${url}/${file}`)).status, 200, file)
 })
 
-t.test('no other file is served', async t => {
+t.test('other files are not served', async t => {
   const { url } = await startDashboard(t)
   for (const path of ['/tsconfig.json', '/main.ts', '/page.html', '/../index.js', '/%2e%2e/index.js', '/..%2findex.js', '/constructor']) {
     t.equal((await fetch(url + path)).status, 404, path)
   }
 })
 
-t.test('the title is text', async t => {
+t.test('markup in the title is shown as text', async t => {
   const { url } = await startDashboard(t, { title: '<script>"Jobs" & \'more\' $&' })
   const page = await (await fetch(`${url}/`)).text()
   t.match(page, '<title>&#60;script&#62;&#34;Jobs&#34; &#38; &#39;more&#39; $&#38;</title>')

@@ -45,7 +45,7 @@ t.test('a reply that comes after the end does not undo it', inBrowser, async t =
   t.ok(await ended.isVisible())
 })
 
-t.test('a no cancels nothing', inBrowser, async t => {
+t.test('a task runs on if the question is answered with no', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const task = app.addTask(untilAborted, { name: 'one' })
   const { page } = await openPage(t, url)

@@ -39,7 +39,7 @@ t.test('a task that waits for a response never runs, and is cancelled at once', 
   t.match(await getJson(address), { status: 202, body: { name: 'later', status: 'cancelled' } })
 })
 
-t.test('work that hears nothing stays cancelling, and the reply does not wait for it', async t => {
+t.test('a task that does not stop stays cancelling, and the reply does not wait for it', async t => {
   const started = await startDashboard(t, {}, { cancelTimeout: 10 })
   const { app, url } = started
   const task = app.addTask(deaf, { name: 'deaf' })
@@ -52,7 +52,7 @@ t.test('work that hears nothing stays cancelling, and the reply does not wait fo
   t.equal(task.status, 'cancelling')
 })
 
-t.test('of a task that has settled the state is told', async t => {
+t.test('cancelling a settled task replies with its state', async t => {
   const started = await startDashboard(t)
   const { app, lines, url } = started
   await app.addTask(async () => {}, { name: 'done' }).finished
@@ -92,7 +92,7 @@ for (const query of ['', '?status=', '?status=running', '?status=settled&status=
   })
 }
 
-t.test('read-only there is no route that changes anything', async t => {
+t.test('a read-only dashboard has no route that changes anything', async t => {
   const started = await startDashboard(t, { readOnly: true })
   const { app, url } = started
   app.addTask(untilAborted, { name: 'wait' })

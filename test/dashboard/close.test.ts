@@ -24,7 +24,7 @@ t.test('an app with open streams closes, and ends them', async t => {
   for (const stream of streams) t.equal(await stream.frame(), undefined)
 })
 
-t.test('it waits for no client that does not read', async t => {
+t.test('close waits for no client that does not read', async t => {
   const { app, url } = await startDashboard(t, { interval: 5 })
   for (let i = 0; i < 200; i++) app.addTask(untilAborted, { name: `${i}` }).progress = 'x'.repeat(2000)
   const [slow] = await once(get(`${url}/events?limit=200`, { agent: false }), 'response')

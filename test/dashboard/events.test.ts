@@ -106,12 +106,12 @@ t.test('maxStreams 0 lets nobody watch', async t => {
   t.equal((await fetch(`${url}/events`)).status, 503)
 })
 
-t.test('HEAD watches nothing', async t => {
+t.test('a HEAD request of the events opens no stream', async t => {
   const { url } = await startDashboard(t)
   t.equal((await fetch(`${url}/events`, { method: 'HEAD' })).status, 404)
 })
 
-t.test('for whoever does not read nothing is kept but the last frame, and then comes the present', async t => {
+t.test('a client that does not read gets the last frame, then the present one', async t => {
   const { app, url } = await startDashboard(t, { interval: 5 })
   const progress = 'x'.repeat(2000)
   for (let i = 0; i < 200; i++) app.addTask(untilAborted, { name: `${i}` }).progress = progress
@@ -137,7 +137,7 @@ t.test('for whoever does not read nothing is kept but the last frame, and then c
   t.ok(lists < 40, `${lists} of ${frames} frames`)
 })
 
-t.test('whoever leaves frees a stream, and nothing is looked at for nobody', async t => {
+t.test('a client that leaves frees its stream, and without streams nothing is read', async t => {
   let asked = 0
   const { app, url } = await startDashboard(t, { interval: 1, authorize: (request, action) => { if (action === 'view') asked++; return true } })
   app.addTask(untilAborted)

@@ -94,7 +94,7 @@ for (const name of ['plain', 'a/b', '..', '%2e%2e', '__proto__', '<img src=x one
   })
 }
 
-t.test('work that hears nothing is told as cancelling', async t => {
+t.test('a task of the fleet that does not stop is told as cancelling', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 50 })
   await app.register(cluster, { drainTimeout: 10, cancelTimeout: 50 })
   const kind = app.cluster.defineTask('deaf', deaf)
@@ -120,7 +120,7 @@ t.test('a click on a task that has gone cancels no other of its name', async t =
   t.equal((await fetch(`${url}/kinds/task?kind=report&name=one&id=${now.id}`, DELETE)).status, 202)
 })
 
-t.test('what is not there is not found', async t => {
+t.test('a task that does not exist is not found', async t => {
   const { url } = await startFleet(t)
   for (const method of ['GET', 'DELETE']) {
     t.match(await getJson(`${url}/kinds/task?kind=report&name=none`, { method }), { statusCode: 404, code: 'FST_ERR_TASK_NOT_FOUND' })
@@ -181,7 +181,7 @@ t.test('what may not be viewed is not listed and not found, and no kind is told'
   }
 })
 
-t.test('of a kind as a whole authorize is asked by its name', async t => {
+t.test('authorize is asked about a kind as a whole by its name', async t => {
   const asked: [string, string | undefined, string | undefined][] = []
   const { url } = await startFleet(t, {
     authorize: (request, action, task) => {
@@ -195,7 +195,7 @@ t.test('of a kind as a whole authorize is asked by its name', async t => {
 })
 
 t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t => {
-  t.test('what runs in another process is seen and cancelled', async t => {
+  t.test('a task that runs in another process is seen and cancelled', async t => {
     const { url: connection, remove } = await startServer('redis', { own: true })
     t.teardown(remove)
     const there = await startFleet(t, {}, { connection })
@@ -257,7 +257,7 @@ t.test('the tasks of all kinds that wait are in the order in which they start', 
   t.strictSame(names(await getJson<FleetList>(`${url}/kinds/tasks?status=deferred`)), ['first', 'in a minute', 'in an hour'])
 })
 
-t.test('where authorize decides who sees a failure no total is told', async t => {
+t.test('the number of failures is not told where authorize decides who sees them', async t => {
   const { url, mails } = await startFleet(t, { authorize: (_request, _action, { name }) => name !== 'secret' })
   for (const name of ['ann', 'secret']) await mails.addTask('x', { name })
   await mails.idle()

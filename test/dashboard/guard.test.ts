@@ -35,7 +35,7 @@ t.test('the hook guards every route', async t => {
   }
 })
 
-t.test('whom the hook lets in gets all of it', async t => {
+t.test('a client that the hook lets in gets every route', async t => {
   const { url } = await startGuarded(t, app => app.basicAuth)
   for (const path of ['/', '/style.css', '/main.js', '/health', '/tasks', '/kinds']) {
     t.equal((await fetch(url + path, { headers: { authorization } })).status, 200, path)
@@ -58,7 +58,7 @@ t.test('@fastify/auth is a hook like any other', async t => {
   t.equal((await fetch(`${url}/tasks`, { headers: { authorization } })).status, 200)
 })
 
-t.test('it guards nothing else of the app', async t => {
+t.test('the hook guards no other route of the app', async t => {
   const { url } = await startGuarded(t, app => app.basicAuth)
   t.equal((await fetch(new URL('/', url))).status, 404)
 })

@@ -30,7 +30,7 @@ t.test('a stream ends when its time is over, and another begins', async t => {
   t.match(await (await watch(t, url)).frame(), /data: /)
 })
 
-t.test('its time is over though snapshots are far apart', async t => {
+t.test('a stream ends when its time is over, however far apart snapshots are', async t => {
   const { url } = await startLive(t, same, { lifetime: 100, interval: 600_000, heartbeat: 20 })
   const events = await watch(t, url)
   let frame
@@ -39,7 +39,7 @@ t.test('its time is over though snapshots are far apart', async t => {
   t.pass('it has ended')
 })
 
-t.test('its time is over though it is not read', async t => {
+t.test('a stream that is not read ends when its time is over', async t => {
   const { url } = await startLive(t, views => views.map(async () => 'x'.repeat(32 * 1024 * 1024)), { lifetime: 100 })
   const [response] = await once(get(url, { agent: false }), 'response')
   await new Promise(resolve => setTimeout(resolve, 300))

@@ -72,7 +72,7 @@ t.test('one request cancels a thousand at most, and says that there are more', a
   t.strictSame(await getJson(`${url}/tasks/cancel?status=running`, PUT), { cancelled: 1, more: false })
 })
 
-t.test('who may cancel none of them is told so', async t => {
+t.test('a client that may cancel no task is told so', async t => {
   const { app, url } = await start(t, { authorize: (request: unknown, action: string) => action === 'view' })
   t.match(await getJson(`${url}/tasks/cancel?status=running`, PUT), { statusCode: 403, message: 'You may not cancel this' })
   t.match(await getJson(`${url}/tasks?status=settled&id=${(await getJson(`${url}/tasks?status=failed`)).tasks[0].id}`, DELETE), { statusCode: 403, message: 'You may not purge this' })
@@ -87,7 +87,7 @@ t.test('a page of another site cancels nothing', async t => {
   t.equal(app.getTask('mail 1 runs').status, 'running')
 })
 
-t.test('where the dashboard is read-only nothing can be changed', async t => {
+t.test('a read-only dashboard changes nothing of the fleet', async t => {
   const { url } = await start(t, { readOnly: true })
   t.equal((await fetch(`${url}/tasks/cancel?status=running`, PUT)).status, 404)
   const { tasks } = await getJson(`${url}/tasks`)

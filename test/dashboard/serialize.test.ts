@@ -23,7 +23,7 @@ t.test('the id and the status are told in any case', async t => {
   t.equal((await fetch(`${url}/tasks/${row!.id}`, { method: 'DELETE' })).status, 202)
 })
 
-t.test('what it adds is cut as the rest', async t => {
+t.test('values that serialize adds are cut like the others', async t => {
   const { app, url } = await startDashboard(t, { serialize: ({ data }) => ({ data, error: data }) })
   const text = 'x'.repeat(5000)
   for (const data of [text, [text], { text }, 10n]) app.addTask(untilAborted, { data })
@@ -38,7 +38,7 @@ t.test('what it adds is cut as the rest', async t => {
   ])
 })
 
-t.test('one that throws is logged, and shows no more than the id and the status', async t => {
+t.test('a serialize that throws is logged, and shows the id and the status', async t => {
   for (const serialize of [() => { throw new Error('no') }, () => ({ get name () { throw new Error('no') } })]) {
     const { app, lines, url } = await startDashboard(t, { serialize })
     app.addTask(untilAborted, { name: 'one' })
@@ -48,7 +48,7 @@ t.test('one that throws is logged, and shows no more than the id and the status'
   }
 })
 
-t.test('one that gives nothing shows the id and the status', async t => {
+t.test('a serialize that returns nothing shows the id and the status', async t => {
   const { app, url } = await startDashboard(t, { serialize: () => undefined as unknown as object })
   app.addTask(untilAborted, { name: 'one' })
   t.strictSame((await getJson<TaskList>(`${url}/tasks`)).tasks.map(row => Object.keys(row)), [['id', 'status', 'can']])

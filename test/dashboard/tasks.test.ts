@@ -9,7 +9,7 @@ const none = { deferred: 0, running: 0, cancelling: 0, completed: 0, failed: 0, 
 
 const names = ({ tasks }: TaskList) => tasks.map(({ name }) => name)
 
-t.test('the list of no tasks', async t => {
+t.test('a list without tasks has counts of zero', async t => {
   const { url } = await startDashboard(t)
   const response = await fetch(`${url}/tasks`)
   t.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
@@ -35,7 +35,7 @@ t.test('the list tells the state of each task, the newest first, with an id that
   t.strictSame(kinds, [{ kind: 'wait', count: 1 }])
 })
 
-t.test('one task by its id', async t => {
+t.test('a task is found by its id', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { tasks: [row] } = await getJson<TaskList>(`${url}/tasks`)
@@ -140,7 +140,7 @@ t.test('ids and cursors of a process that has gone are those of nothing', async 
   t.ok([...app.tasks].every(({ status }) => status === 'running'))
 })
 
-t.test('no other text is an id', async t => {
+t.test('other texts are no ids', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { instance } = await getJson(`${url}/health`)
