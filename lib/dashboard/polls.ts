@@ -25,10 +25,15 @@ export interface Costly<Answer> {
  * most. Each client has its own answers, since `authorize` may allow each client something else.
  */
 export class Polls {
+  readonly #longest: number
   readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
   /** When the pause for all answers made so far ends. */
   #restedAt = 0
   #forget: NodeJS.Timeout | undefined = undefined
+
+  constructor (longest = LONGEST) {
+    this.#longest = longest
+  }
 
   async get<Answer> (request: FastifyRequest, make: () => Promise<Costly<Answer>>): Promise<Answer> {
     const key = keyOf(request)
@@ -53,10 +58,10 @@ export class Polls {
 
   async #make<Answer> (make: () => Promise<Costly<Answer>>): Promise<Answer> {
     clearTimeout(this.#forget)
-    this.#forget = setTimeout(() => this.clear(), LONGEST).unref()
+    this.#forget = setTimeout(() => this.clear(), this.#longest).unref()
     const { answer, took } = await make()
     const now = performance.now()
-    this.#restedAt = Math.min(Math.max(this.#restedAt, now) + REST * took, now + LONGEST)
+    this.#restedAt = Math.min(Math.max(this.#restedAt, now) + REST * took, now + this.#longest)
     return answer
   }
 }

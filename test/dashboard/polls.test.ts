@@ -86,10 +86,9 @@ t.test('what authorize throws is told and not kept', async t => {
 })
 
 /** A server that tells how often it has made an answer for each client. */
-async function countAnswers (t: Test, options: object = {}) {
+async function countAnswers (t: Test, options: object = {}, polls = new Polls()) {
   const app = Fastify(options)
   t.teardown(() => app.close())
-  const polls = new Polls()
   let made = 0
   app.get('/', async request => ({ answer: await polls.get(request, async () => ({ answer: ++made, took: 1000 })) }))
   return app
@@ -101,6 +100,16 @@ t.test('the answers of the last 200 clients are kept', async t => {
   for (let user = 1; user <= 201; user++) t.equal(await ask(user), user)
   t.equal(await ask(2), 2)
   t.equal(await ask(1), 202)
+})
+
+t.test('an answer is kept for a limited time, however long it took', async t => {
+  const app = await countAnswers(t, {}, new Polls(50))
+  const began = performance.now()
+  let answer
+  do ({ answer } = (await app.inject('/')).json())
+  while (answer < 3)
+  const took = performance.now() - began
+  t.ok(took >= 99, `${took} ms for two answers that are kept for 50 ms, and not 20 s each`)
 })
 
 t.test('a header that differs from request to request makes no other client', async t => {
