@@ -109,7 +109,7 @@ t.test('an answer is kept for a limited time, however long it took', async t => 
   do ({ answer } = (await app.inject('/')).json())
   while (answer < 3)
   const took = performance.now() - began
-  t.ok(took >= 99, `${took} ms for two answers that are kept for 50 ms, and not 20 s each`)
+  t.ok(took >= 90, `${took} ms for two answers that are kept for 50 ms, and not 20 s each`)
 })
 
 t.test('a header that differs from request to request makes no other client', async t => {
