@@ -44,9 +44,9 @@ function bareOn (options, backend, relayBackend, end) {
 }
 
 /** An app as in production: it logs, though not at debug, unless told otherwise. `define` defines its kinds. */
-export async function openTasks (url, define, options = {}, level = 'warn') {
+export async function openTasks (url, define, options = {}, { level = 'warn', ...core } = {}) {
   const app = Fastify({ logger: { level } })
-  await app.register(tasks)
+  await app.register(tasks, core)
   await app.register(cluster, { connection: url, maxSettled: KEPT, timeout: 60_000, ...options })
   const kinds = define(app)
   await app.ready()

@@ -9,7 +9,7 @@ export async function many (url, size) {
   const server = await openServer(url)
   const { app, kinds: { failing } } = await openTasks(url, app => ({
     failing: app.cluster.defineTask('failing', () => { throw new Error('failed') }, { maxSettled: Infinity, concurrency: 50 })
-  }), {}, 'silent')
+  }), {}, { level: 'silent', onError () {} })
   const untilFailed = async () => { while ((await failing.count()).failed < size) await setTimeout(50) }
   for (let i = 0; i < size; i += ADDED_AT_ONCE) await failing.addTasks(Array.from({ length: ADDED_AT_ONCE }, () => ({ data: i })))
   await untilFailed()

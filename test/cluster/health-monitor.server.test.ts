@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { HealthMonitor } from '../../lib/cluster/bullmq/health-monitor.ts'
+import { LeaseExpired } from '../../lib/cluster/bullmq/leases.ts'
 import { RedisStore } from '../../lib/cluster/bullmq/redis.ts'
 import { skipWithout, startServer } from './fixtures/servers.ts'
 
@@ -51,4 +52,10 @@ t.test('what else BullMQ complains of is told as it is, but not of locks, and no
   health.report(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
   await sleep(50)
   t.strictSame(told, [`task server at ${server}: OOM command not allowed`])
+})
+
+t.test('whoever does not get a lease in time is told that the server does not answer', { skip }, async t => {
+  const { health } = await buildMonitor(t, 5000)
+  const error = new LeaseExpired()
+  await t.rejects(health.run(() => Promise.reject(error)), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503, cause: error })
 })

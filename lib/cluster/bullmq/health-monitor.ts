@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { FST_ERR_TASK_UNREACHABLE } from '../errors.ts'
 import { isConnectionError, refusalOf } from './connection-error.ts'
+import { LeaseExpired } from './leases.ts'
 import type { Store } from './store.ts'
 
 /** Where an engine reports what concerns all tasks. */
@@ -51,10 +52,11 @@ export class HealthMonitor {
    */
   async run<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      if (this.#state === 'down') await this.#bound(this.#store.ping(), () => new FST_ERR_TASK_UNREACHABLE(''))
-      return await this.#bound(operation(), () => new FST_ERR_TASK_UNREACHABLE(''))
+      if (this.#state === 'down') await this.#bound(this.#store.ping(), () => this.#tooLate())
+      return await this.#bound(operation(), () => this.#tooLate())
     } catch (error) {
       if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
+      if (error instanceof LeaseExpired) throw Object.assign(new FST_ERR_TASK_UNREACHABLE(''), { cause: error })
       const isGone = isConnectionError(error)
       if (isGone) this.#lost(true)
       const refusal = refusalOf(error)
@@ -62,6 +64,12 @@ export class HealthMonitor {
       // The server's own message may quote a script or SQL, which is for the log and not for clients.
       throw Object.assign(new FST_ERR_TASK_UNREACHABLE(isGone ? '' : `: it refuses commands (${refusal})`), { cause: error })
     }
+  }
+
+  /** The cause is what the server has refused the last connection with, if it did. */
+  #tooLate (): Error {
+    const { problem } = this.#store
+    return Object.assign(new FST_ERR_TASK_UNREACHABLE(''), problem !== undefined && { cause: new Error(problem) })
   }
 
   /** Logs an error that BullMQ reports while it works. Errors about locks are left out: `Runs` deals with those. */

@@ -95,6 +95,7 @@ export class PostgresStore implements Store {
     try {
       await client.connect()
       await client.query('SELECT 1')
+      this.problem = undefined
     } finally {
       client.end().catch(() => {})
     }

@@ -89,6 +89,7 @@ export class RedisStore implements Store {
     this.#client.defineCommand('replaceTaskData', { numberOfKeys: 1, lua: REPLACE_DATA })
     this.#client.defineCommand('removeTaskJob', { numberOfKeys: 4 + SETS.length + LISTS.length, lua: REMOVE_JOB })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
+    this.#client.on('ready', () => { this.problem = undefined })
     this.server = serverOf(this.#client)
     this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${prefix}}` : prefix }
     this.#prefix = prefix

@@ -55,7 +55,7 @@ export interface Store {
   readonly leastSettled: number
   /** ms between two polls of what is watched: an event may have been lost. */
   readonly pollInterval: number
-  /** What the server or the way to it has complained of last. */
+  /** What the server or the way to it has complained of last. Undefined once it answers. */
   readonly problem: string | undefined
 
   /** What BullMQ's classes for a queue are made with. */

@@ -182,13 +182,13 @@ function staleWrites ({ runs }: Told, { status, result, progress, attempt, attem
 function stepsBack ({ runs }: Told, seen: readonly Seen[], state: Listed | undefined): string[] {
   const inherited = runs.flatMap(({ started, done, from }) => from === undefined ? [] : [{ at: started, progress: { done, run: from } }])
   const last = state?.progress === undefined ? [] : [{ at: Infinity, progress: state.progress }]
-  const all = [...seen, ...inherited, ...last].sort((a, b) => a.at - b.at)
   const orderOf = (wanted: string) => runs.findIndex(({ run }) => run === wanted)
-  return all.slice(1).flatMap(({ progress }, i) => {
+  // What was seen was read some time before it is told, so the two are not in one order.
+  return [[...seen, ...last], [...inherited, ...last]].flatMap(all => all.slice(1).flatMap(({ progress }, i) => {
     const { progress: before } = all[i]!
     const back = orderOf(progress.run) < orderOf(before.run) || progress.done < before.done
     return back ? [`the progress was ${before.done} of ${before.run}, and then ${progress.done} of ${progress.run}`] : []
-  })
+  }))
 }
 
 function readFreezes (entries: readonly Entry[]) {
@@ -198,11 +198,11 @@ function readFreezes (entries: readonly Entry[]) {
   })
 }
 
-/** While a server is away, and for as long as it takes then until the locks that have ended meanwhile are noticed. */
+/** While a server is away, and before for as long as an answer takes on a busy machine, and for as long as it takes then until the locks that have ended meanwhile are noticed. */
 function readOutages (entries: readonly Entry[], stallTimeout: number) {
   return entries.filter(({ what }) => what === 'stopped').map(({ at }) => {
     const back = entries.find(entry => entry.what === 'back' && entry.at > at)
-    return { from: at - 1000, to: (back?.at ?? Infinity) + 2 * stallTimeout }
+    return { from: at - stallTimeout, to: (back?.at ?? Infinity) + 2 * stallTimeout }
   })
 }
 
