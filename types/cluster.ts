@@ -240,6 +240,8 @@ export interface ListOptions {
   offset?: number | undefined
   /** How many at most. Default: 100 */
   limit?: number | undefined
+  /** Only tasks whose names begin so, such as `user:ada:`. Costs a read of the ids of all tasks of these statuses. Default: all */
+  name?: string | undefined
 }
 
 /** The statuses of a task that has settled. */

@@ -175,9 +175,9 @@ export interface Queue {
   /**
    * A page of the tasks whose status is one of `statuses`: running and cancelling ones, then deferred ones (the next to
    * start first: those that wait before those that are delayed), then failed and cancelled ones, then completed ones (the
-   * latest settled first, both).
+   * latest settled first, both). With a `name`: of those whose names begin with it, at a cost that depends on how many tasks there are.
    */
-  list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]>
+  list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]>
 
   /** `running` counts those that are cancelling, `failed` those that were cancelled. */
   count (): Promise<TaskCounts>

@@ -170,9 +170,9 @@ export class Kind implements PublicKind<any, any, any> {
 
   async tasks (options: ListOptions = {}): Promise<ClusterTask[]> {
     checkVerb('tasks', options)
-    const { status = taskStatuses, offset = 0, limit = 100 } = options
+    const { status = taskStatuses, offset = 0, limit = 100, name } = options
     const queue = await this.#place.queue()
-    const stored = await queue.list(setOf<TaskStatus>(status), offset, limit)
+    const stored = await queue.list(setOf<TaskStatus>(status), offset, limit, name)
     return stored.map(task => new ClusterTask(this.#place, task))
   }
 

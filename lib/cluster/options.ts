@@ -94,7 +94,7 @@ const verbRules = {
   addTask: { ...newTaskRules, onDuplicate: duplicatePolicy, limit: taskLimit } satisfies Rules<AddClusterTaskOptions>,
   addTasks: { ...newTaskRules, data: { expected: 'any JSON', test: () => true } } satisfies Rules<NewClusterTask>,
   scheduleTask: scheduledRules,
-  tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero } satisfies Rules<ListOptions>,
+  tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero, name: nonEmpty } satisfies Rules<ListOptions>,
   retryTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), limit: fromZero } satisfies Rules<RetryTasksOptions>,
   cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero } satisfies Rules<CancelTasksOptions>,
   purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: nonEmpty } satisfies Rules<PurgeTasksOptions>

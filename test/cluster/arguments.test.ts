@@ -32,7 +32,7 @@ const fleet: Record<string, unknown[][]> = {
   cancelTasks: [...noOptions, unknownOption, { status: 'failed' }, { status: null }, { limit: -1 }, { reason: 5 }, { timeout: -1 }].map(options => [options]),
   retryTasks: [...noOptions, unknownOption, { status: 'running' }, { limit: 1.5 }].map(options => [options]),
   purgeTasks: [...noOptions.filter(which => typeof which !== 'function'), unknownOption, { status: 'running' }, { olderThan: -1 }, { name: '' }].map(which => [which]),
-  tasks: [...noOptions, unknownOption, { status: 'x' }, { offset: -1 }, { limit: '5' }].map(options => [options]),
+  tasks: [...noOptions, unknownOption, { status: 'x' }, { offset: -1 }, { limit: '5' }, { name: '' }].map(options => [options]),
   scheduleTask: [
     ...noName.map(name => [name, { every: 1000 }]),
     ...[undefined, ...noOptions, unknownOption, { every: 0 }, { every: 1000, cron: '* * * * *' }, { cron: 'x' }].map(when => ['a', when]),

@@ -42,6 +42,24 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(tasks.map(task => task.data), names(tasks))
   })
 
+  t.test('tasks are listed whose names begin so, whatever is in the names', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    const long = `a:%${'é'.repeat(600)}` // longer than an id
+    const added = ['a:%1', 'b:%1', 'a:%2', long, 'a', 'a:%3']
+    for (const name of added) await here.kind.addTask(1, { name })
+    await here.kind.scheduleTask('a:%s', { every: 86_400_000 })
+    const run = (await here.kind.tasks()).at(-1)!.name
+    t.strictSame(names(await there.kind.tasks({ name: 'a:%' })), ['a:%1', 'a:%2', long, 'a:%3', run])
+    t.strictSame(names(await there.kind.tasks({ name: 'a:%', offset: 1, limit: 2 })), ['a:%2', long])
+    t.strictSame(names(await there.kind.tasks({ name: `${long}x` })), [])
+    t.strictSame(names(await there.kind.tasks({ name: 'b', status: 'completed' })), [])
+    t.strictSame(names(await there.kind.tasks({ name: 'a:%', limit: 0 })), [])
+    await here.kind.cancelTask('a:%2')
+    t.strictSame(names(await there.kind.tasks({ name: 'a:%', status: 'cancelled' })), ['a:%2'])
+    t.strictSame(names(await there.kind.tasks({ name: 'a:%2', status: 'deferred' })), [])
+    await here.kind.unscheduleTask('a:%s')
+  })
+
   t.test('tasks are counted, cancelled ones with the failed', async t => {
     const [, there] = await oneOfEach(t)
     t.strictSame(await there.kind.count(), { deferred: 3, running: 1, completed: 2, failed: 2 })

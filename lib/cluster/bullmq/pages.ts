@@ -1,6 +1,7 @@
 import type { JobState } from 'bullmq'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { StoredTask } from '../engine.ts'
+import { nameOf } from './ids.ts'
 import type { TaskJob } from './job.ts'
 import type { AnyQueue } from './store.ts'
 
@@ -82,4 +83,30 @@ export async function readPage (
     }
   }
   return [...page.values()].slice(0, limit)
+}
+
+/** Jobs that are read at once while those of a name are looked for. */
+const READ_AT_ONCE = 100
+
+/**
+ * As `readPage`, of the tasks whose names begin with `name`. An id says its task's name, so jobs that do not match are not read. But
+ * the ids of all tasks of these statuses are.
+ */
+export async function readNamed (
+  queue: AnyQueue,
+  tell: (job: TaskJob, state: JobState) => Promise<StoredTask>,
+  wanted: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string
+): Promise<StoredTask[]> {
+  const found = new Map<string, StoredTask>()
+  const listed = states.filter(({ statuses }) => statuses.some(status => wanted.has(status)))
+  const all = await readIds(queue, listed, 0) // BullMQ takes an end of -1 for the last
+  for (const { state } of listed) {
+    const ids = all.get(state)!.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
+    for (let i = 0; i < ids.length && found.size < offset + limit; i += READ_AT_ONCE) {
+      const jobs = await Promise.all(ids.slice(i, i + READ_AT_ONCE).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
+      const tasks = await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
+      for (const task of tasks) if (wanted.has(task.status) && task.name.startsWith(name)) found.set(task.name, task)
+    }
+  }
+  return [...found.values()].slice(offset, offset + limit)
 }

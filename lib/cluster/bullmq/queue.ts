@@ -12,7 +12,7 @@ import { encodeName, isDigest, jobIdOf } from './ids.ts'
 import { packBefore, readBefore, readJob, toReason, type JobData, type JobResult, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
 import { pack } from './packed.ts'
-import { readPage } from './pages.ts'
+import { readNamed, readPage } from './pages.ts'
 import { Reader, type Read } from './reader.ts'
 import { retryJob } from './retry.ts'
 import { Runs } from './runs.ts'
@@ -83,8 +83,8 @@ export class BullQueue implements TaskQueue {
     })
   }
 
-  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    const tasks = await this.#shared.health.run(() => this.#list(statuses, offset, limit))
+  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
+    const tasks = await this.#shared.health.run(() => this.#list(statuses, offset, limit, name))
     return tasks.filter(task => !this.#isExpired(task))
   }
 
@@ -398,8 +398,10 @@ export class BullQueue implements TaskQueue {
     return settledAt !== undefined && settledAt <= Date.now() - this.#settings.maxSettledAge
   }
 
-  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
-    return await readPage(this.#queue, (job, state) => this.#reader.toTask(job, state), statuses, offset, limit)
+  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
+    const toTask = (job: TaskJob, state: JobState) => this.#reader.toTask(job, state)
+    if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit)
+    return await readNamed(this.#queue, toTask, statuses, offset, limit, name)
   }
 
   /** Stores tasks. Returns when each was added. */

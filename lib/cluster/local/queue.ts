@@ -68,13 +68,13 @@ export class LocalQueue implements Queue {
     return (id === undefined || task?.id === id ? task : this.#former.get(name, id))?.snapshot()
   }
 
-  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number): Promise<StoredTask[]> {
+  async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name = ''): Promise<StoredTask[]> {
     this.#expire()
     const page: StoredTask[] = []
     let left = offset
     for (const task of this.#lists) {
       if (page.length >= limit) break
-      if (statuses.has(task.status) && left-- <= 0) page.push(task.snapshot())
+      if (statuses.has(task.status) && task.name.startsWith(name) && left-- <= 0) page.push(task.snapshot())
     }
     return page
   }
