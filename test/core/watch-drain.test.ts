@@ -76,7 +76,7 @@ t.test('a client that streams the states of a draining task gets the last one, a
 })
 
 t.test('a watch of a draining task that does not end in time ends with drainTimeout, and the task gets no more than that', async t => {
-  const { app, lines } = await buildApp(t, { drainTimeout: 500, cancelTimeout: 0 })
+  const { app, lines } = await buildApp(t, { drainTimeout: 3000, cancelTimeout: 0 })
   serveStates(app)
   await app.listen()
   app.addTask(deaf, { name: 'deaf', drain: true })
@@ -89,9 +89,9 @@ t.test('a watch of a draining task that does not end in time ends with drainTime
   const closedAt = performance.now()
 
   t.match(parse(await body), [{ status: 'running' }])
-  t.ok(serverClosedAt - startedAt >= 490, 'the stream lasted for drainTimeout')
-  t.ok(closedAt - serverClosedAt < 490, `the task did not get the time again: ${closedAt - serverClosedAt} ms`)
-  t.match(lines.filter(({ level }) => level === 40), [{ tasks: ['deaf'], msg: /^draining tasks have not finished within 500 ms/ }, { tasks: ['deaf'] }])
+  t.ok(serverClosedAt - startedAt >= 2900, 'the stream lasted for drainTimeout')
+  t.ok(closedAt - serverClosedAt < 2900, `the task did not get the time again: ${closedAt - serverClosedAt} ms`)
+  t.match(lines.filter(({ level }) => level === 40), [{ tasks: ['deaf'], msg: /^draining tasks have not finished within 3000 ms/ }, { tasks: ['deaf'] }])
 })
 
 t.test('a watch of a draining task that never ends has ended when close has', async t => {
