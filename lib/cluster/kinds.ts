@@ -9,7 +9,7 @@ import { Once } from './once.ts'
 import { checkKind, type ClusterSettings } from './options.ts'
 import { runWith, tellSettled } from './run.ts'
 
-/** A kind, and how this process runs it. */
+/** A kind that this process has defined, and how its tasks run here. */
 interface Defined {
   readonly kind: Kind
   readonly queue: Queue
@@ -17,7 +17,7 @@ interface Defined {
   readonly run: Run
 }
 
-/** The kinds that this process knows: defines them, works them when the app is ready, hands over what runs when it closes. */
+/** The kinds that this process has defined. Runs their tasks from when the app is ready, and hands running ones over when it closes. */
 export class Kinds {
   readonly #engine: Engine
   readonly #settings: ClusterSettings
@@ -76,7 +76,7 @@ export class Kinds {
     await this.#engine.ping()
   }
 
-  /** Opens the engine, and works the kinds that this process is to work. */
+  /** Opens the engine, and starts to run the tasks of the kinds that the option `work` names. */
   async start (): Promise<void> {
     this.#state = 'ready'
     for (const { data } of this.#kinds.values()) data.compile()
@@ -118,7 +118,7 @@ export class Kinds {
     })
   }
 
-  /** Verbs may come before the app is ready. */
+  /** Opens the engine once, by the first verb or when the app is ready. Tries again after a failure. */
   #open (): Promise<void> {
     if (this.#state === 'left') throw new FST_ERR_TASK_UNREACHABLE(': the app has closed')
     if (this.#opening === undefined) {

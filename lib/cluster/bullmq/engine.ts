@@ -16,11 +16,11 @@ export interface BullSettings {
   readonly log: EngineLog
 }
 
-/** Where leases and marks are. No kind's queue has such a name: theirs have four hex digits after a `%`. */
+/** The queue for leases, marks and limits. A kind's queue cannot have this name: there, four hex digits follow each `%`. */
 export const SIDE_QUEUE = '%side'
-/** ms after which what a process that died has left there is of no use to anybody. */
+/** Milliseconds after which an entry of the side queue is removed: its process has died and left it. */
 const LEFT = 7 * 86_400_000
-/** ms that closing waits for the server. */
+/** Milliseconds that closing waits for the server. */
 const CLOSING = 1000
 
 /** Tasks as jobs of BullMQ, on Redis or PostgreSQL. */

@@ -10,10 +10,10 @@ import { isConnectionError } from './connection-error.ts'
 import { EventFeed } from './event-feed.ts'
 import type { AnyQueue, LockedQueue, ReadJob, Store } from './store.ts'
 
-/** What a user may hand over. */
+/** What the option `connection` may be. */
 export type PostgresConnection = string | PoolConfig | Pool
 
-/** ms that closing waits for connections that are in use. */
+/** Milliseconds that closing waits for connections that are in use. */
 const CLOSING = 500
 /** Connections for commands; the least of all that block come on top. */
 const COMMANDS = 10

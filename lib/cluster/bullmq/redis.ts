@@ -5,7 +5,7 @@ import { Redis, type Cluster, type RedisOptions } from 'ioredis'
 import { createHash } from 'node:crypto'
 import type { AnyQueue, EventSource, LockedQueue, ReadJob, Store, StoreOptions } from './store.ts'
 
-/** What a user may hand over. */
+/** What the option `connection` may be. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
 
 /** Stores the progress of a job whose lock has this token. Keys: the job, its lock, the events. */
@@ -195,7 +195,7 @@ function asRead ({ data, finishedOn }: ReadJob): [string, string] {
   return [createHash('sha1').update(JSON.stringify(data)).digest('hex'), finishedOn === undefined ? '' : `${finishedOn}`]
 }
 
-/** Commands wait for the server as long as it takes: whoever does not want to wait must not wait for the command. */
+/** Commands wait for the server without a limit. The health monitor limits how long a verb waits for its command. */
 const forever = {
   maxRetriesPerRequest: null,
   retryStrategy: (attempt: number) => Math.min(50 * attempt, 2000),
@@ -211,7 +211,7 @@ function connect (connection: RedisConnection): Redis | Cluster {
   return url === undefined ? new Redis(settings) : new Redis(url, settings)
 }
 
-/** Of any copy of ioredis. */
+/** Whether it is a client, also one of another copy of ioredis. */
 function isClient (connection: object): connection is Redis {
   return typeof (connection as Redis).duplicate === 'function'
 }

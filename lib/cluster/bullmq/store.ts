@@ -51,7 +51,7 @@ export interface Store {
   readonly relayBackend: RelayBackendFactory<any>
   /** The priority of tasks without one. */
   readonly firstPriority: number
-  /** Settled tasks that are kept where none are to be: how one ended can be read then, though an event of it was missed. */
+  /** Settled tasks that are kept although `maxSettled` is 0. If the event of a task's end was lost, its end can still be read. */
   readonly leastSettled: number
   /** ms between two polls of what is watched: an event may have been lost. */
   readonly pollInterval: number
@@ -62,7 +62,7 @@ export interface Store {
   optionsOf (queue: string): StoreOptions
   /** Calls back whenever a connection breaks. */
   onLost (callback: () => void): void
-  /** Resolves once the server takes commands and has what BullMQ needs; tries until then. Rejects if trying is of no use. */
+  /** Resolves once the server takes commands and has what BullMQ needs. Tries again until then. Rejects if another try cannot help. */
   connect (): Promise<void>
   /** Resolves if the server answers. What it waits for, it does not send later. */
   ping (): Promise<void>
