@@ -460,7 +460,7 @@ export interface ClusterOptions {
   cancelTimeout?: number | undefined
   /** Milliseconds that running tasks get to finish when the app closes, before they are handed over. Default: 5000 */
   drainTimeout?: number | undefined
-  /** Milliseconds after which the tasks of a process that has vanished are taken over. Default: 30000 */
+  /** Milliseconds after which the tasks of a process that has vanished are taken over, from 1000. Default: 30000 */
   stallTimeout?: number | undefined
   /** Milliseconds that a verb waits for the server before it rejects with `FST_ERR_TASK_UNREACHABLE`. Default: 5000 */
   timeout?: number | undefined

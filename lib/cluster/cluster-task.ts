@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { ClusterTask as PublicClusterTask, ClusterTaskState } from '../../types/cluster.ts'
 import type { CancelOptions, TaskWatch, WatchOptions } from '../../types/index.ts'
 import { AbortError } from '../core/abort.ts'
@@ -64,6 +65,10 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     return clusterTaskState(this.kind, this.#stored)
   }
 
+  [inspect.custom] (): object {
+    return this.toJSON()
+  }
+
   async refresh (...rest: []): Promise<this> {
     checkNone('refresh', rest)
     const queue = await this.#place.queue()
@@ -107,7 +112,8 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
       join: watch => {
         let previous: string | undefined
         const stopFollowing = this.#follow(stored => {
-          if (stored === undefined) return watch.end()
+          // Of one that was purged its last state is known, if it had settled.
+          if (stored === undefined) return previous === undefined && this.settled ? watch.changed() : watch.end()
           const present = JSON.stringify([stored.status, stored.attempt, stored.progress])
           if (present !== previous) watch.changed()
           previous = present

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { FST_ERR_TASK_INVALID_OPTION } from '../core/errors.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
 
@@ -7,18 +8,26 @@ type Validate = ((data: unknown) => unknown) & { errors?: { instancePath?: strin
 
 /** Takes data for tasks of a kind: what is JSON, and what its schema takes. */
 export class DataCheck {
+  readonly #kind: string
   readonly #app: FastifyInstance
   readonly #schema: unknown
   #validate: Validate | undefined
 
-  constructor (app: FastifyInstance, schema: unknown) {
+  constructor (kind: string, app: FastifyInstance, schema: unknown) {
+    this.#kind = kind
     this.#app = app
     this.#schema = schema
   }
 
-  /** Throws what the app's compiler throws for a bad schema. */
+  /** Throws `FST_ERR_TASK_INVALID_OPTION` for a schema that the app's compiler does not take. */
   compile (): void {
-    if (this.#schema !== undefined) this.#validate ??= compilerOf(this.#app)({ schema: this.#schema, method: '', url: '', httpPart: 'body' })
+    if (this.#schema === undefined || this.#validate !== undefined) return
+    const compile = compilerOf(this.#app)
+    try {
+      this.#validate = compile({ schema: this.#schema, method: '', url: '', httpPart: 'body' })
+    } catch (error) {
+      throw new FST_ERR_TASK_INVALID_OPTION('schema', `kind "${this.#kind}"`, `cannot be compiled: ${(error as Error).message}`)
+    }
   }
 
   /** A copy of the data, with what the app's validator makes of it: types and defaults, as with a body. */

@@ -251,7 +251,7 @@ export class Kind implements PublicKind<any, any, any> {
   #newTask (data: unknown, { name, delay = 0, priority = 0, limit }: AddClusterTaskOptions): NewTask {
     const label = taskLabel({ name })
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(label)
-    return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay, priority, limit }
+    return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay: Math.ceil(delay), priority, limit }
   }
 
   /** A task that was looked for by its name. */

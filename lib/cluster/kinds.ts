@@ -46,7 +46,7 @@ export class Kinds {
       ...settings,
       ...onSettled !== undefined && { onSettled: tellSettled(app, name, onSettled, task => new ClusterTask(place, task)) }
     })
-    const data = new DataCheck(app, schema)
+    const data = new DataCheck(name, app, schema)
     const isClosed = () => this.#state === 'closing' || this.#state === 'left'
     const place: KindPlace = {
       kind: name,

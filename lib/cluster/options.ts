@@ -51,7 +51,7 @@ const pluginRules: Rules<ClusterOptions> = {
   maxSettledAge: age,
   cancelTimeout: delay,
   drainTimeout: delay,
-  stallTimeout: timer,
+  stallTimeout: { expected: `a number of milliseconds from 1000 to ${MAX_DELAY}`, test: value => timer.test(value) && value >= 1000 },
   timeout: timer,
   migrate: flag,
   telemetry: { expected: "BullMQ's telemetry", test: isObject }
@@ -125,8 +125,8 @@ export function checkClusterOptions (options: ClusterOptions) {
     maxSettledAge: options.maxSettledAge ?? Infinity,
     cancelTimeout: options.cancelTimeout ?? 3000,
     drainTimeout: options.drainTimeout ?? 5000,
-    stallTimeout: options.stallTimeout ?? 30_000,
-    timeout: options.timeout ?? 5000,
+    stallTimeout: Math.ceil(options.stallTimeout ?? 30_000),
+    timeout: Math.ceil(options.timeout ?? 5000),
     migrate: options.migrate ?? true,
     telemetry: options.telemetry
   }
@@ -151,9 +151,9 @@ export function checkKind (kind: unknown, work: unknown, options: KindOptions, d
   return {
     concurrency: options.concurrency ?? 10,
     globalConcurrency: options.globalConcurrency ?? Infinity,
-    limit,
+    limit: limit === undefined ? undefined : { max: limit.max, duration: Math.ceil(limit.duration) },
     attempts: options.attempts ?? 1,
-    backoff: { type, delay, jitter },
+    backoff: { type, delay: Math.ceil(delay), jitter },
     timeout: options.timeout ?? Infinity,
     maxStalls: options.maxStalls ?? 2,
     maxSettled: options.maxSettled ?? defaults.maxSettled,
@@ -199,7 +199,7 @@ export function checkSchedule (name: string, when: When, options: { priority?: n
   check(when, whenRules, label)
   checkVerb('scheduleTask', options, label)
   const { cron, timeZone, every } = when
-  if ((cron === undefined) === (every === undefined)) throw new FST_ERR_TASK_INVALID_OPTION('cron', label(), 'must be given, or every: one of them')
+  if ((cron === undefined) === (every === undefined)) throw new FST_ERR_TASK_INVALID_OPTION('cron', label(), 'or "every" must be given, and not both')
   if (every !== undefined) return { every }
   return { cron: cron!, timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
 }

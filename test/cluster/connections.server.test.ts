@@ -49,6 +49,18 @@ t.test('postgres: those who watch many kinds share one connection', { skip: skip
 })
 
 onEveryServer(t, (t, engine) => {
+  t.test('a prefix may have any characters', async t => {
+    for (const prefix of ['with space', 'Größe', '任务', 'a:b', '{x}', 'a"b']) {
+      const { app, lines } = await buildApp(t, engine, { prefix: `${prefix} ${process.pid}` })
+      const kind = app.cluster.defineTask('any', () => 'ran')
+      await app.ready()
+      t.equal(await (await kind.addTask(1)).finished, 'ran', prefix)
+      t.equal((await kind.workers()).length, 1)
+      t.strictSame(lines.filter(({ level }) => level >= 40), [])
+      await app.close()
+    }
+  })
+
   const { hostname: host, port, username: user, password } = new URL(engine.connection!)
   const server = { host, port: Number(port), ...(password !== '' && { password }) }
   const url = engine.connection!

@@ -123,6 +123,15 @@ onEveryEngine(t, (t, engine) => {
     t.ok(starts[3]! >= 290 && starts[6]! >= 590, `started at ${starts}`)
   })
 
+  t.test('times may be parts of a millisecond', async t => {
+    const [{ kind }] = await buildFleet(t, engine, (_app, { attempt }) => {
+      if (attempt === 1) throw new Error('once')
+      return attempt
+    }, { attempts: 2, backoff: 1.5, limit: { max: 100, duration: 10.5 }, timeout: 20_000.5, maxSettledAge: 60_000.5, plugin: { stallTimeout: 5000.5, timeout: 9000.5 } })
+    t.equal(await (await kind.addTask(1, { delay: 1.5 })).finished, 2)
+    t.equal(await kind.purgeTasks({ status: 'completed', olderThan: 0.5 }) <= 1, true)
+  })
+
   t.test('bad options of a task are refused', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {})
     const bad = [{ delay: -1 }, { delay: '1' }, { delay: NaN }, { delay: Infinity }, { priority: -1 }, { priority: 1.5 }, { priority: '1' }, { onDuplicate: 'ignore' }, { nmae: 'x' }, null]

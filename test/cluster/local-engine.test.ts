@@ -1,4 +1,7 @@
 // What only the engine without a server can get wrong.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { LocalQueue } from '../../lib/cluster/local/queue.ts'
@@ -130,4 +133,11 @@ t.test('a purge without an age asks no clock', async t => {
   Date.now = () => now() - 3_600_000
   t.equal(await kind.purgeTasks({ status: 'completed', olderThan: 0 }), 0)
   t.equal(await kind.purgeTasks({ status: 'completed' }), 1)
+})
+
+t.test('a process stays while somebody waits for a delayed task, and ends when nobody does', async t => {
+  const child = fork(new URL('fixtures/awaited.ts', import.meta.url), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const [output, [code]] = await Promise.all([text(child.stdout!), once(child, 'exit')])
+  t.equal(output, '3\n')
+  t.equal(code, 0)
 })

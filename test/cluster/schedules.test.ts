@@ -38,6 +38,24 @@ onEveryEngine(t, (t, engine) => {
     t.ok(first.startedAt! >= times[0]! - 5)
   })
 
+  t.test('settled tasks of a schedule are purged and replaced like others', async t => {
+    const [here] = await buildFleet(t, engine, () => 'ran')
+    await here.kind.scheduleTask('tick', { every: 100 })
+    let completed
+    do {
+      await immediate()
+      completed = await here.kind.tasks({ status: 'completed' })
+    } while (completed.length < 4)
+    await here.kind.unscheduleTask('tick')
+    await here.kind.idle()
+    const [first, second, third] = completed.map(({ name }) => name) as [string, string, string]
+    t.equal(await here.kind.purgeTasks({ name: first }), 1)
+    t.equal(await here.kind.purgeTasks(({ name }) => name === second), 1)
+    t.equal(await (await here.kind.addTask(1, { name: third })).finished, 'ran')
+    t.ok(await here.kind.purgeTasks({ olderThan: 0 }) >= 2)
+    t.strictSame(await here.kind.tasks(), [])
+  })
+
   t.test('a schedule by cron runs at its times', async t => {
     const journal = new Journal()
     const names: string[] = []

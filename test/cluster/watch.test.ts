@@ -1,5 +1,6 @@
-import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
@@ -209,6 +210,17 @@ onEveryEngine(t, (t, engine) => {
     for await (const { status } of states) if (status === 'deferred') break
     t.strictSame(await states.next(), { done: true, value: undefined })
     await task.cancel()
+  })
+
+  t.test('a task that has settled and was purged since gives its last state', async t => {
+    const [here] = await buildFleet(t, engine, () => 'ran')
+    const task = await here.kind.addTask(1, { name: 'purged' })
+    await task.finished
+    await here.kind.purgeTasks()
+    const states = []
+    for await (const state of task.watch()) states.push(state)
+    t.match(states, [{ name: 'purged', status: 'completed' }])
+    t.match(inspect(task), /purged.*completed/s)
   })
 
   t.test('watch refuses bad options', async t => {

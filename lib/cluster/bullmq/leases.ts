@@ -35,7 +35,7 @@ export class Leases {
   constructor (queue: () => Queue, timeout: number) {
     this.#queue = queue
     this.#timeout = timeout
-    this.#life = Math.min(Math.max(MIN_TERM, timeout / 2), MAX_TERM)
+    this.#life = Math.min(Math.max(MIN_TERM, Math.ceil(timeout / 2)), MAX_TERM)
   }
 
   async isTaken (name: string): Promise<boolean> {

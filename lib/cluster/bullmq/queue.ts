@@ -57,6 +57,7 @@ export class BullQueue implements TaskQueue {
     return await this.#shared.health.run(async () => {
       // If no settled task is kept, only its event says how a task ended.
       if (this.#settings.maxSettled === 0) await this.#events.listening()
+      if (tasks.length === 0) return []
       const [{ limit, unique: isUnique }] = tasks as [NewTask]
       if (limit !== undefined && isUnique) return await this.#limited(tasks[0]!, () => this.#addUnique(tasks))
       if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)

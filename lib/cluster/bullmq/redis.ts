@@ -91,8 +91,8 @@ export class RedisStore implements Store {
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.#client.on('ready', () => { this.problem = undefined })
     this.server = serverOf(this.#client)
-    this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${prefix}}` : prefix }
-    this.#prefix = prefix
+    this.#prefix = encodePrefix(prefix)
+    this.options = { connection: this.#client as ConnectionOptions, prefix: isCluster(this.#client) ? `{${this.#prefix}}` : this.#prefix }
   }
 
   /** The keys of a queue must be in one slot of a Redis Cluster, and those of other queues need not be in the same. */
@@ -188,6 +188,11 @@ export class RedisStore implements Store {
   async close () {
     this.#client.disconnect()
   }
+}
+
+/** The prefix as the name of a connection takes it, which BullMQ makes of it: ASCII without spaces. */
+function encodePrefix (prefix: string): string {
+  return prefix.replace(/[^!-~]/g, char => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** A digest of a job's data, and when it ended, as the scripts compare them. BullMQ stores the data as JSON. */

@@ -38,7 +38,7 @@ export class LocalQueue implements Queue {
 
   #run: Run | undefined
   #workedSince: number | undefined
-  /** Fires when the first delayed task is due. It holds no process. */
+  /** Fires when the first delayed task is due. It holds the process while somebody waits for a task. */
   #timer: NodeJS.Timeout | undefined
   #paused = false
   /** Tasks that p-queue had let start when the kind was paused. */
@@ -181,7 +181,12 @@ export class LocalQueue implements Queue {
   }
 
   watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
-    return this.#watchers.add(name, changed)
+    const leave = this.#watchers.add(name, changed)
+    this.#holdProcess()
+    return () => {
+      leave()
+      this.#holdProcess()
+    }
   }
 
   async work (run: Run): Promise<void> {
@@ -251,7 +256,13 @@ export class LocalQueue implements Queue {
     const { first } = this.#lists.delayed
     if (first === undefined || this.#stopped) return
     const ms = Math.min(Math.max(0, first.startsAt! - Date.now()), MAX_DELAY)
-    this.#timer = setTimeout(() => this.#startDue(), ms).unref()
+    this.#timer = setTimeout(() => this.#startDue(), ms)
+    this.#holdProcess()
+  }
+
+  #holdProcess () {
+    if (this.#watchers.hasAny) this.#timer?.ref()
+    else this.#timer?.unref()
   }
 
   #startDue () {

@@ -19,6 +19,9 @@ export class Watchers {
     return this.#byName.has(name)
   }
 
+  /** Whether anybody watches any name. */
+  get hasAny () { return this.#byName.size > 0 }
+
   notify (name: string): void {
     for (const watchers of [this.#byName.get(name), this.#byName.get(undefined)]) {
       for (const changed of watchers ?? []) changed()
