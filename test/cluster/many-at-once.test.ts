@@ -84,20 +84,19 @@ onEveryEngine(t, (t, engine) => {
     await kind.idle()
   })
 
-  t.test('many tasks that do not stop take one timeout', async t => {
+  t.test('many tasks are all told to stop before any is waited for', async t => {
+    let told = 0
     let hear!: () => void
     const heard = new Promise<void>(resolve => { hear = resolve })
-    const [{ kind }] = await buildFleet(t, engine, async () => await heard, { apps: 1, concurrency: 90 })
+    const [{ kind }] = await buildFleet(t, engine, async (_app, { signal }) => {
+      signal.addEventListener('abort', () => { if (++told === 90) hear() })
+      await heard
+      throw signal.reason
+    }, { apps: 1, concurrency: 90 })
     t.teardown(() => hear())
     await kind.addTasks(Array.from({ length: 90 }, (_, data) => ({ data })))
     while ((await kind.count()).running < 90) await nextTurn()
-    const began = performance.now()
-    await t.rejects(kind.cancelTasks({ timeout: 3000 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
-    const took = performance.now() - began
-    t.ok(took < 12_000, `${took} ms, not five times 3 s`)
-    t.equal((await kind.tasks({ status: 'cancelling' })).length, 90)
-    hear()
-    await kind.idle()
+    t.equal(await kind.cancelTasks({ timeout: 300_000 }), 90)
   })
 
   t.test('as many running tasks are cancelled as the limit says', async t => {
