@@ -30,6 +30,11 @@ t.test('whatever a run throws fails its task, and stopping does not reject', asy
   t.strictSame(await queue.stop(0, 0), { handedOver: [], cancelled: [], left: [] })
 })
 
+t.test('a task that is gone is not cancelled', async t => {
+  const queue = new LocalQueue(settings)
+  t.equal(await queue.cancelFirst('gone', 1, { name: 'AbortError', message: 'too late', code: undefined }), undefined)
+})
+
 t.test('work that fails at once, again and again, lets timers run and the app close', async t => {
   const [{ app, kind }] = await buildFleet(t, engine, () => { throw new Error('at once') }, { attempts: 1_000_000 })
   const task = await kind.addTask(1)
