@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { assertValid, Leases, type Lease } from '../../lib/cluster/bullmq/leases.ts'
+import { assertUnchanged, assertValid, Leases, type Lease } from '../../lib/cluster/bullmq/leases.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { openQueue, openStore } from './fixtures/queues.ts'
 
@@ -70,6 +70,16 @@ onEveryServer(t, (t, engine) => {
       assertValid(lease)
       return 'held'
     }, nobody), 'held')
+    t.equal(times, 2)
+  })
+
+  t.test('who finds that another has changed what was read takes the lease again', async t => {
+    const [here] = await twoProcesses(t)
+    let times = 0
+    t.equal(await here.holding('name', async () => {
+      assertUnchanged(++times > 1)
+      return 'changed'
+    }, nobody), 'changed')
     t.equal(times, 2)
   })
 

@@ -91,6 +91,11 @@ export function assertValid (lease: Lease): void {
   if (Date.now() > lease.until) throw new LeaseExpired()
 }
 
+/** Throws if the server has found that what was to be changed is not as it was read. */
+export function assertUnchanged (unchanged: boolean): void {
+  if (!unchanged) throw new LeaseExpired()
+}
+
 /** This process was too slow: another may have decided meanwhile. What needs the lease begins afresh. */
 export class LeaseExpired extends Error {
   override readonly name = 'LeaseExpired'

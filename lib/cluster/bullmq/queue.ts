@@ -5,7 +5,7 @@ import { keyLimitError } from '../../core/key-limits.ts'
 import { taskLabel } from '../../core/task-label.ts'
 import type { Added, Cancelled, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { Announcements } from './announcements.ts'
-import { assertValid, LeaseExpired, type Lease } from './leases.ts'
+import { assertUnchanged, assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { Events } from './events.ts'
 import { KeyLimits } from './key-limits.ts'
 import { encodeName, isDigest, jobIdOf } from './ids.ts'
@@ -390,7 +390,7 @@ export class BullQueue implements TaskQueue {
   /** Replaces the data of a job. Throws `LeaseExpired` if it is another's by now. */
   async #replaceData (job: TaskJob, data: JobData, lease: Lease): Promise<void> {
     assertValid(lease)
-    if (!await this.#shared.store.replaceData(this.#queue, job, data)) throw new LeaseExpired()
+    assertUnchanged(await this.#shared.store.replaceData(this.#queue, job, data))
     job.data = data
   }
 
