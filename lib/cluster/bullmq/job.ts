@@ -170,3 +170,23 @@ export function failedAs (failure: Failure | undefined, name: string): Pick<Stor
   if (failure === undefined) return { status: 'failed', error: toStoredError(new FST_ERR_TASK_STALLED(`task "${name}"`)) }
   return { status: failure.status, error: errorOf(failure) }
 }
+
+/** What is not known of a task, or has not happened yet. */
+export const blank: StoredTask = {
+  name: '',
+  id: 0,
+  retries: 0,
+  status: 'deferred',
+  data: undefined,
+  progress: undefined,
+  result: undefined,
+  error: undefined,
+  attempt: 0,
+  maxAttempts: 1,
+  attempts: [],
+  createdAt: 0,
+  startsAt: undefined,
+  startedAt: undefined,
+  settledAt: undefined,
+  worker: undefined
+}

@@ -1,0 +1,116 @@
+import type { JobState } from 'bullmq'
+import type { Cancelled, StoredError, StoredTask } from '../engine.ts'
+import { jobIdOf } from './ids.ts'
+import { readJob, toReason, type TaskJob } from './job.ts'
+import { assertValid } from './leases.ts'
+import { pack } from './packed.ts'
+import { replaceData, type Parts } from './parts.ts'
+
+/** Cancels the tasks of a queue: one that waits where it is, one that runs by a mark and a message. */
+export class Canceller {
+  readonly #parts: Parts
+
+  constructor (parts: Parts) {
+    this.#parts = parts
+  }
+
+  async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
+    const mark = async (task: StoredTask, state: JobState | 'unknown') => ({ task: await this.#mark(task, state, reason), isFirst: false })
+    return (await this.#cancel(name, id, reason, mark))?.task
+  }
+
+  async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
+    return await this.#cancel(name, id, reason, async (task, state) => {
+      const isFirst = await this.#markFirst(task, state, reason)
+      return { task: await this.#mark(task, state, reason), isFirst }
+    })
+  }
+
+  /** Cancels a task; one that runs, or belongs to a schedule, by its mark. */
+  async #cancel (
+    name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown') => Promise<Cancelled>
+  ): Promise<Cancelled | undefined> {
+    const jobId = jobIdOf(name)
+    for (;;) {
+      const read = await this.#parts.reader.read(jobId) ?? await this.#parts.reader.afterGap(jobId)
+      if (read === undefined) return undefined
+      const { job, state } = read
+      // A running task may have a mark already. It does not matter: the first mark stays.
+      const task = state === 'active' ? readJob(job, state) : await this.#parts.reader.toTask(job, state)
+      if (id !== undefined && task.id !== id) return undefined
+      if (task.settledAt !== undefined) return { task, isFirst: false }
+      if (state === 'active' || job.repeatJobKey !== undefined) return await mark(task, state)
+      const cancelled = await this.#cancelDeferred(jobId, task.id, reason)
+      if (cancelled !== undefined) return { task: cancelled, isFirst: true }
+    }
+  }
+
+  /**
+   * Marks a waiting task as cancelled, so that the worker that takes it does not run it, and moves it to the front. Returns undefined
+   * if a worker took it before: then it is cancelled as a running one.
+   */
+  async #cancelDeferred (jobId: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+    return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
+      const found = await this.#parts.reader.task(jobId)
+      if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
+      const { job, task: { attempt, startedAt, worker } } = found
+      const cancelled = { error: pack(reason), at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
+      const mark = (settled: boolean) => replaceData(this.#parts, job, { ...job.data, cancelled: { ...cancelled, settled } }, lease)
+      await mark(false)
+      const state = (await this.#parts.reader.read(jobId))?.state
+      if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
+      await this.#parts.announcements?.add(cancelledNow(found.task, reason))
+      await mark(true)
+      await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
+      await moveToFront(job)
+      return readJob(job, 'waiting')
+    }, async () => undefined)
+  }
+
+  /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
+  async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
+    const { cancellations } = this.#parts.shared
+    const marked = this.#storeMark(task, state, reason)
+    if (state === 'active') {
+      await Promise.all([marked, cancellations.notify(this.#parts.name, task, reason), marked.then(() => this.#parts.publish('cancelling', jobIdOf(task.name)))])
+      return { ...task, status: 'cancelling' }
+    }
+    await marked
+    return cancelledNow(task, reason)
+  }
+
+  /** Stores the mark of a cancellation. A task that waits has settled with it, so that is announced first. */
+  async #storeMark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<void> {
+    if (state !== 'active') await this.#parts.announcements?.add(cancelledNow(task, reason))
+    await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason, state !== 'active')
+  }
+
+  /** Stores the mark of a cancellation, unless there is one or the task has settled. Returns whether it did. */
+  async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<boolean> {
+    const jobId = jobIdOf(task.name)
+    const { value } = await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
+      const mark = await this.#parts.shared.cancellations.markOf(this.#parts.name, task)
+      const found = await this.#parts.reader.read(jobId) // after the mark, which is removed once the task has settled
+      const present = found === undefined ? undefined : readJob(found.job, found.state)
+      if (mark !== undefined || present?.id !== task.id || present.settledAt !== undefined) return { value: false }
+      assertValid(lease)
+      await this.#storeMark(task, state, reason)
+      return { value: true }
+    }, async () => undefined)
+    return value
+  }
+}
+
+/** A task that waits, as it is once it is cancelled. */
+function cancelledNow (task: StoredTask, reason: StoredError): StoredTask {
+  return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+}
+
+/** The job is not delayed any more, or has started: it stays where it is. */
+function stay () {}
+
+/** Moves a job that waits to the front of the queue. Does nothing to a job that has started. */
+async function moveToFront (job: TaskJob) {
+  await job.promote().catch(stay)
+  await job.changePriority({ priority: 0, lifo: true }).catch(stay)
+}
