@@ -33,3 +33,8 @@ export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>
   }
   return done
 }
+
+/** One status, or several, as a set. */
+export function setOf<Status extends TaskStatus> (status: Status | readonly Status[]): ReadonlySet<Status> {
+  return new Set(typeof status === 'string' ? [status] : status)
+}

@@ -18,7 +18,8 @@ import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICAT
 import { checkAnswer, checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
-import { inBatches, type Fate } from './batches.ts'
+import { inBatches, setOf, type Fate } from './batches.ts'
+import { cancelMany } from './cancel-many.ts'
 import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
 import { checkAddMany, checkName, checkNone, checkSchedule, checkVerb } from './options.ts'
@@ -90,39 +91,7 @@ export class Kind implements PublicKind<any, any, any> {
 
   async cancelTasks (options: CancelTasksOptions = {}): Promise<number> {
     checkVerb('cancelTasks', options)
-    const { status = ['deferred', 'running'], limit = 1000, reason, timeout } = options
-    const queue = await this.#place.queue()
-    const statuses = setOf<TaskStatus>(status)
-    let taken = 0 // cancelled, or told to stop
-    const stopping = new Map<string, { task: ClusterTask, isFirst: boolean }>() // others may have cancelled some of them before
-    const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
-      const key = `${id}:${name}`
-      if (stopping.has(key) || taken >= limit) return 'stayed'
-      taken++
-      const found = await queue.cancelFirst(name, id, toStoredReason(reason ?? cancelReason(name)))
-      if (found?.task.status === 'cancelled' && found.isFirst) return 'done'
-      if (found === undefined || settled.has(found.task.status)) {
-        taken--
-        return 'left'
-      }
-      const task = new ClusterTask(this.#place, found.task)
-      stopping.set(key, { task, isFirst: found.isFirst })
-      return statuses.has(task.status) ? 'stayed' : 'left'
-    }
-    const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - taken, cancel)
-    // Deferred tasks come first: a running one that ends would let the next one start.
-    let cancelled = await pass(['deferred'])
-    let known
-    do { // tasks that end meanwhile move the others to earlier pages
-      known = stopping.size
-      cancelled += await pass(['running', 'cancelling'])
-    } while (stopping.size > known)
-
-    // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
-    const outcomes = await Promise.allSettled(Array.from(stopping.values(), ({ task }) => task.unwinds({ reason, timeout })))
-    for (const { task, isFirst } of stopping.values()) if (isFirst && task.status === 'cancelled') cancelled++
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-    return cancelled
+    return await cancelMany(this.#place, options)
   }
 
   retryTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
@@ -279,9 +248,4 @@ export class Kind implements PublicKind<any, any, any> {
     if (stored !== undefined) await new ClusterTask(this.#place, stored).unwinds({ ...cancelOptions, reason })
     else if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
-}
-
-/** One status, or several, as a set. */
-function setOf<Status extends TaskStatus> (status: Status | readonly Status[]): ReadonlySet<Status> {
-  return new Set(typeof status === 'string' ? [status] : status)
 }

@@ -1,0 +1,42 @@
+import type { CancelTasksOptions } from '../../types/cluster.ts'
+import type { TaskStatus } from '../../types/index.ts'
+import { inBatches, setOf, type Fate } from './batches.ts'
+import { cancelReason, ClusterTask, type TaskPlace } from './cluster-task.ts'
+import type { StoredTask } from './engine.ts'
+import { toStoredReason } from './stored-error.ts'
+
+/** Cancels the tasks of these statuses, and waits until those that ran have stopped. Returns how many this call has cancelled. */
+export async function cancelMany (place: TaskPlace, { status = ['deferred', 'running'], limit = 1000, reason, timeout }: CancelTasksOptions): Promise<number> {
+  const queue = await place.queue()
+  const statuses = setOf<TaskStatus>(status)
+  let taken = 0 // cancelled, or told to stop
+  const stopping = new Map<string, { task: ClusterTask, isFirst: boolean }>() // others may have cancelled some of them before
+  const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
+    const key = `${id}:${name}`
+    if (stopping.has(key) || taken >= limit) return 'stayed'
+    taken++
+    const found = await queue.cancelFirst(name, id, toStoredReason(reason ?? cancelReason(name)))
+    if (found?.task.status === 'cancelled' && found.isFirst) return 'done'
+    if (found === undefined || found.task.settledAt !== undefined) {
+      taken--
+      return 'left'
+    }
+    const task = new ClusterTask(place, found.task)
+    stopping.set(key, { task, isFirst: found.isFirst })
+    return statuses.has(task.status) ? 'stayed' : 'left'
+  }
+  const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - taken, cancel)
+  // Deferred tasks come first: a running one that ends would let the next one start.
+  let cancelled = await pass(['deferred'])
+  let known
+  do { // tasks that end meanwhile move the others to earlier pages
+    known = stopping.size
+    cancelled += await pass(['running', 'cancelling'])
+  } while (stopping.size > known)
+
+  // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
+  const outcomes = await Promise.allSettled(Array.from(stopping.values(), ({ task }) => task.unwinds({ reason, timeout })))
+  for (const { task, isFirst } of stopping.values()) if (isFirst && task.status === 'cancelled') cancelled++
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return cancelled
+}
