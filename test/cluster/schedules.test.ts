@@ -1,7 +1,9 @@
+import { Redis } from 'ioredis'
 import { setImmediate as immediate } from 'node:timers/promises'
+import pg from 'pg'
 import t from 'tap'
 import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
-import { buildFleet } from './fixtures/fleet.ts'
+import { buildFleet, prefix } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 const run = /^tick@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
@@ -233,6 +235,39 @@ onEveryEngine(t, (t, engine) => {
 })
 
 onEveryServer(t, (t, engine) => {
+  t.test('of many that set a schedule at the same time one does', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
+    for (let i = 0; i < 10; i++) {
+      const name = `tick ${i}`
+      await Promise.all([here, there, here, there].map(({ kind }) => kind.scheduleTask(name, { every: 3_600_000 })))
+      t.equal((await here.kind.tasks({ status: 'deferred' })).length, 1, name)
+      await here.kind.unscheduleTask(name)
+    }
+  })
+
+  t.test('a schedule that has lost its next task gets it again when it is set again', async t => {
+    const [{ app, kind }] = await buildFleet(t, engine, () => {}, { plugin: { work: false }, apps: 1 })
+    await kind.scheduleTask('tick', { every: 3_600_000 })
+    const [next] = await kind.tasks()
+    const id = `repeat:tick:${next!.startsAt}`
+    if (engine.name === 'postgres') {
+      const client = new pg.Client(engine.connection)
+      await client.connect()
+      await client.query(`DELETE FROM "${prefix.replace('-', '$2d')}".job WHERE queue = $1 AND id = $2`, [kind.name, id])
+      await client.end()
+    } else {
+      const client = new Redis(engine.connection!)
+      await client.zrem(`${prefix}:${kind.name}:delayed`, id)
+      await client.del(`${prefix}:${kind.name}:${id}`)
+      client.disconnect()
+    }
+    t.strictSame(await kind.tasks(), [])
+    await kind.scheduleTask('tick', { every: 3_600_000 })
+    t.equal((await kind.tasks()).length, 1)
+    t.equal((await kind.schedules()).length, 1)
+    await app.close()
+  })
+
   t.test('the name of a run that was cancelled is taken until its time, for its schedule needs it', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.scheduleTask('tick', { every: 60_000 })

@@ -153,11 +153,11 @@ export class BullQueue implements TaskQueue {
   }
 
   async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
-    await this.#shared.health.run(() => setSchedule(this.#queue, name, when, data, this.#adder.jobOptions(priority)))
+    await this.#changeSchedule(name, () => setSchedule(this.#queue, name, when, data, this.#adder.jobOptions(priority)))
   }
 
   async unschedule (name: string): Promise<boolean> {
-    return await this.#shared.health.run(() => removeSchedule(this.#queue, name))
+    return await this.#changeSchedule(name, () => removeSchedule(this.#queue, name))
   }
 
   async schedules (): Promise<StoredSchedule[]> {
@@ -204,6 +204,13 @@ export class BullQueue implements TaskQueue {
   /** Whether a task has been kept for long enough: BullMQ drops it when another one settles. */
   #isExpired ({ settledAt }: StoredTask): boolean {
     return settledAt !== undefined && settledAt <= Date.now() - this.#settings.maxSettledAge
+  }
+
+  /** One after the other: of two processes that set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
+  async #changeSchedule<T> (name: string, change: () => Promise<T>): Promise<T> {
+    const { health, leases } = this.#shared
+    const { value } = await health.run(() => leases.holding(this.#reader.leaseOf(`schedule:${encodeName(name)}`), async () => ({ value: await change() }), async () => undefined))
+    return value
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {

@@ -15,7 +15,7 @@ export const repeatStrategy = (millis: number, { pattern, tz }: RepeatOptions): 
 
 /**
  * Sets a schedule, one of BullMQ's job schedulers. One that is as it should be is left alone: BullMQ would drop its next
- * task, which may be due because nobody was there to run it.
+ * task, which may be due because nobody was there to run it. One that has lost its next task is set again. The caller holds a lease.
  */
 export async function setSchedule (queue: AnyQueue, name: string, when: When, data: unknown, options: JobsOptions): Promise<void> {
   const id = encodeName(name)
@@ -29,10 +29,17 @@ export async function setSchedule (queue: AnyQueue, name: string, when: When, da
   const found = await queue.getJobScheduler(id)
   if (found !== undefined) {
     const { pattern, tz, every, template: { data = {}, opts = {} } = {} } = found
-    if (isDeepStrictEqual({ pattern, tz, every, data, options: opts }, wanted)) return
+    const isWanted = isDeepStrictEqual({ pattern, tz, every, data, options: opts }, wanted)
+    if (isWanted && await hasNext(queue, id, found.next)) return
   }
   const repeat = { pattern: wanted.pattern, tz: wanted.tz, every: wanted.every, startDate: firstOf(when.every) }
   await queue.upsertJobScheduler(id, given(repeat), { name: queue.name, data: wanted.data, opts: options })
+}
+
+/** Whether the next task of a schedule is there and has not ended. */
+async function hasNext (queue: AnyQueue, id: string, next: number | undefined): Promise<boolean> {
+  const job = await queue.getJob(`repeat:${id}:${next}`)
+  return job !== undefined && job.finishedOn === undefined
 }
 
 export async function removeSchedule (queue: AnyQueue, name: string): Promise<boolean> {
