@@ -4,8 +4,10 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
+import { SETTLED_BACKOFF } from '../../lib/cluster/engine.ts'
 import { LocalQueue } from '../../lib/cluster/local/queue.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { buildApp, buildFleet } from './fixtures/fleet.ts'
 
 const engine = { name: 'local', connection: undefined } as const
@@ -145,4 +147,23 @@ t.test('a process stays while somebody waits for a delayed task, and ends when n
   const [output, [code]] = await Promise.all([text(child.stdout!), once(child, 'exit')])
   t.equal(output, '3\n')
   t.equal(code, 0)
+})
+
+t.test('a call of onSettled that has failed is not made again once the queue has stopped', async t => {
+  let calls = 0
+  const called = withResolvers()
+  const queue = new LocalQueue({
+    ...settings,
+    onSettled: async () => {
+      calls++
+      called.resolve()
+      throw new Error('failed')
+    }
+  })
+  await queue.work(() => { throw new Error('out of order') })
+  await queue.add([{ name: 'x', id: 1, unique: true, data: 1, delay: 0, priority: 0 }])
+  await called.promise
+  await queue.stop(0, 0)
+  await new Promise(resolve => setTimeout(resolve, 1.5 * SETTLED_BACKOFF)) // the next call would come before
+  t.equal(calls, 1)
 })
