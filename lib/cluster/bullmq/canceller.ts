@@ -20,17 +20,18 @@ export class Canceller {
   }
 
   async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
-    return await this.#cancel(name, id, reason, async (task, state) => {
-      const isFirst = await this.#markFirst(task, state, reason)
-      return { task: await this.#mark(task, state, reason), isFirst }
+    return await this.#cancel(name, id, reason, async (task, state, markedAt) => {
+      const isFirst = await this.#markFirst(task, state, reason, markedAt)
+      return isFirst === undefined ? undefined : { task: await this.#mark(task, state, reason), isFirst }
     })
   }
 
-  /** Cancels a task; one that runs, or belongs to a schedule, by its mark. */
+  /** Cancels a task; one that runs, or belongs to a schedule, by `mark`, which resolves to undefined if the task has settled meanwhile. */
   async #cancel (
-    name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown') => Promise<Cancelled>
+    name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown', markedAt: number) => Promise<Cancelled | undefined>
   ): Promise<Cancelled | undefined> {
     const jobId = jobIdOf(name)
+    const marked = { at: NaN } // when this call has marked it while it waited: the worker that takes it ends it as cancelled
     for (;;) {
       const read = await this.#parts.reader.read(jobId) ?? await this.#parts.reader.afterGap(jobId)
       if (read === undefined) return undefined
@@ -38,10 +39,14 @@ export class Canceller {
       // A running task may have a mark already. It does not matter: the first mark stays.
       const task = state === 'active' ? readJob(job, state) : await this.#parts.reader.toTask(job, state)
       if (id !== undefined && task.id !== id) return undefined
-      if (task.settledAt !== undefined) return { task, isFirst: false }
-      if (state === 'active' || job.repeatJobKey !== undefined) return await mark(task, state)
-      const cancelled = await this.#cancelDeferred(jobId, task.id, reason)
-      if (cancelled !== undefined) return { task: cancelled, isFirst: true }
+      if (task.settledAt !== undefined) return { task, isFirst: task.status === 'cancelled' && job.data.cancelled?.at === marked.at }
+      if (state === 'active' || job.repeatJobKey !== undefined) {
+        const cancelled = await mark(task, state, marked.at)
+        if (cancelled !== undefined) return cancelled
+      } else {
+        const cancelled = await this.#cancelDeferred(jobId, task.id, reason, marked)
+        if (cancelled !== undefined) return { task: cancelled, isFirst: true }
+      }
     }
   }
 
@@ -49,7 +54,7 @@ export class Canceller {
    * Marks a waiting task as cancelled, so that the worker that takes it does not run it, and moves it to the front. Returns undefined
    * if a worker took it before: then it is cancelled as a running one.
    */
-  async #cancelDeferred (jobId: string, id: number, reason: StoredError): Promise<StoredTask | undefined> {
+  async #cancelDeferred (jobId: string, id: number, reason: StoredError, marked: { at: number }): Promise<StoredTask | undefined> {
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const found = await this.#parts.reader.task(jobId)
       if (found?.task.id !== id || found.task.status !== 'deferred') return undefined
@@ -57,6 +62,7 @@ export class Canceller {
       const cancelled = { error: pack(reason), at: Date.now(), attempt, startedAt, worker, starts: job.attemptsStarted }
       const mark = (settled: boolean) => replaceData(this.#parts, job, { ...job.data, cancelled: { ...cancelled, settled } }, lease)
       await mark(false)
+      marked.at = cancelled.at
       const state = (await this.#parts.reader.read(jobId))?.state
       if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
       await this.#parts.announcements?.add(cancelledNow(found.task, reason))
@@ -85,14 +91,17 @@ export class Canceller {
     await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason, state !== 'active')
   }
 
-  /** Stores the mark of a cancellation, unless there is one or the task has settled. Returns whether it did. */
-  async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<boolean> {
+  /** Stores the mark of a cancellation, unless the task was marked before. Returns whether this call was the first; undefined if the task has settled. */
+  async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError, markedAt: number): Promise<boolean | undefined> {
     const jobId = jobIdOf(task.name)
     const { value } = await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const mark = await this.#parts.shared.cancellations.markOf(this.#parts.name, task)
       const found = await this.#parts.reader.read(jobId) // after the mark, which is removed once the task has settled
       const present = found === undefined ? undefined : readJob(found.job, found.state)
-      if (mark !== undefined || present?.id !== task.id || present.settledAt !== undefined) return { value: false }
+      if (present?.id !== task.id || present.settledAt !== undefined) return { value: undefined }
+      if (mark !== undefined) return { value: false }
+      const { cancelled } = found!.job.data
+      if (cancelled !== undefined) return { value: cancelled.at === markedAt }
       assertValid(lease)
       await this.#storeMark(task, state, reason)
       return { value: true }
