@@ -33,12 +33,21 @@ export default async function atMostN (app: FastifyInstance, { encode, concurren
     })
   }
 
+  /** Not `AbortSignal.timeout()`: Node 20 may collect a signal that only `AbortSignal.any()` knows, and then it never fires. */
+  async function encodeInTime (video: string, signal: AbortSignal): Promise<void> {
+    const timer = new AbortController()
+    const late = setTimeout(() => timer.abort(new DOMException('The encoding took too long', 'TimeoutError')), timeout)
+    try {
+      await encode(video, AbortSignal.any([signal, timer.signal]))
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
   app.put<{ Params: { video: string } }>('/videos/:video', async (request, reply) => {
     const { video } = request.params
     // A name that comes from a client has a prefix, so that a client reaches the tasks of this route and no others.
-    const task = app.addTask((app, { signal }) => inSlot(signal, () => {
-      return encode(video, AbortSignal.any([signal, AbortSignal.timeout(timeout)]))
-    }), {
+    const task = app.addTask((app, { signal }) => inSlot(signal, () => encodeInTime(video, signal)), {
       name: `${app.prefix}/videos/${video}`,
       kind: 'encode'
     })

@@ -2,7 +2,6 @@ import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import atMostN from '../../examples/at-most-n.ts'
 import { buildApp, untilAborted } from '../core/fixtures/app.ts'
-import { holdProcess } from '../core/fixtures/hold-process.ts'
 
 /** An app whose encodings say that they run, and end when they are told to or aborted. */
 async function encoder (t: Test, concurrency?: number, timeout?: number) {
@@ -84,7 +83,6 @@ t.test('a task that is cancelled while it runs frees its slot once it has ended'
 })
 
 t.test('the timeout of an encoding starts when it has got its slot', async t => {
-  holdProcess(t) // the timer of AbortSignal.timeout() does not
   const { ran, add } = await encoder(t, 1, 100)
   const first = await add('first')
   const second = await add('second')
