@@ -29,6 +29,9 @@ export type * from '../../types/dashboard.ts'
 /** How long a stream lasts, and how long it may be silent. */
 const STREAM = { lifetime: 5 * 60_000, heartbeat: 15_000 }
 
+/** Replies of the fleet's server that all pages share for `interval` ms. */
+const MAX_RECENT = 100
+
 const changes: Action[] = ['cancel', 'retry', 'promote', 'purge', 'pause', 'schedule']
 
 async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOptions) {
@@ -47,7 +50,7 @@ function route (app: FastifyInstance, settings: Settings, assets: Asset[]): void
   const show = shownBy(settings.serialize, app.log)
   const lists = new TaskLists(tasks, authority, show)
   const live = new Live(views => lists.listsJson(views), { ...settings, ...STREAM })
-  const recent = new Recent(settings.interval)
+  const recent = new Recent(() => performance.now() + settings.interval, MAX_RECENT)
   const fleetTasks = new FleetTasks(app, authority, show, recent)
 
   if (settings.hooks.length === 0) app.log.warn(`the dashboard at ${app.prefix}/ is open to everyone: its onRequest is false`)

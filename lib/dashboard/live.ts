@@ -2,11 +2,9 @@ import type { Readable } from 'node:stream'
 import type { TaskReply } from '../../types/index.ts'
 import { isOver, onceOver } from '../core/response.ts'
 import { FST_ERR_TASK_STREAM_LIMIT } from './errors.ts'
+import { REST } from './rest.ts'
 import type { View } from './task-lists.ts'
 import { Viewer } from './viewer.ts'
-
-/** After a snapshot, the pause is this many times as long as the processor time that the snapshot took. */
-const REST = 20
 
 export interface LiveSettings {
   /** Milliseconds between snapshots, at least. */

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
-
-/** An answer is given again for this many times as long as it took to make. */
-const REST = 20
+import { Recent } from './recent.ts'
+import { REST } from './rest.ts'
 
 /** Milliseconds for which an answer is given again, at most. */
 const LONGEST = 30_000
@@ -26,7 +25,7 @@ export interface Costly<Answer> {
  */
 export class Polls {
   readonly #longest: number
-  readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
+  readonly #recent = new Recent(() => this.#restedAt, MAX_SIZE)
   /** When the pause for all answers made so far ends. */
   #restedAt = 0
   #forget: NodeJS.Timeout | undefined = undefined
@@ -36,23 +35,12 @@ export class Polls {
   }
 
   async get<Answer> (request: FastifyRequest, make: () => Promise<Costly<Answer>>): Promise<Answer> {
-    const key = keyOf(request)
-    const known = this.#answers.get(key)
-    if (known !== undefined && performance.now() < known.until) return await known.answer as Answer
-    const entry = { answer: this.#make(make), until: Infinity }
-    this.#answers.delete(key)
-    this.#answers.set(key, entry)
-    if (this.#answers.size > MAX_SIZE) this.#answers.delete(this.#answers.keys().next().value!)
-    try {
-      return await entry.answer
-    } finally {
-      entry.until = this.#restedAt
-    }
+    return await this.#recent.get(keyOf(request), () => this.#make(make))
   }
 
   /** Forgets all answers: something was changed. */
   clear (): void {
-    this.#answers.clear()
+    this.#recent.clear()
     clearTimeout(this.#forget)
   }
 

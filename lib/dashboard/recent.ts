@@ -1,13 +1,13 @@
-/** Answers that are kept at the same time. */
-const MAX_SIZE = 100
-
-/** Shares one answer of the fleet's server among all pages for `interval` ms. */
+/** Keeps the last answers, and gives each again for a time. Those who ask while an answer is being made share it. */
 export class Recent {
-  readonly #interval: number
+  readonly #freshUntil: () => number
+  readonly #maxSize: number
   readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
 
-  constructor (interval: number) {
-    this.#interval = interval
+  /** `freshUntil` is asked as an answer arrives: so a slow server is not asked more often than it answers. It is told by `performance.now()`. */
+  constructor (freshUntil: () => number, maxSize: number) {
+    this.#freshUntil = freshUntil
+    this.#maxSize = maxSize
   }
 
   async get<Answer> (key: string, ask: () => Promise<Answer>): Promise<Answer> {
@@ -16,12 +16,11 @@ export class Recent {
     const entry = { answer: ask(), until: Infinity }
     this.#answers.delete(key)
     this.#answers.set(key, entry)
-    if (this.#answers.size > MAX_SIZE) this.#answers.delete(this.#answers.keys().next().value!)
+    if (this.#answers.size > this.#maxSize) this.#answers.delete(this.#answers.keys().next().value!)
     try {
       return await entry.answer
     } finally {
-      // The time counts from the answer on, so that a slow server is not asked more often than it answers.
-      entry.until = performance.now() + this.#interval
+      entry.until = this.#freshUntil()
     }
   }
 

@@ -6,6 +6,7 @@ import { Polls, type Costly } from './polls.ts'
 import { instanceOf, numberIn, toId } from './ids.ts'
 import { select, takeOverview, takePages, type Overview, type Page } from './snapshot.ts'
 import { toCursor, type Filter, type Place, type Query } from './query.ts'
+import { REST } from './rest.ts'
 import { shortRow, wholeRow } from './row.ts'
 import type { Show } from './shown.ts'
 import type { Action, Counts } from './wire.ts'
@@ -15,9 +16,6 @@ export interface View {
   readonly request: FastifyRequest
   readonly query: Query
 }
-
-/** A reading is used for this many times as long as it took; see `Reading`. */
-const REST = 20
 
 /** Up to this many tasks are read again for each request. */
 const FEW = 1000

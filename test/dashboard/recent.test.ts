@@ -3,7 +3,7 @@ import { Recent } from '../../lib/dashboard/recent.ts'
 
 t.test('an answer is kept for its time, and asked for again once it is forgotten', async t => {
   let asked = 0
-  const recent = new Recent(60_000)
+  const recent = new Recent(() => performance.now() + 60_000, 100)
   const ask = async () => ++asked
   t.equal(await recent.get('first', ask), 1)
   t.equal(await recent.get('first', ask), 1)
@@ -13,7 +13,7 @@ t.test('an answer is kept for its time, and asked for again once it is forgotten
 
 t.test('a hundred answers are kept: one more pushes the oldest out', async t => {
   let asked = 0
-  const recent = new Recent(60_000)
+  const recent = new Recent(() => performance.now() + 60_000, 100)
   const ask = async () => ++asked
   for (let i = 0; i <= 100; i++) await recent.get(`${i}`, ask)
   t.equal(await recent.get('1', ask), 2)
