@@ -1,10 +1,10 @@
-import { DelayedError, Queue, type Job } from 'bullmq'
+import { DelayedError, type Job, type Queue } from 'bullmq'
 import { setTimeout } from 'node:timers/promises'
 import { settlesWithin } from '../../core/within.ts'
 import { SETTLED_BACKOFF, SETTLED_TRIES, type OnSettled, type StoredTask } from '../engine.ts'
 import { tryOf } from './cancellations.ts'
 import { pack, unpack, type Packed } from './packed.ts'
-import type { Shared } from './shared.ts'
+import { makeQueue, type Shared } from './shared.ts'
 import { TaskWorker } from './task-worker.ts'
 
 /** Milliseconds between two looks at a task that has not settled yet, at first. */
@@ -63,21 +63,8 @@ export class Announcements {
 
   /** Takes announcements from now on. */
   async work (): Promise<void> {
-    const { store, options, stallTimeout, health } = this.#shared
-    store.reserve()
-    const worker = this.#worker = new TaskWorker(this.#name, (job, token) => this.#announce(job, token!), {
-      ...store.optionsOf(this.#name),
-      ...options,
-      autorun: false,
-      concurrency: 10,
-      lockDuration: stallTimeout,
-      stalledInterval: Math.max(1, Math.floor(stallTimeout / 4)),
-      maxStalledCount: SETTLED_TRIES,
-      runRetryDelay: 1000
-    }, store.backend)
-    worker.on('error', error => health.report(error))
-    await worker.waitUntilReady()
-    worker.run().catch(error => worker.emit('error', error))
+    this.#worker = new TaskWorker(this.#name, (job, token) => this.#announce(job, token!), this.#shared, { concurrency: 10, maxStalledCount: SETTLED_TRIES })
+    await this.#worker.start()
   }
 
   /** Takes no more, and gives those that run some milliseconds. Another process takes over what is left. */
@@ -105,11 +92,6 @@ export class Announcements {
   }
 
   get #queue (): Queue<AnnouncedJob> {
-    if (this.#made === undefined) {
-      const { store, options, health } = this.#shared
-      this.#made = new Queue(this.#name, { ...store.optionsOf(this.#name), ...options }, store.backend) as Queue<AnnouncedJob>
-      this.#made.on('error', error => health.report(error))
-    }
-    return this.#made
+    return (this.#made ??= makeQueue<AnnouncedJob>(this.#name, this.#shared))
   }
 }

@@ -70,7 +70,7 @@ export class Canceller {
       await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
       await moveToFront(job)
       return readJob(job, 'waiting')
-    }, async () => undefined)
+    })
   }
 
   /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
@@ -94,19 +94,18 @@ export class Canceller {
   /** Stores the mark of a cancellation, unless the task was marked before. Returns whether this call was the first; undefined if the task has settled. */
   async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError, markedAt: number): Promise<boolean | undefined> {
     const jobId = jobIdOf(task.name)
-    const { value } = await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
+    return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const mark = await this.#parts.shared.cancellations.markOf(this.#parts.name, task)
       const found = await this.#parts.reader.read(jobId) // after the mark, which is removed once the task has settled
       const present = found === undefined ? undefined : readJob(found.job, found.state)
-      if (present?.id !== task.id || present.settledAt !== undefined) return { value: undefined }
-      if (mark !== undefined) return { value: false }
+      if (present?.id !== task.id || present.settledAt !== undefined) return undefined
+      if (mark !== undefined) return false
       const { cancelled } = found!.job.data
-      if (cancelled !== undefined) return { value: cancelled.at === markedAt }
+      if (cancelled !== undefined) return cancelled.at === markedAt
       assertValid(lease)
       await this.#storeMark(task, state, reason)
-      return { value: true }
-    }, async () => undefined)
-    return value
+      return true
+    })
   }
 }
 

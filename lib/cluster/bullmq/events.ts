@@ -102,9 +102,22 @@ export class Events {
     return known?.settledAt === undefined ? undefined : known
   }
 
-  /** Looks for changes now: events may have been missed. */
-  changed (): void {
-    this.#lookUp()
+  /**
+   * Notifies those who watch the queue, and those whose job has changed since the last time. All versions are read at once, and the watchers
+   * read one after the other, so that polling is cheap however many there are.
+   */
+  async lookUp (): Promise<void> {
+    const jobIds = [...this.#jobs.keys()]
+    const versions = jobIds.length === 0 ? undefined : await this.#queue.versionsOf(jobIds).catch(() => undefined)
+    for (const changed of this.#all) await changed()
+    if (versions === undefined) return // no job is watched, or the server is away
+    for (const jobId of jobIds) {
+      const job = this.#jobs.get(jobId)
+      const version = versions.get(jobId) ?? null
+      if (job === undefined || job.version === version) continue
+      job.version = version
+      for (const changed of job.changed) if (!this.#closing.signal.aborted) await changed()
+    }
   }
 
   async close (): Promise<void> {
@@ -147,27 +160,9 @@ export class Events {
     const { signal } = this.#closing
     while (!signal.aborted && (this.#all.size > 0 || this.#jobs.size > 0)) {
       await setTimeout(this.#shared.store.pollInterval, undefined, { ref: false, signal }).catch(() => {})
-      await this.#lookUp()
+      await this.lookUp()
     }
     this.#polling = false
-  }
-
-  /**
-   * Notifies those who watch the queue, and those whose job has changed since the last time. All versions are read at once, and the watchers
-   * read one after the other, so that polling is cheap however many there are.
-   */
-  async #lookUp () {
-    const jobIds = [...this.#jobs.keys()]
-    const versions = await this.#queue.versionsOf(jobIds).catch(() => undefined)
-    for (const changed of this.#all) await changed()
-    if (versions === undefined) return // the server is away
-    for (const jobId of jobIds) {
-      const job = this.#jobs.get(jobId)
-      const version = versions.get(jobId) ?? null
-      if (job === undefined || job.version === version) continue
-      job.version = version
-      for (const changed of job.changed) if (!this.#closing.signal.aborted) await changed()
-    }
   }
 
   #happened (event: typeof watched[number], { jobId, returnvalue, failedReason }: EventArgs) {

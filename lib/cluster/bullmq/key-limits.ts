@@ -34,7 +34,7 @@ export class KeyLimits {
   async admit<T> ({ key, max }: TaskLimit, task: Counted, add: () => Promise<T>, refused: () => Error): Promise<T> {
     const name = encodeName(key)
     const recordId = `~limit.${name}@${this.#queue}`
-    const { value } = await this.#leases.holding(`limit:${this.#queue}:${name}`, async lease => {
+    return await this.#leases.holding(`limit:${this.#queue}:${name}`, async lease => {
       const record = await this.#records().getJob(recordId)
       const others = ((record?.data.tasks ?? []) as Counted[]).filter(({ id }) => id !== task.id)
       const counted = others.length < max ? others : await this.#unsettled(others)
@@ -48,9 +48,8 @@ export class KeyLimits {
         await this.#records().add('limit', { tasks }, { jobId: recordId })
       }
       assertValid(lease)
-      return { value: await add() }
-    }, async () => undefined)
-    return value
+      return await add()
+    })
   }
 
   async #unsettled (tasks: readonly Counted[]): Promise<Counted[]> {

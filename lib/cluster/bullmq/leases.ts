@@ -44,9 +44,9 @@ export class Leases {
 
   /**
    * Does something that needs the lease of a name; waits for it as long as others have it, and takes it again if it has
-   * expired meanwhile, as long as a verb waits for its answer. What `peek` answers meanwhile spares the wait.
+   * expired meanwhile, as long as a verb waits for its answer. What `peek` answers meanwhile, if it is given, spares the wait.
    */
-  async holding<T> (name: string, work: (lease: Lease) => Promise<T>, peek: () => Promise<T | undefined>): Promise<T> {
+  async holding<T> (name: string, work: (lease: Lease) => Promise<T>, peek: () => Promise<T | undefined> = async () => undefined): Promise<T> {
     const end = Date.now() + this.#timeout
     for (let wait = RETRY; Date.now() <= end; wait = Math.min(2 * wait, MAX_RETRY)) {
       const busy = this.#here.get(name)

@@ -27,6 +27,9 @@ const moves: readonly JobState[] = ['delayed', 'prioritized', 'waiting', 'active
 /** The states to which a task goes back that is tried again, handed over, or taken over from a process that vanished. */
 const movesBack: ReadonlySet<JobState> = new Set<JobState>(['delayed', 'prioritized', 'waiting', 'active'])
 
+/** Turns a job into a task. */
+type Tell = (job: TaskJob, state: JobState) => Promise<StoredTask>
+
 /** The first job ids of each state. A job that moved meanwhile is in the state in which it was read last. */
 async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: number): Promise<Map<JobState, string[]>> {
   const inOrder = moves.flatMap(move => wanted.filter(({ state }) => state === move))
@@ -43,6 +46,12 @@ async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: n
   return new Map(Array.from(ids, ([state, all]) => [state, [...all].filter(id => stateOf.get(id) === state)]))
 }
 
+/** The tasks of jobs, without those that are gone. */
+async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: JobState): Promise<StoredTask[]> {
+  const jobs = await Promise.all(ids.map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
+  return await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
+}
+
 /**
  * A page of a queue's tasks. It has every task that exists throughout the call, though tasks move while it is read: the ids are read
  * in the order in which tasks move. Nothing is counted, because PostgreSQL counts as slowly as there are tasks. So the cost of a page
@@ -50,7 +59,7 @@ async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: n
  */
 export async function readPage (
   queue: AnyQueue,
-  tell: (job: TaskJob, state: JobState) => Promise<StoredTask>,
+  tell: Tell,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number
 ): Promise<StoredTask[]> {
   const page = new Map<string, StoredTask>() // by name: a task that moves on meanwhile may be read twice
@@ -67,8 +76,7 @@ export async function readPage (
       const skipped = all ? Math.min(skip, ids.length) : 0
       skip -= skipped
       const rest = ids.slice(skipped, all ? skipped + limit - page.size : undefined)
-      const jobs = await Promise.all(rest.map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
-      const tasks = await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
+      const tasks = await readTasks(queue, tell, rest, state)
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
@@ -94,7 +102,7 @@ const READ_AT_ONCE = 100
  */
 export async function readNamed (
   queue: AnyQueue,
-  tell: (job: TaskJob, state: JobState) => Promise<StoredTask>,
+  tell: Tell,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string
 ): Promise<StoredTask[]> {
   const found = new Map<string, StoredTask>()
@@ -103,8 +111,7 @@ export async function readNamed (
   for (const { state } of listed) {
     const ids = all.get(state)!.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
     for (let i = 0; i < ids.length && found.size < offset + limit; i += READ_AT_ONCE) {
-      const jobs = await Promise.all(ids.slice(i, i + READ_AT_ONCE).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
-      const tasks = await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
+      const tasks = await readTasks(queue, tell, ids.slice(i, i + READ_AT_ONCE), state)
       for (const task of tasks) if (wanted.has(task.status) && task.name.startsWith(name)) found.set(task.name, task)
     }
   }

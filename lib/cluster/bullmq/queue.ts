@@ -1,4 +1,4 @@
-import { Queue, type JobState } from 'bullmq'
+import type { JobState } from 'bullmq'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, Cancelled, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
@@ -7,7 +7,7 @@ import { Announcements } from './announcements.ts'
 import { Canceller } from './canceller.ts'
 import { Events } from './events.ts'
 import { encodeName, jobIdOf } from './ids.ts'
-import { blank, readBefore, type JobData, type JobResult, type TaskJob } from './job.ts'
+import { blank, readBefore, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
 import { readNamed, readPage } from './pages.ts'
 import { replaceData, type Parts } from './parts.ts'
@@ -16,53 +16,45 @@ import { Remover } from './remover.ts'
 import { retryJob } from './retry.ts'
 import { Runs } from './runs.ts'
 import { listSchedules, removeSchedule, setSchedule } from './schedules.ts'
-import type { Shared } from './shared.ts'
+import { makeQueue, type Shared } from './shared.ts'
+import type { AnyQueue } from './store.ts'
 
 /** The tasks of one kind, each a job. */
 export class BullQueue implements TaskQueue {
-  readonly #name: string
-  readonly #settings: QueueSettings
-  readonly #shared: Shared
-  readonly #events: Events
-  readonly #reader: Reader
-  readonly #announcements: Announcements | undefined
   readonly #parts: Parts
+  readonly #events: Events
   readonly #adder: Adder
   readonly #canceller: Canceller
   readonly #remover: Remover
-  #made: Queue<JobData, JobResult, string, JobData, JobResult, string, any> | undefined
+  #made: AnyQueue | undefined
   #runs: Runs | undefined
 
   constructor (kind: string, settings: QueueSettings, shared: Shared) {
-    const name = this.#name = encodeName(kind)
-    this.#settings = settings
-    this.#shared = shared
+    const name = encodeName(kind)
     const queue = () => this.#queue
     const publish: Parts['publish'] = (event, jobId, failedReason) => this.#publish(event, jobId, failedReason)
-    this.#events = new Events(name, shared, { publish, versionsOf: jobIds => shared.store.versionsOf(queue(), jobIds) })
-    const reader = this.#reader = new Reader(name, queue, shared)
     const { onSettled } = settings
     const announcements = onSettled === undefined ? undefined : new Announcements(name, onSettled, shared, (name, id) => this.get(name, id))
-    this.#announcements = announcements
-    this.#parts = { name, settings, shared, reader, announcements, queue, publish }
+    this.#parts = { name, settings, shared, reader: new Reader(name, queue, shared), announcements, queue, publish }
+    this.#events = new Events(name, shared, { publish, versionsOf: jobIds => shared.store.versionsOf(queue(), jobIds) })
     this.#remover = new Remover(this.#parts)
     this.#adder = new Adder(this.#parts, this.#remover)
     this.#canceller = new Canceller(this.#parts)
-    shared.health.onBack(() => this.#events.changed())
+    shared.health.onBack(() => { this.#events.lookUp() })
   }
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
-    return await this.#shared.health.run(async () => {
+    return await this.#run(async () => {
       // If no settled task is kept, only its event says how a task ended.
-      if (this.#settings.maxSettled === 0) await this.#events.listening()
+      if (this.#parts.settings.maxSettled === 0) await this.#events.listening()
       return await this.#adder.add(tasks)
     })
   }
 
   async get (name: string, id?: number): Promise<StoredTask | undefined> {
-    return await this.#shared.health.run(async () => {
+    return await this.#run(async () => {
       const jobId = jobIdOf(name)
-      const found = await this.#reader.task(jobId) ?? await this.#reader.afterGap(jobId)
+      const found = await this.#parts.reader.task(jobId) ?? await this.#parts.reader.afterGap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
       if (found !== undefined && this.#isExpired(found.task)) return undefined
       if (id === undefined || found?.task.id === id) return found?.task
@@ -75,12 +67,12 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
-    const tasks = await this.#shared.health.run(() => this.#list(statuses, offset, limit, name))
+    const tasks = await this.#run(() => this.#list(statuses, offset, limit, name))
     return tasks.filter(task => !this.#isExpired(task))
   }
 
   async count (): Promise<TaskCounts> {
-    return await this.#shared.health.run(async () => {
+    return await this.#run(async () => {
       const states = ['active', 'completed', 'failed', 'waiting', 'paused' as 'waiting', 'prioritized', 'delayed'] as const // PostgreSQL counts what waits in a paused queue as paused
       const { active = 0, completed = 0, failed = 0, ...deferred } = await this.#queue.getJobCounts(...states)
       return { deferred: Object.values(deferred).reduce((sum, count) => sum + count, 0), running: active, completed, failed }
@@ -98,58 +90,59 @@ export class BullQueue implements TaskQueue {
   }
 
   async purge (): Promise<number> {
-    return await this.#shared.health.run(() => this.#remover.removeAll())
+    return await this.#run(() => this.#remover.removeAll())
   }
 
   async drop (name: string, id: number): Promise<boolean> {
-    return await this.#shared.health.run(() => this.#remover.removeTask(name, id))
+    return await this.#run(() => this.#remover.removeTask(name, id))
   }
 
   /** Under the lease of the name: of many that retry a task one does, and no other task can take its name meanwhile. */
   async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
-    return await this.#shared.health.run(async () => {
+    const { reader, shared } = this.#parts
+    return await this.#run(async () => {
       const jobId = jobIdOf(name)
-      const wanted = id ?? (await this.#reader.task(jobId))?.task.id
-      return await this.#shared.leases.holding(this.#reader.leaseOf(jobId), async lease => {
-        const found = await this.#reader.task(jobId)
-        if (found === undefined) return { value: undefined }
-        if (found.task.settledAt === undefined || found.task.id !== wanted) return { value: { task: found.task, retried: false } }
-        await retryJob(found, () => this.#reader.read(jobId), data => replaceData(this.#parts, found.job, data, lease))
-        await this.#shared.cancellations.forget(this.#name, found.task)
-        const retried = await this.#reader.task(jobId)
-        return { value: retried === undefined ? undefined : { task: retried.task, retried: true } }
-      }, async () => undefined)
-    }).then(({ value }) => value)
+      const wanted = id ?? (await reader.task(jobId))?.task.id
+      return await shared.leases.holding(reader.leaseOf(jobId), async lease => {
+        const found = await reader.task(jobId)
+        if (found === undefined) return undefined
+        if (found.task.settledAt === undefined || found.task.id !== wanted) return { task: found.task, retried: false }
+        await retryJob(found, () => reader.read(jobId), data => replaceData(this.#parts, found.job, data, lease))
+        await shared.cancellations.forget(this.#parts.name, found.task)
+        const retried = await reader.task(jobId)
+        return retried === undefined ? undefined : { task: retried.task, retried: true }
+      })
+    })
   }
 
   async promote (name: string): Promise<StoredTask | undefined> {
-    return await this.#shared.health.run(async () => {
+    return await this.#run(async () => {
       const jobId = jobIdOf(name)
-      const found = await this.#reader.task(jobId)
+      const found = await this.#parts.reader.task(jobId)
       if (found === undefined || found.state !== 'delayed' || found.job.repeatJobKey !== undefined) return found?.task
       await found.job.promote().catch(() => {}) // it is not delayed any more
-      return (await this.#reader.task(jobId))?.task
+      return (await this.#parts.reader.task(jobId))?.task
     })
   }
 
   async history (): Promise<SettledCounts[]> {
-    return await this.#shared.health.run(() => readHistory(this.#queue, this.#shared.store))
+    return await this.#run(() => readHistory(this.#queue, this.#parts.shared.store))
   }
 
   async latency (): Promise<number> {
-    return await this.#shared.health.run(() => readLatency(this.#queue))
+    return await this.#run(() => readLatency(this.#queue))
   }
 
   async workers (): Promise<KindWorker[]> {
-    return await this.#shared.health.run(() => readWorkers(this.#queue))
+    return await this.#run(() => readWorkers(this.#queue))
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
-    return await this.#shared.health.run(() => this.#canceller.cancel(name, id, reason))
+    return await this.#run(() => this.#canceller.cancel(name, id, reason))
   }
 
   async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
-    return await this.#shared.health.run(() => this.#canceller.cancelFirst(name, id, reason))
+    return await this.#run(() => this.#canceller.cancelFirst(name, id, reason))
   }
 
   async schedule (name: string, when: When, data: unknown, priority: number): Promise<void> {
@@ -161,19 +154,19 @@ export class BullQueue implements TaskQueue {
   }
 
   async schedules (): Promise<StoredSchedule[]> {
-    return await this.#shared.health.run(() => listSchedules(this.#queue))
+    return await this.#run(() => listSchedules(this.#queue))
   }
 
   async pause (): Promise<void> {
-    await this.#shared.health.run(() => this.#queue.pause())
+    await this.#run(() => this.#queue.pause())
   }
 
   async resume (): Promise<void> {
-    await this.#shared.health.run(() => this.#queue.resume())
+    await this.#run(() => this.#queue.resume())
   }
 
   async isPaused (): Promise<boolean> {
-    return await this.#shared.health.run(() => this.#queue.isPaused())
+    return await this.#run(() => this.#queue.isPaused())
   }
 
   watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
@@ -181,52 +174,51 @@ export class BullQueue implements TaskQueue {
   }
 
   async work (run: Run): Promise<void> {
-    await this.#shared.health.run(async () => {
-      const { globalConcurrency } = this.#settings
+    await this.#run(async () => {
+      const { name, settings, shared, announcements } = this.#parts
+      const { globalConcurrency } = settings
       if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
       else await this.#queue.setGlobalConcurrency(globalConcurrency)
-      this.#runs = new Runs(this.#name, this.#settings, this.#shared, run, this.#announcements)
-      await Promise.all([this.#runs.start(), this.#announcements?.work()])
+      this.#runs = new Runs(name, settings, shared, run, announcements)
+      await Promise.all([this.#runs.start(), announcements?.work()])
     })
   }
 
   async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
-    const announced = this.#announcements?.stop(drainTimeout)
+    const announced = this.#parts.announcements?.stop(drainTimeout)
     const stopped = await this.#runs?.stop(drainTimeout, cancelTimeout)
     await announced
     return stopped ?? { handedOver: [], cancelled: [], left: [] }
   }
 
   async close (): Promise<void> {
-    await Promise.allSettled([this.#events.close(), this.#announcements?.close(), this.#made?.close()])
+    await Promise.allSettled([this.#events.close(), this.#parts.announcements?.close(), this.#made?.close()])
   }
 
   /** Whether a task has been kept for long enough: BullMQ drops it when another one settles. */
   #isExpired ({ settledAt }: StoredTask): boolean {
-    return settledAt !== undefined && settledAt <= Date.now() - this.#settings.maxSettledAge
+    return settledAt !== undefined && settledAt <= Date.now() - this.#parts.settings.maxSettledAge
   }
 
   /** One after the other: of two processes that set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
   async #changeSchedule<T> (name: string, change: () => Promise<T>): Promise<T> {
-    const { health, leases } = this.#shared
-    const { value } = await health.run(() => leases.holding(this.#reader.leaseOf(`schedule:${encodeName(name)}`), async () => ({ value: await change() }), async () => undefined))
-    return value
+    const { reader, shared } = this.#parts
+    return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), change))
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
-    const toTask = (job: TaskJob, state: JobState) => this.#reader.toTask(job, state)
+    const toTask = (job: TaskJob, state: JobState) => this.#parts.reader.toTask(job, state)
     if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit)
     return await readNamed(this.#queue, toTask, statuses, offset, limit, name)
   }
 
-  /** Made when it is first needed: then the server has the tables that it looks for. */
-  get #queue () {
-    if (this.#made === undefined) {
-      const { store, options, health } = this.#shared
-      this.#made = new Queue(this.#name, { ...store.optionsOf(this.#name), ...options }, store.backend)
-      this.#made.on('error', error => health.report(error))
-    }
-    return this.#made
+  get #queue (): AnyQueue {
+    return (this.#made ??= makeQueue(this.#parts.name, this.#parts.shared))
+  }
+
+  /** Does something on the server, as `HealthMonitor.run` does. */
+  async #run<T> (operation: () => Promise<T>): Promise<T> {
+    return await this.#parts.shared.health.run(operation)
   }
 
   async #publish (event: string, jobId: string, failedReason?: string) {

@@ -29,7 +29,7 @@ export class Remover {
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const found = await this.#parts.reader.task(jobId)
       return found?.task.id === id && found.task.settledAt !== undefined && await this.removeJob(found, lease)
-    }, async () => undefined)
+    })
   }
 
   /** Removes a settled job, unless it runs, is another's by now, or is the next one of a schedule. The caller holds the lease of its name. */

@@ -66,7 +66,8 @@ export class Runs {
   readonly #polling: NodeJS.Timeout
   #stopping = false
 
-  constructor (queue: string, settings: QueueSettings, { store, stallTimeout, options, cancellations, health }: Shared, run: Run, announcements: Announcements | undefined) {
+  constructor (queue: string, settings: QueueSettings, shared: Shared, run: Run, announcements: Announcements | undefined) {
+    const { store, stallTimeout, cancellations } = shared
     this.#queue = queue
     this.#settings = settings
     this.#cancellations = cancellations
@@ -74,23 +75,15 @@ export class Runs {
     this.#announcements = announcements
     this.#store = store
     this.#stallTimeout = stallTimeout
-    store.reserve()
-    this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), {
-      ...store.optionsOf(queue),
-      ...options,
+    this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), shared, {
       name: workerName(self),
-      autorun: false,
       concurrency: settings.concurrency,
-      lockDuration: stallTimeout,
-      stalledInterval: Math.max(1, Math.floor(stallTimeout / 4)),
       // What BullMQ itself fails is not announced: then `#refuse` alone looks.
       maxStalledCount: announcements === undefined ? settings.maxStalls : MAX_INT32,
-      runRetryDelay: 1000,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
       metrics: { maxDataPoints: 60 },
       ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled, settings.maxSettledAge)
-    }, store.backend)
-    this.#worker.on('error', error => health.report(error))
+    })
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
     this.#worker.on('completed', job => {
       this.#settled(job)
@@ -103,8 +96,7 @@ export class Runs {
 
   async start (): Promise<void> {
     await this.#cancellations.listen(this.#queue, (id, error) => this.#cancel(id, error))
-    await this.#worker.waitUntilReady()
-    this.#worker.run().catch(error => this.#worker.emit('error', error))
+    await this.#worker.start()
   }
 
   async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {

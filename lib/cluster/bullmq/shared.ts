@@ -1,4 +1,4 @@
-import type { Queue, QueueOptions } from 'bullmq'
+import { Queue, type QueueOptions } from 'bullmq'
 import type { Cancellations } from './cancellations.ts'
 import type { Leases } from './leases.ts'
 import type { HealthMonitor } from './health-monitor.ts'
@@ -15,4 +15,11 @@ export interface Shared {
   readonly stallTimeout: number
   /** Options of all of BullMQ's classes, beside the store's. */
   readonly options: Omit<QueueOptions, 'connection'>
+}
+
+/** A queue as BullMQ has it. It must not be made before the engine is open: it looks for tables of the server. */
+export function makeQueue<Data> (name: string, { store, options, health }: Pick<Shared, 'store' | 'options' | 'health'>): Queue<Data, any, string> {
+  const queue = new Queue<Data, any, string>(name, { ...store.optionsOf(name), ...options }, store.backend)
+  queue.on('error', error => health.report(error))
+  return queue
 }
