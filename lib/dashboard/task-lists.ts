@@ -131,8 +131,15 @@ export class TaskLists {
 
   /** Makes a reply to a client. With many tasks, the client may get its last reply again. */
   async #poll<Answer> (request: FastifyRequest, make: (reading: Reading) => Promise<Costly<Answer>>): Promise<Answer> {
-    if (this.#tasks.size > FEW) return await this.#polls.get(request, () => make(this.#read()))
-    const { answer } = await make(this.#read())
+    const answerOf = async () => {
+      const began = performance.now()
+      const reading = this.#read()
+      const walking = performance.now() - began
+      const { answer, took } = await make(reading)
+      return { answer, took: took + walking }
+    }
+    if (this.#tasks.size > FEW) return await this.#polls.get(request, answerOf)
+    const { answer } = await answerOf()
     return answer
   }
 

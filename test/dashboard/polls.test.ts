@@ -3,6 +3,7 @@ import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import { registryOf } from '../../lib/core/task-registry.ts'
 import { Polls } from '../../lib/dashboard/polls.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
@@ -83,6 +84,23 @@ t.test('what authorize throws is told and not kept', async t => {
   t.match(await getJson(`${url}/tasks`), { statusCode: 418 })
   isDown = false
   t.match(await getJson(`${url}/tasks`), { total: 1001 })
+})
+
+t.test('the time that it takes to read all tasks counts for how long an answer is kept', async t => {
+  let asked = 0
+  const { app, url } = await startDashboard(t, { authorize: () => ++asked > 0 })
+  for (let i = 0; i < 1001; i++) app.addTask(untilAborted)
+  const registry = registryOf(app.tasks)
+  const tasks = registry.walk()
+  registry.walk = () => {
+    const until = performance.now() + 500
+    while (performance.now() < until);
+    return tasks
+  }
+  await getJson(`${url}/tasks`)
+  const before = asked
+  for (const until = performance.now() + 500; performance.now() < until;) await getJson(`${url}/tasks`)
+  t.equal(asked, before)
 })
 
 /** A server that tells how often it has made an answer for each client. */
