@@ -133,8 +133,9 @@ export class Runs {
     if (!await this.#isOurs(job, token)) throw new WaitingError()
     const { outcome, stop, progress } = await this.#runTask(job, token, task)
     if (stop === 'lost') throw new WaitingError()
-    const run = attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt: Date.now(), worker: self, outcome })
-    const announce = () => this.#announcements?.addForCertain(settledAs(task, run, progress, outcome))
+    const endedAt = Date.now()
+    const run = () => attemptOf({ attempt: task.attempt, startedAt: task.startedAt, endedAt, worker: self, outcome })
+    const announce = () => this.#announcements?.addForCertain(settledAs(task, run(), progress, outcome))
     if (outcome.status === 'completed') {
       await announce()
       return { id: task.id, ...pack(outcome.result) }
@@ -147,7 +148,7 @@ export class Runs {
     const final = stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final
     if (final || task.attempt >= task.maxAttempts) await announce()
     const failure = this.#failure(task, outcome, { final })
-    failure.stack = JSON.stringify(run)
+    failure.stack = JSON.stringify(run())
     throw failure
   }
 
@@ -184,10 +185,11 @@ export class Runs {
   async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'], progress: unknown }> {
     const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
     const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
-    this.#active.set(tryOf(task), active)
+    const id = tryOf(task)
+    this.#active.set(id, active)
     const outcome = await active.running.outcome
     await progress.end()
-    this.#active.delete(tryOf(task))
+    this.#active.delete(id)
     if (active.stop === 'cancelled') this.#marked.set(job, task)
     return { outcome, stop: active.stop, progress: active.running.progress() }
   }
