@@ -1,10 +1,10 @@
 import { measureRounds, ratio } from '../rounds.js'
 import { openBare, openTasks } from './contenders.js'
 
-const ROUNDS = 9
+const ROUNDS = 11
 const ADDED = 500
 const WARM_UP = 4
-const PROCESSED = 1000
+const PROCESSED = 2000
 
 /** Milliseconds of the wall's clock: most of the time the server has the word. */
 async function wall (bench) {
@@ -67,7 +67,7 @@ export async function overhead (url) {
   await bare.close()
 
   const addRatio = ratio(adds, 'tasks', 'bare')
-  const workRatio = ratio(works.slice(1), 'tasks', 'bare') // the first round compiles
+  const workRatio = ratio(works.slice(2), 'tasks', 'bare') // the first rounds compile
   return [
     { what: 'adding an unnamed task', bare: `${(median(adds, 'bare') / ADDED).toFixed(2)} ms`, tasks: addRatio, goal: '≤ 1.2', met: addRatio <= 1.2 },
     { what: 'tasks worked through in a second', bare: `${Math.round(median(works, 'bare'))}`, tasks: workRatio, goal: '≥ 0.85', met: workRatio >= 0.85 }
