@@ -188,6 +188,13 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
   backoff?: number | Backoff | undefined
   /** Milliseconds that one run may take, above 0; then it fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
   timeout?: number | undefined
+  /**
+   * Milliseconds within which a task must settle, with all its attempts and the time that it waits, above 0. They count from when it was
+   * to start first: when it was added, after its `delay`, or at the time of its schedule; after a retry, from the retry. Then the
+   * run is aborted and the task fails with `FST_ERR_TASK_DEADLINE`, whatever attempts are left. A task whose deadline passes while it
+   * waits fails when its turn comes. Default: Infinity
+   */
+  deadline?: number | undefined
   /** How often a task is taken over from a process that has vanished. If that happens again, it fails with `FST_ERR_TASK_STALLED`. Default: 2 */
   maxStalls?: number | undefined
   /** Settled tasks of this kind that are kept. Default: the plugin's */

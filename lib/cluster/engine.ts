@@ -31,6 +31,8 @@ export interface StoredTask {
   readonly createdAt: number
   /** While it is delayed: by `delay`, by its schedule, or by the back-off between two attempts. */
   readonly startsAt: number | undefined
+  /** When it was to start for the first time: as it was added, after its `delay`, or by its schedule. After a retry: when it was retried. */
+  readonly dueAt: number
   /** When its latest run started. Undefined for a task that never ran. */
   readonly startedAt: number | undefined
   readonly settledAt: number | undefined

@@ -28,6 +28,13 @@ export const FST_ERR_TASK_STALLED = createError<'FST_ERR_TASK_STALLED', 500, [ta
   500
 )
 
+/** A task has not settled within the `deadline` of its kind, all its attempts and pauses counted. It fails with this. 504 */
+export const FST_ERR_TASK_DEADLINE = createError<'FST_ERR_TASK_DEADLINE', 504, [task: string, deadline: number]>(
+  'FST_ERR_TASK_DEADLINE',
+  'The deadline of %s has passed, %d ms after it was due',
+  504
+)
+
 /**
  * The reason that the signal of a run is aborted with while its task goes on in another process: the app is closing and hands it over, or
  * another process has taken it over. It is no cancellation: leave what the next run needs. Never a task's error. 503

@@ -39,7 +39,7 @@ export class Kinds {
   }
 
   define (app: FastifyInstance, name: string, work: ClusterWork, options: KindOptions = {}): Kind {
-    const { timeout, schema, onSettled, ...settings } = checkKind(name, work, options, this.#settings)
+    const { timeout, deadline, schema, onSettled, ...settings } = checkKind(name, work, options, this.#settings)
     if (this.#kinds.has(name)) throw new FST_ERR_TASK_KIND_DEFINED(name, 'it is defined already')
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
     const queue = this.#engine.queue(name, {
@@ -61,7 +61,7 @@ export class Kinds {
       onceStopped: callback => this.#stopped.subscribe(callback)
     }
     const kind = new Kind(place)
-    this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, timeout) })
+    this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, { timeout, deadline, backoff: settings.backoff }) })
     return kind
   }
 

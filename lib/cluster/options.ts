@@ -64,6 +64,7 @@ const kindRules: Rules<KindOptions> = {
   attempts: fromOne,
   backoff: { expected: 'a number of milliseconds, or { type, delay, jitter }', test: value => span.test(value) || isObject(value) },
   timeout: limit,
+  deadline: limit,
   maxStalls: fromZero,
   maxSettled: count,
   maxSettledAge: age,
@@ -134,6 +135,7 @@ export function checkClusterOptions (options: ClusterOptions) {
 
 export interface KindSettings extends Omit<QueueSettings, 'onSettled'> {
   readonly timeout: number
+  readonly deadline: number
   readonly onSettled: KindOptions['onSettled']
   readonly schema: unknown
 }
@@ -155,6 +157,7 @@ export function checkKind (kind: unknown, work: unknown, options: KindOptions, d
     attempts: options.attempts ?? 1,
     backoff: { type, delay: Math.ceil(delay), jitter },
     timeout: options.timeout ?? Infinity,
+    deadline: options.deadline ?? Infinity,
     maxStalls: options.maxStalls ?? 2,
     maxSettled: options.maxSettled ?? defaults.maxSettled,
     maxSettledAge: options.maxSettledAge ?? defaults.maxSettledAge,

@@ -4,14 +4,16 @@ import type { Task as PublicTask } from '../../types/index.ts'
 import { isGenerator, isThenable, type GeneratorWork } from '../core/work.ts'
 import { Task } from '../core/task.ts'
 import { registryOf } from '../core/task-registry.ts'
+import { demandTime, failAtDeadline, isTooLate } from './deadline.ts'
 import type { OnSettled, Outcome, Run, StoredTask } from './engine.ts'
-import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
+import { FST_ERR_TASK_DEADLINE, FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
+import type { KindSettings } from './options.ts'
 import { RunningTask } from './running-task.ts'
 import { toStoredError } from './stored-error.ts'
 
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
-export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, timeout: number): Run {
+export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
   const log = app.log.child({ kind })
   return (stored, progressed) => {
     const { name, data } = stored
@@ -30,6 +32,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 
     const start = (app: FastifyInstance, task: PublicTask) => {
       const core = task as Task
+      demandTime(stored, deadline, label)
       if (progress !== undefined) core.progress = progress
       onProgress(core, takeProgress)
       return mapResult(work(app, new RunningTask(core, stored)), result => toJson(result, label))
@@ -37,8 +40,9 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 
     const registry = registryOf(app.tasks)
     const core = registry.addRun(app, start, { name, kind, data, timeout, log })
+    failAtDeadline(core, stored, deadline, label)
     return {
-      outcome: new Promise(resolve => Task.onceSettled(core, () => resolve(outcomeOf(core, stored)))),
+      outcome: new Promise(resolve => Task.onceSettled(core, () => resolve(outcomeOf(core, stored, () => isTooLate(stored, deadline, backoff))))),
       progress: () => structuredClone(progress),
       abort: reason => Task.abort(core, reason),
       abandon: () => registry.forgetRun(core) // else the core's close would wait for it as well
@@ -94,17 +98,17 @@ function toJson (result: unknown, label: string): unknown {
 }
 
 /** How a run has ended. A failure that is tried again is not lost, although nobody awaits the core's task. */
-function outcomeOf (core: Task, { attempt, maxAttempts }: StoredTask): Outcome {
+function outcomeOf (core: Task, { attempt, maxAttempts }: StoredTask, isTooLate: () => boolean): Outcome {
   const { status, error, result } = core
   if (status === 'completed') return { status, result }
   if (status === 'cancelled') return { status, error: toStoredError(error) }
-  const outcome = failure(error)
+  const outcome = failure(error, isTooLate())
   if (!outcome.final && attempt < maxAttempts) core.finished.catch(() => {})
   return outcome
 }
 
-function failure (error: unknown): Outcome & { status: 'failed' } {
-  const final = error instanceof FST_ERR_TASK_INVALID_DATA || isFinal(error)
+function failure (error: unknown, isLast: boolean): Outcome & { status: 'failed' } {
+  const final = isLast || error instanceof FST_ERR_TASK_INVALID_DATA || error instanceof FST_ERR_TASK_DEADLINE || isFinal(error)
   return { status: 'failed', error: toStoredError(error), final }
 }
 

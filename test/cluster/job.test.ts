@@ -17,6 +17,7 @@ function ended (id: number, result: unknown): StoredTask {
     attempts: [],
     createdAt: 1,
     startsAt: undefined,
+    dueAt: 1,
     startedAt: 2,
     settledAt: 3,
     worker: undefined
@@ -28,7 +29,7 @@ t.test('the last ten that had a name are remembered, the last one first', async 
   for (let id = 1; id <= 12; id++) before = packBefore(ended(id, id), before)
   t.strictSame(readBefore(before).map(({ id }) => id), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3])
   t.match(readBefore(before)[0], { status: 'completed', result: 12, settledAt: 3 })
-  t.notOk('data' in readBefore(before)[0]!)
+  for (const left of ['data', 'dueAt']) t.notOk(left in readBefore(before)[0]!)
 })
 
 t.test('what takes much room pushes others out, and is not remembered itself if it takes too much', async t => {
@@ -46,5 +47,15 @@ t.test('a reason of BullMQ is none of ours, whatever its text', async t => {
 t.test('a job without attempts and runs of its own is told as one that is tried once', t => {
   const job = { id: '~name', data: { id: 1, value: 'x' }, opts: { attempts: 0 }, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null } as unknown as TaskJob
   t.match(readJob(job, 'waiting'), { status: 'deferred', maxAttempts: 1, attempts: [], createdAt: 5 })
+  t.end()
+})
+
+t.test('a job was due as it was added, after its delay, at the time of its schedule, or as it was retried', t => {
+  const job = { id: '~name', data: { id: 1, value: 'x' }, opts: {}, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null }
+  const dueAt = (changes: object) => readJob({ ...job, ...changes } as unknown as TaskJob, 'waiting').dueAt
+  t.equal(dueAt({}), 5)
+  t.equal(dueAt({ opts: { delay: 100 }, delay: 7 }), 105)
+  t.equal(dueAt({ id: 'repeat:nightly:300', data: { name: 'nightly', value: 'x' } }), 300)
+  t.equal(dueAt({ data: { id: 1, value: 'x', retried: { times: 1, at: 50, stalls: 0, attempts: { value: [] } } } }), 50)
   t.end()
 })

@@ -128,7 +128,7 @@ onEveryEngine(t, (t, engine) => {
     const { app } = await buildApp(t, engine)
     const bad: any[] = [
       { concurrency: 0 }, { concurrency: 1.5 }, { globalConcurrency: 0 }, { limit: 5 }, { limit: { max: 0, duration: 1 } }, { limit: { max: 1 } }, { attempts: 0 }, { attempts: '3' },
-      { backoff: -1 }, { backoff: { type: 'linear', delay: 5 } }, { backoff: { type: 'fixed' } }, { timeout: 0 }, { maxStalls: -1 }, { maxSettled: -1 }, { schema: 5 }, { atempts: 3 }, null,
+      { backoff: -1 }, { backoff: { type: 'linear', delay: 5 } }, { backoff: { type: 'fixed' } }, { timeout: 0 }, { deadline: 0 }, { deadline: 2 ** 31 }, { maxStalls: -1 }, { maxSettled: -1 }, { schema: 5 }, { atempts: 3 }, null,
       { backoff: { delay: 5, jiter: 1 } }, { backoff: { delay: 5, jitter: 2 } }, { limit: { max: 1, duration: 1, burst: 2 } }, { maxSettledAge: -1 }
     ]
     for (const options of bad) t.throws(() => app.cluster.defineTask('bad', () => {}, options), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(options))

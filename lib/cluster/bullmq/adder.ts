@@ -124,6 +124,7 @@ export class Adder {
 
   /** A task that was just added. */
   #asAdded ({ name, id, data, delay }: NewTask, createdAt: number): StoredTask {
-    return { ...blank, name, id, data, createdAt, maxAttempts: this.#parts.settings.attempts, startsAt: delay > 0 ? createdAt + delay : undefined }
+    const dueAt = createdAt + delay
+    return { ...blank, name, id, data, createdAt, maxAttempts: this.#parts.settings.attempts, startsAt: delay > 0 ? dueAt : undefined, dueAt }
   }
 }

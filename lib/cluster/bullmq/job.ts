@@ -25,7 +25,7 @@ export type JobData = Packed & {
 }
 
 /** A task that has ended and lost its name. */
-export type Ended = Omit<StoredTask, 'name' | 'data' | 'attempts' | 'maxAttempts'>
+export type Ended = Omit<StoredTask, 'name' | 'data' | 'attempts' | 'maxAttempts' | 'dueAt'>
 
 /** How many are remembered of those that had a name before, and in how many characters. */
 const BEFORE = 10
@@ -44,7 +44,7 @@ export interface Failure extends StoredError {
 export type JobResult = Packed & { id: number }
 
 /** What the next one to have the name remembers of a task that has ended, and of those before it. */
-export function packBefore ({ name, data, attempts, maxAttempts, ...ended }: StoredTask, before: Packed | undefined): Packed {
+export function packBefore ({ name, data, attempts, maxAttempts, dueAt, ...ended }: StoredTask, before: Packed | undefined): Packed {
   const all = [ended, ...readBefore(before)].slice(0, BEFORE)
   while (JSON.stringify(all).length > BEFORE_LENGTH) all.pop()
   return pack(all)
@@ -113,6 +113,7 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
     attempts: attemptsOf(job),
     createdAt: job.timestamp,
     startsAt: undefined,
+    dueAt: data.retried?.at ?? time ?? job.timestamp + (job.opts.delay ?? 0),
     startedAt: job.processedOn,
     settledAt: finishedOn,
     worker: readWorker(job.processedBy)
@@ -186,6 +187,7 @@ export const blank: StoredTask = {
   attempts: [],
   createdAt: 0,
   startsAt: undefined,
+  dueAt: 0,
   startedAt: undefined,
   settledAt: undefined,
   worker: undefined

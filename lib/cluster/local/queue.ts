@@ -8,6 +8,7 @@ import { MAX_DELAY } from '../../core/options.ts'
 import { SettledHistory } from '../../core/settled-history.ts'
 import { taskLabel } from '../../core/task-label.ts'
 import { settlesWithin } from '../../core/within.ts'
+import { longestBackoff } from '../backoff.ts'
 import {
   SETTLED_BACKOFF, SETTLED_TRIES,
   type Added, type Cancelled, type NewTask, type OnSettled, type Outcome, type Queue, type QueueSettings, type Run, type StoredError, type StoredSchedule, type StoredTask, type Stopped
@@ -337,8 +338,6 @@ export class LocalQueue implements Queue {
   }
 }
 
-/** Milliseconds from the end of an attempt to the start of the next. */
-function backoffDelay ({ type, delay, jitter }: QueueSettings['backoff'], attempt: number): number {
-  const longest = type === 'exponential' ? delay * 2 ** (attempt - 1) : delay
-  return Math.round(longest * (1 - jitter * Math.random()))
+function backoffDelay (backoff: QueueSettings['backoff'], attempt: number): number {
+  return Math.round(longestBackoff(backoff, attempt) * (1 - backoff.jitter * Math.random()))
 }

@@ -25,6 +25,8 @@ export class LocalTask {
   startsAt: number | undefined
   /** Since when it may start. */
   readySince = this.createdAt
+  /** When it was to start for the first time; after a retry, when it was retried. */
+  dueAt: number
   retries = 0
   attempt = 0
   attempts: readonly TaskAttempt[] = []
@@ -53,6 +55,7 @@ export class LocalTask {
     this.maxAttempts = maxAttempts
     this.limitKey = limit?.key
     if (delay > 0) this.startsAt = startsAt ?? Math.min(this.createdAt + delay, MAX_TIME)
+    this.dueAt = this.startsAt ?? this.createdAt
   }
 
   get settled () { return this.settledAt !== undefined }
@@ -122,7 +125,7 @@ export class LocalTask {
   /** It has settled and is to run again, as if it were new but for its progress. */
   retry (): void {
     this.status = 'deferred'
-    this.readySince = Date.now()
+    this.readySince = this.dueAt = Date.now()
     this.retries++
     this.attempt = 0
     this.startedAt = this.settledAt = this.cancellation = this.#outcome = undefined
@@ -144,6 +147,7 @@ export class LocalTask {
       attempts: this.attempts,
       createdAt: this.createdAt,
       startsAt: this.startsAt,
+      dueAt: this.dueAt,
       startedAt: this.startedAt,
       settledAt: this.settledAt,
       worker: this.startedAt === undefined ? undefined : self
