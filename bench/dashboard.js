@@ -45,9 +45,11 @@ export async function polling () {
   const polling = new AbortController()
   const pages = Array.from({ length: POLLERS }, async (_, i) => {
     await sleep(i * 1000 / POLLERS)
+    let etag = ''
     while (!polling.signal.aborted) {
-      const response = await fetch(`${address}/tasks/tasks`, { headers: { 'x-user': i } })
+      const response = await fetch(`${address}/tasks/tasks`, { headers: { 'x-user': i, 'if-none-match': etag } })
       await response.text()
+      etag = response.headers.get('etag')
       await sleep(1000)
     }
   })

@@ -81,7 +81,7 @@ export class Authority {
   ): Promise<Allowed<Subject>> {
     const authorize = this.#authorize
     if (authorize === undefined) return { allowed: [...subjects], pending: 0, took: 0 }
-    const plain: boolean[] = []
+    const plain = new Array<boolean | undefined>(subjects.length) // at its full length: filled from its end, an empty array is slow
     let took = 0
     let began = performance.now()
     let until = began + SLICE

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { Recent } from './recent.ts'
-import { REST } from './rest.ts'
+
+/** An answer is given again for this many times as long as it took to make: that is 3 % of a core. To send the answers takes some more. */
+const REST = 30
 
 /** Milliseconds for which an answer is given again, at most. */
 const LONGEST = 30_000
@@ -20,8 +22,8 @@ export interface Costly<Answer> {
 }
 
 /**
- * Keeps the last answers and gives them again for 20 times as long as they took to make, so that polling takes 5 % of a core at
- * most. Each client has its own answers, since `authorize` may allow each client something else.
+ * Keeps the last answers and gives them again, so that polling takes some 5 % of a core, however many tasks there are. Each client
+ * has its own answers, since `authorize` may allow each client something else.
  */
 export class Polls {
   readonly #longest: number
