@@ -368,8 +368,9 @@ export interface Kind<Result, Data, Progress = unknown> {
   /**
    * Cancels many tasks, a batch at a time, and waits until they have settled; resolves to how many were cancelled.
    *
-   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if some work has not ended within `timeout`, with `FST_ERR_TASK_INVALID_OPTION` for
-   * options it does not take, such as a status of a task that has settled.
+   * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if some work has not ended within `timeout`: its message says how many tasks have not
+   * stopped and how many were cancelled. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of
+   * a task that has settled.
    */
   readonly cancelTasks: (options?: CancelTasksOptions) => Promise<number>
   /**

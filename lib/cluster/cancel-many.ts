@@ -1,11 +1,16 @@
 import type { CancelTasksOptions } from '../../types/cluster.ts'
 import type { TaskStatus } from '../../types/index.ts'
+import { FST_ERR_TASK_CANCEL_TIMEOUT } from '../core/errors.ts'
+import { taskLabel } from '../core/task-label.ts'
 import { inBatches, setOf, type Fate } from './batches.ts'
 import { cancelReason, ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { StoredTask } from './engine.ts'
 import { toStoredReason } from './stored-error.ts'
 
-/** Cancels the tasks of these statuses, and waits until those that ran have stopped. Returns how many this call has cancelled. */
+/**
+ * Cancels the tasks of these statuses, and waits until those that ran have stopped. Returns how many this call has cancelled. If
+ * some do not stop, it rejects with `FST_ERR_TASK_CANCEL_TIMEOUT`, whose message tells both numbers.
+ */
 export async function cancelMany (place: TaskPlace, { status = ['deferred', 'running'], limit = 1000, reason, timeout }: CancelTasksOptions): Promise<number> {
   const queue = await place.queue()
   const statuses = setOf<TaskStatus>(status)
@@ -35,8 +40,15 @@ export async function cancelMany (place: TaskPlace, { status = ['deferred', 'run
   } while (stopping.size > known)
 
   // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
-  const outcomes = await Promise.allSettled(Array.from(stopping.values(), ({ task }) => task.unwinds({ reason, timeout })))
-  for (const { task, isFirst } of stopping.values()) if (isFirst && task.status === 'cancelled') cancelled++
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-  return cancelled
+  const told = [...stopping.values()]
+  const outcomes = await Promise.allSettled(told.map(({ task }) => task.unwinds({ reason, timeout })))
+  cancelled += told.filter(({ task, isFirst }) => isFirst && task.status === 'cancelled').length
+  const errors = outcomes.flatMap(outcome => outcome.status === 'rejected' ? [outcome.reason as Error] : [])
+  if (errors.length === 0) return cancelled
+  const fault = errors.find(error => !(error instanceof FST_ERR_TASK_CANCEL_TIMEOUT))
+  if (fault !== undefined) throw fault
+  const stuck = told.filter((_, i) => outcomes[i]!.status === 'rejected')
+  const label = stuck.length === 1 ? taskLabel(stuck[0]!.task) : `${stuck.length} tasks of the kind "${place.kind}"`
+  const others = cancelled === 1 ? '1 other was' : `${cancelled} others were`
+  throw new FST_ERR_TASK_CANCEL_TIMEOUT(label, timeout ?? place.cancelTimeout, `(${others} cancelled)`)
 }

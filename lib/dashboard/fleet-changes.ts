@@ -56,7 +56,10 @@ export function routeFleetChanges (app: FastifyInstance, authority: Authority, f
   app.put<{ Querystring: FleetCancelQuery }>('/kinds/tasks/cancel', { schema: { querystring: fleetCancelQuery } }, async (request, reply) => {
     const { kind, status } = request.query
     const which: ('deferred' | 'running')[] = status === 'unsettled' ? ['deferred', 'running'] : [status]
-    const cancelled = await changeKind(request, 'cancel', of => of.cancelTasks({ status: which, reason, timeout: PATIENCE, limit: MAX_MANY }))
+    const cancelled = await changeKind(request, 'cancel', of => of.cancelTasks({ status: which, reason, timeout: PATIENCE, limit: MAX_MANY })).catch((error: unknown) => {
+      if (isCancelTimeout(error)) request.log.info({ kind, status }, 'tasks cancelled from the dashboard')
+      throw error
+    })
     request.log.info({ kind, status, cancelled }, 'tasks cancelled from the dashboard')
     return sendJson(reply, JSON.stringify({ cancelled, more: cancelled === MAX_MANY } satisfies CancelledMany))
   })
@@ -131,10 +134,14 @@ async function cancel (task: ClusterTask, request: FastifyRequest): Promise<void
   try {
     await task.cancel({ reason, timeout: PATIENCE })
   } catch (error) {
-    if ((error as { code?: string }).code !== 'FST_ERR_TASK_CANCEL_TIMEOUT') throw error
+    if (!isCancelTimeout(error)) throw error
   }
   log(request, task, 'task cancelled from the dashboard')
   await task.refresh()
+}
+
+function isCancelTimeout (error: unknown): boolean {
+  return (error as { code?: string }).code === 'FST_ERR_TASK_CANCEL_TIMEOUT'
 }
 
 function log (request: FastifyRequest, { kind, name }: ClusterTask, message: string): void {

@@ -394,6 +394,7 @@ export interface Unscheduled {
  * | 409 | not in this state: a task that has not settled cannot be retried |
  * | 410 | `FST_ERR_TASK_STALE_CURSOR`: begin with the first page |
  * | 503 | `FST_ERR_TASK_STREAM_LIMIT`: poll; `FST_ERR_TASK_UNREACHABLE`: the fleet's server is away |
+ * | 504 | `FST_ERR_TASK_CANCEL_TIMEOUT`: of many tasks of the fleet, some have not stopped within a second |
  *
  * An app whose hook replies by itself may send anything, a redirect too: the page must not follow one (`redirect: 'manual'`).
  */

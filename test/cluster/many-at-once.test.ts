@@ -84,6 +84,25 @@ onEveryEngine(t, (t, engine) => {
     await kind.idle()
   })
 
+  t.test('the error for tasks that do not stop says how many they are, and how many were cancelled', async t => {
+    const [{ kind }] = await buildFleet(t, engine, async () => {
+      await new Promise<void>(resolve => process.once('hear', resolve))
+    }, { apps: 1, concurrency: 2 })
+    t.teardown(() => process.emit('hear' as never))
+    await kind.addTasks(Array.from({ length: 5 }, (_, data) => ({ data })))
+    while ((await kind.count()).running < 2) await nextTurn()
+    await t.rejects(kind.cancelTasks({ timeout: 50 }), {
+      code: 'FST_ERR_TASK_CANCEL_TIMEOUT',
+      statusCode: 504,
+      message: /^The work of 2 tasks of the kind "[^"]+" has not stopped 50 ms after its cancellation \(3 others were cancelled\)$/
+    })
+    await t.rejects(kind.cancelTasks({ status: 'cancelling', limit: 1, timeout: 0 }), {
+      message: /^The work of task "[^"]+" has not stopped 0 ms after its cancellation \(0 others were cancelled\)$/
+    })
+    process.emit('hear' as never)
+    await kind.idle()
+  })
+
   t.test('many tasks are all told to stop before any is waited for', async t => {
     let told = 0
     let hear!: () => void

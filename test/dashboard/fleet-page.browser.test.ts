@@ -62,6 +62,22 @@ t.test('a bulk change that fails in the middle says how far it came', inBrowser,
   await page.locator('#notice', { hasText: 'Only 1,000 tasks were cancelled. The server is away' }).waitFor()
 })
 
+t.test('a cancellation of many that do not all stop says what the server says, not that nothing was cancelled', inBrowser, async t => {
+  const { page, fleet } = await openFleet(t, '?fleet=mail', fleet => { fleet.count = { count: 3, exact: true } })
+  const message = 'The work of 2 tasks of the kind "mail" has not stopped 1000 ms after its cancellation (1 other was cancelled)'
+  const notStopped = { status: 504, json: { code: 'FST_ERR_TASK_CANCEL_TIMEOUT', message } }
+  const cancelAll = async () => {
+    await page.getByRole('button', { name: 'Cancel all deferred' }).click()
+    await page.getByRole('button', { name: 'Cancel 3' }).click()
+  }
+  fleet.replies = [notStopped]
+  await cancelAll()
+  await page.locator('#notice', { hasText: /^The work of 2 tasks/ }).waitFor()
+  fleet.replies = [{ json: { cancelled: 1000, more: true } }, notStopped]
+  await cancelAll()
+  await page.locator('#notice', { hasText: /^1,000 tasks cancelled. The work of 2 tasks/ }).waitFor()
+})
+
 t.test('a purge does what the filter says', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail&status=failed', fleet => { fleet.count = { count: 1, exact: true } })
   fleet.replies = [{ json: { purged: 1 } }]

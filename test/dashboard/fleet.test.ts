@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
@@ -105,6 +106,22 @@ t.test('a task of the fleet that does not stop is told as cancelling', async t =
   t.equal(response.status, 202)
   t.match(await response.json(), { status: 'cancelling' })
   t.strictSame(names(await getJson(`${address}/admin/tasks/kinds/tasks?kind=deaf&status=running`)), ['one'])
+})
+
+t.test('a cancellation of many, some of which do not stop, says how many they are and how many were cancelled', async t => {
+  const { app, lines } = await buildApp(t, { cancelTimeout: 50 })
+  await app.register(cluster, { drainTimeout: 10, cancelTimeout: 50 })
+  const kind = app.cluster.defineTask('deaf', deaf, { concurrency: 2 })
+  await app.register(dashboard, { prefix: '/admin/tasks', onRequest: false })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  for (const name of ['one', 'two', 'waits']) await kind.addTask(undefined, { name })
+  while ((await kind.count()).running < 2) await nextTurn()
+  t.match(await getJson(`${address}/admin/tasks/kinds/tasks/cancel?kind=deaf&status=unsettled`, PUT), {
+    statusCode: 504,
+    code: 'FST_ERR_TASK_CANCEL_TIMEOUT',
+    message: 'The work of 2 tasks of the kind "deaf" has not stopped 1000 ms after its cancellation (1 other was cancelled)'
+  })
+  t.match(lines.filter(({ msg }) => msg === 'tasks cancelled from the dashboard'), [{ level: 30, kind: 'deaf', status: 'unsettled', reqId: /^req-/ }])
 })
 
 t.test('a click on a task that has gone cancels no other of its name', async t => {

@@ -1,5 +1,5 @@
 import type { CancelledMany, FleetCount, FleetKind, Purged, RetriedMany, Status, TaskList } from '../wire.ts'
-import { describe, request } from './api.ts'
+import { describe, ReplyError, request } from './api.ts'
 import { button, byId, setEnabled, setHidden, setText } from './element.ts'
 import { count, plural } from './format.ts'
 import { inWords } from './name.ts'
@@ -101,10 +101,16 @@ export class Bulk {
       }
       notify(`${plural(done, 'task')} ${past}.`)
     } catch (error) {
-      notify(`${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. ${describe(error)}`, 'bad')
+      notify(`${outcomeOf(error, done, past)}${describe(error)}`, 'bad')
     }
     this.#onDone()
   }
+}
+
+/** How many tasks were changed before an error. The error of a cancellation that has run out of time tells of more tasks. */
+function outcomeOf (error: unknown, done: number, past: string): string {
+  if (error instanceof ReplyError && error.code === 'FST_ERR_TASK_CANCEL_TIMEOUT') return done === 0 ? '' : `${plural(done, 'task')} ${past}. `
+  return `${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. `
 }
 
 /** How many tasks it will be, in words: `98`, or `more than 2,000` if nobody counts them all. */
