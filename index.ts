@@ -25,7 +25,7 @@ async function tasks (fastify: FastifyInstance, options: FastifyTasksOptions) {
   fastify.decorate('purgeTasks', which => registry.purge(which))
   fastify.decorate('tasks', registry.tasks)
 
-  // Under a schema of an array Fastify's serializer takes an array only, not what has a toJSON.
+  // If the response schema is an array, Fastify's serializer takes only an array, not an object with a toJSON.
   fastify.addHook('onRoute', route => {
     if (route.schema?.response !== undefined) route.preSerialization = [toArray].concat(route.preSerialization ?? [])
   })

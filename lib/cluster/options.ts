@@ -12,7 +12,7 @@ import type {
   When
 } from '../../types/cluster.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from '../core/errors.ts'
-import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, limit, MAX_DELAY, nonEmpty, taskLimit, type Rule, type Rules } from '../core/options.ts'
+import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, MAX_DELAY, nonEmpty, positiveDelay, taskLimit, type Rule, type Rules } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import type { QueueSettings } from './engine.ts'
@@ -63,8 +63,8 @@ const kindRules: Rules<KindOptions> = {
   limit: anObject('{ max, duration }'),
   attempts: fromOne,
   backoff: { expected: 'a number of milliseconds, or { type, delay, jitter }', test: value => span.test(value) || isObject(value) },
-  timeout: limit,
-  deadline: limit,
+  timeout: positiveDelay,
+  deadline: positiveDelay,
   maxStalls: fromZero,
   maxSettled: count,
   maxSettledAge: age,

@@ -1,10 +1,10 @@
 import { sharedListener } from './shared-listener.ts'
 
 /**
- * The abort reason where none was given, in the form of Node's own. See https://nodejs.org/api/errors.html#abort_err
+ * The default abort reason. It has the form of Node's own. See https://nodejs.org/api/errors.html#abort_err
  *
- * It has no stack trace. To take one is most of the cost of a cancellation, and its frames would keep objects alive, such as
- * the request that cancelled the task.
+ * It has no stack trace. Taking one would be most of the cost of a cancellation, and its frames would keep objects alive, such
+ * as the request that cancelled the task.
  */
 export class AbortError extends Error {
   override readonly name = 'AbortError'
@@ -18,12 +18,12 @@ export class AbortError extends Error {
   }
 }
 
-/** What V8 throws into a generator in place of the reason, at a `yield *` over an iterator without a `throw`, as that of an array is. */
+/** V8 throws this in place of the reason if a generator is at a `yield *` over an iterator that has no `throw`, such as that of an array. */
 const NO_THROW = /^The iterator does not provide a 'throw' method/
 
 /**
- * Whether work that was aborted ended because of that: with the reason itself, an AbortError, axios's CanceledError, an error
- * caused by one of them, or an AggregateError of nothing else.
+ * Whether aborted work ended because of the abort. It did if it threw the reason itself, an AbortError, axios's CanceledError,
+ * an error caused by one of them, or an AggregateError of nothing else.
  */
 export function isAbort (error: unknown, reason: unknown, isGenerator = false): boolean {
   const answers = new Map<unknown, boolean>()

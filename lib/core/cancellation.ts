@@ -1,9 +1,9 @@
 /** The abort of a task's work. It is made when the task's signal is first read, or when the work is aborted. */
 export class Cancellation {
-  /** The status that the task then settles with; undefined while the work is not aborted. */
+  /** The status with which the task settles if the abort ends its work. Undefined while the work is not aborted. */
   status: 'cancelled' | 'failed' | undefined = undefined
   reason: unknown = undefined
-  /** A controller takes more memory than all else of a task, and most tasks never read their signal. */
+  /** Made late: a controller takes more memory than the rest of a task, and most tasks never read their signal. */
   #signal: AbortController | WeakRef<AbortSignal> | undefined = undefined
 
   get signal (): AbortSignal {

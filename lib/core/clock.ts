@@ -8,14 +8,14 @@ export function now (): number {
   return Date.now() - loadedAt
 }
 
-/** The milliseconds since the epoch of a time that `now()` gave. */
+/** Converts a time of `now()` to milliseconds since the epoch. */
 export function epochTime (time: number): number
 export function epochTime (time: number | undefined): number | undefined
 export function epochTime (time: number | undefined): number | undefined {
   return time === undefined ? undefined : loadedAt + time
 }
 
-/** What `now()` gives at a time in milliseconds since the epoch. */
+/** Converts milliseconds since the epoch to a time of `now()`. */
 export function clockTime (epochTime: number): number {
   return epochTime - loadedAt
 }

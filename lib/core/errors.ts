@@ -14,7 +14,7 @@ export const FST_ERR_TASK_DUPLICATE_NAME = createError<'FST_ERR_TASK_DUPLICATE_N
   409
 )
 
-/** As many tasks are unsettled as `maxTasks` allows: 503. Or as the task's `limit` allows for its key: its `statusCode` is 429 then. */
+/** `maxTasks` tasks are unsettled. 503. Or the task's `limit` has no place left for its key: then the `statusCode` is 429. */
 export const FST_ERR_TASK_LIMIT = createError<'FST_ERR_TASK_LIMIT', 503, [task: string, max: number, which: string]>(
   'FST_ERR_TASK_LIMIT',
   'Cannot add %s: %d tasks %s have not ended, and more are not allowed',

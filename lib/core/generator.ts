@@ -1,36 +1,35 @@
-// Drives work that is a generator: each value that it yields is its task's progress, and a cancellation is thrown at its
-// next `yield`.
+// Runs work that is a generator. Each value that it yields is the progress of its task. A cancellation is thrown at its next
+// `yield`.
 import { FST_ERR_TASK_YIELDED_PROMISE } from './errors.ts'
 import { LinkedList, ListItem } from './linked-list.ts'
 import { taskLabel } from './task-label.ts'
 import { isThenable, type GeneratorWork } from './work.ts'
 
-/** What a generator needs of its task. */
-export interface Driven {
+/** What a generator needs from its task. */
+export interface GeneratorContext {
   readonly task: { readonly id: number, readonly name: string | undefined, progress: unknown }
-  /** Why the work is to stop; undefined while it may go on. */
+  /** The reason to stop. Undefined while the work may go on. */
   readonly abortReason: () => unknown
 }
 
-/** A generator that runs. */
-export interface Drive {
+export interface RunningGenerator {
   /** Settles with what the generator returns or throws. */
   readonly ended: Promise<unknown>
-  /** Tells it that there is an abort reason now. */
+  /** To be called when there is an abort reason. */
   readonly aborted: () => void
 }
 
-/** Milliseconds that computing work, all of it together, runs before the event loop gets a turn. */
+/** Milliseconds that all computing work together runs before the event loop gets a turn. */
 const SLICE = 5
 
 /** Milliseconds of the present slice that have passed. */
 let passed = 0
 let isTurnDue = false
-/** Computing work that waits for its next slice. Work that is to stop goes first, as it has little left to do. */
+/** Computing work that waits for its next slice. Aborted work goes first, since it has little left to do. */
 const stopping = new LinkedList<Computing>()
 const waiting = new LinkedList<Computing>()
 
-/** Resumes the work that waits, until the slice is over. What the tasks do when they settle counts, too. */
+/** Resumes the waiting work until the slice is over. The slice includes what the tasks do when they settle. */
 async function turn () {
   const beganAt = performance.now()
   passed = 0
@@ -43,35 +42,35 @@ async function turn () {
   if (isTurnDue) setImmediate(turn)
 }
 
-/** Takes the steps of a generator. Throws the abort reason at the `yield` where the work is, once. */
+/** Takes the steps of a generator. Throws the abort reason once, at the `yield` where the work is. */
 class Steps<Step> extends ListItem {
   readonly work: { next: () => Step, throw: (reason: unknown) => Step }
-  readonly driven: Driven
-  #isTold = false
+  readonly context: GeneratorContext
+  #isReasonThrown = false
 
-  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, driven: Driven) {
+  constructor (work: { next: () => Step, throw: (reason: unknown) => Step }, context: GeneratorContext) {
     super()
     this.work = work
-    this.driven = driven
+    this.context = context
   }
 
-  /** Whether it is to stop and does not know yet. */
-  get mustStop () { return !this.#isTold && this.driven.abortReason() !== undefined }
+  /** Whether there is an abort reason that has not been thrown yet. */
+  get mustStop () { return !this.#isReasonThrown && this.context.abortReason() !== undefined }
 
   next (): Step {
     if (!this.mustStop) return this.work.next()
-    this.#isTold = true
-    return this.work.throw(this.driven.abortReason())
+    this.#isReasonThrown = true
+    return this.work.throw(this.context.abortReason())
   }
 
   setProgress (progress: unknown) {
-    if (progress !== undefined) this.driven.task.progress = progress
+    if (progress !== undefined) this.context.task.progress = progress
   }
 }
 
-/** An async generator. It goes on at once after each `yield`. */
-async function runAsync<T, Progress> (work: AsyncGenerator<Progress, T, void>, driven: Driven): Promise<T> {
-  const steps = new Steps(work, driven)
+/** Runs an async generator. It goes on at once after each `yield`. */
+async function runAsync<T, Progress> (work: AsyncGenerator<Progress, T, void>, context: GeneratorContext): Promise<T> {
+  const steps = new Steps(work, context)
   for (;;) {
     const { done, value } = await steps.next()
     if (done === true) return value
@@ -79,7 +78,7 @@ async function runAsync<T, Progress> (work: AsyncGenerator<Progress, T, void>, d
   }
 }
 
-/** A generator, whose work computes. It waits for a turn of the event loop after each slice. */
+/** Runs a `function *`, whose work computes. It waits for a turn of the event loop after each slice. */
 class Computing extends Steps<IteratorResult<unknown, unknown>> {
   #resume: (() => void) | undefined = undefined
   readonly ended = this.#run()
@@ -124,12 +123,12 @@ class Computing extends Steps<IteratorResult<unknown, unknown>> {
   /** Throws an error at the `yield` of a promise, which nobody would await. */
   #refuse (promise: PromiseLike<unknown>): IteratorResult<unknown, unknown> {
     Promise.resolve(promise).catch(() => {})
-    return this.work.throw(new FST_ERR_TASK_YIELDED_PROMISE(taskLabel(this.driven.task)))
+    return this.work.throw(new FST_ERR_TASK_YIELDED_PROMISE(taskLabel(this.context.task)))
   }
 }
 
 /** Runs a generator to its end. Its first step is taken at once. */
-export function drive<T, Progress> (work: GeneratorWork<T, Progress>, driven: Driven): Drive {
-  if (Symbol.asyncIterator in work) return { ended: runAsync(work, driven), aborted: () => {} }
-  return new Computing(work, driven)
+export function runGenerator<T, Progress> (work: GeneratorWork<T, Progress>, context: GeneratorContext): RunningGenerator {
+  if (Symbol.asyncIterator in work) return { ended: runAsync(work, context), aborted: () => {} }
+  return new Computing(work, context)
 }

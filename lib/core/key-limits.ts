@@ -3,10 +3,10 @@ import { FST_ERR_TASK_LIMIT } from './errors.ts'
 
 /** Counts the unsettled tasks of each key of the option `limit`. A key without an unsettled task takes no memory. */
 export class KeyLimits {
-  /** Made for the first task with a limit. Undefined again once none is left, which also frees the table of the Map. */
+  /** Made for the first task with a limit. Undefined again when the last key is gone, since an empty Map keeps its table. */
   #counts: Map<string, number> | undefined = undefined
 
-  /** Throws if a key has as many unsettled tasks as its limit allows. */
+  /** Throws if the limit has no place left for its key. */
   check ({ key, max }: TaskLimit, label: string): void {
     if (this.#countOf(key) >= max) throw keyLimitError(label, max)
   }
@@ -30,7 +30,7 @@ export class KeyLimits {
   }
 }
 
-/** What a task is refused with whose key has as many unsettled tasks as its limit allows. A 429: the client is to wait. */
+/** The error for a task whose limit has no place left for its key. A 429, since the client should wait. */
 export function keyLimitError (label: string, max: number): Error {
   return Object.assign(new FST_ERR_TASK_LIMIT(label, max, 'with the same limit key'), { statusCode: 429 })
 }

@@ -22,7 +22,7 @@ function isNear (word: string, other: string): boolean {
 
 /** The word that `word` was probably meant to be, if one is near enough to be worth naming. */
 export function nearest (word: string, words: readonly string[]): string | undefined {
-  const start = word.slice(0, 64).toLowerCase() // The comparison takes time with the square of the length.
+  const start = word.slice(0, 64).toLowerCase() // The time that a comparison takes grows with the square of the length.
   const near = words.filter(other => isNear(start, other.toLowerCase()))
   const distances = near.map(other => distance(start, other.toLowerCase()))
   return near[distances.indexOf(Math.min(...distances))]

@@ -9,7 +9,7 @@ import { isGenerator, isThenable } from './work.ts'
 export interface Rule { expected: string, test: (value: any) => boolean }
 export type Rules<Options> = { readonly [Option in keyof Options]-?: Rule }
 
-/** The longest delay of a Node timer. A longer one is taken for 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+/** The longest delay of a Node timer. Node turns a longer one into 1 ms. See https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 export const MAX_DELAY = 2_147_483_647
 
 const isDelay = (value: unknown) => typeof value === 'number' && ((value >= 0 && value <= MAX_DELAY) || value === Infinity)
@@ -18,7 +18,7 @@ const isFunction = (value: unknown) => typeof value === 'function'
 const isLogger = (value: any) => isFunction(value?.child) && isFunction(value.debug) && isFunction(value.error)
 
 export const delay: Rule = { expected: `a number of milliseconds from 0 to ${MAX_DELAY}, or Infinity`, test: isDelay }
-export const limit: Rule = {
+export const positiveDelay: Rule = {
   expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}, or Infinity`,
   test: value => isDelay(value) && value > 0
 }
@@ -64,7 +64,7 @@ const taskRules: Rules<TaskOptions> = {
     expected: 'an AbortSignal',
     test: value => typeof value?.aborted === 'boolean' && isFunction(value.addEventListener) && isFunction(value.removeEventListener)
   },
-  timeout: limit,
+  timeout: positiveDelay,
   after: {
     expected: 'a reply',
     test: value => isFunction(value?.raw?.once) && typeof value.raw.writableFinished === 'boolean' && isLogger(value.log)
@@ -86,7 +86,7 @@ const watchRules: Rules<WatchOptions> = { signal: taskRules.signal, interval: de
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
-/** The rest of a message about an option that does not exist: the one that was probably meant, or else all that exist. */
+/** The end of a message about an option that does not exist. It names the option that was probably meant, or else all options. */
 function suggestion (option: string, options: string[]): string {
   const near = nearest(option, options)
   return near === undefined ? `choose from ${options.map(name => `"${name}"`).join(', ')}` : `the nearest is "${near}"`
@@ -108,7 +108,7 @@ export function check<Options extends object> (options: Options, rules: Rules<Op
   }
 }
 
-/** As `check`, for the options of a plugin, which may have Fastify's own among them. */
+/** Does what `check` does for the options of a plugin. Fastify's own options may be among them. */
 export function checkPlugin<Options extends object> (options: Options, rules: Rules<Options>, plugin: string): void {
   const own = Object.fromEntries(Object.entries(options).filter(([option]) => !fastifyOptions.includes(option)))
   check(own as Options, rules, () => plugin)
@@ -147,7 +147,7 @@ export function checkPurge (which: unknown): void {
   check({ which }, purgeRules, () => 'purgeTasks')
 }
 
-/** What `which` has answered. A promise is refused: as a condition it is always true, so every task would be dropped. */
+/** Returns what `which` returned, as a boolean. A promise is refused: it is always truthy, so every task would be dropped. */
 export function checkAnswer (answer: unknown): boolean {
   if (isThenable(answer)) throw new FST_ERR_TASK_INVALID_OPTION('which', 'purgeTasks', 'must return true or false, received a promise')
   return Boolean(answer)

@@ -7,16 +7,16 @@ import { sharedListener } from './shared-listener.ts'
 type Response = TaskReply['raw']
 
 /**
- * The socket of a response of HTTP/1, if it has one: those of `inject` have none. A pipelined response that still waits for the
- * one before it has no socket of its own yet, and is not closed with its connection. So it is the request that is asked.
+ * The socket of an HTTP/1 response, if there is one: `inject` has none. It comes from the request. A pipelined response that
+ * still waits for the one before it has no socket yet, and is not closed with its connection.
  */
 function socketOf (response: ServerResponse): Socket | undefined {
   return response.req?.socket
 }
 
 /**
- * Whether a response has been sent, or its client has gone. Not `stream.finished()`, which does not call back for responses of
- * `inject` and HTTP/2 that are over. With HTTP/2 not the response is destroyed, but its stream is closed.
+ * Whether a response has been sent, or its client has gone. `stream.finished()` does not work here: it does not call back for
+ * responses of `inject` and HTTP/2 that are over. HTTP/2 does not destroy the response: it closes the response's stream.
  */
 export function isOver (response: Response): boolean {
   return response.writableFinished || response.destroyed === true || ('stream' in response ? response.stream.closed : socketOf(response)?.destroyed === true)
@@ -30,7 +30,7 @@ const onceSocketCloses = sharedListener((socket: Socket, fire) => {
 /**
  * Calls back when a response is over. It must not be over yet.
  *
- * HTTP/2 hands its last frames to the socket after it has closed the response. When the client resets the stream without an
+ * HTTP/2 hands its last frames to the socket after it has closed the response. If the client resets the stream without an
  * error before all is sent, the stream is aborted and the response is not closed.
  */
 export const onceOver = sharedListener((response: Response, fire) => {
@@ -62,7 +62,7 @@ export const onceOver = sharedListener((response: Response, fire) => {
   return unlisten
 })
 
-/** Resolves when the responses are over whose connections a closing server has cut. HTTP/2 closes them three turns of the event loop after itself. */
+/** Waits for the responses whose connections a closing server has cut. HTTP/2 closes them three turns of the event loop after the server. */
 export async function cutResponsesOver (): Promise<void> {
   for (let i = 0; i < 3; i++) await turn()
 }

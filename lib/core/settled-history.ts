@@ -16,10 +16,10 @@ const MINUTES = 60
 
 /** Counts the tasks that settle, by the minute, for the last hour. It has no timer: a minute begins with the first task that settles in it. */
 export class SettledHistory {
-  /** The minute number n is at the index n % 60. A minute in which no task settled has none, or still that of an hour before. */
+  /** Minute n is at index n % 60. If no task settled in a minute, its entry is missing or still that of an earlier hour. */
   readonly #minutes: { number: number, counts: StatusCounts }[] = []
   #counts = new StatusCounts()
-  /** When the present minute ends, as `now()` tells it. */
+  /** When the present minute ends, as a time of `now()`. */
   #endsAt = -Infinity
 
   add (status: TaskStatus, settledAt: number): void {

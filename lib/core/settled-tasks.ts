@@ -2,17 +2,17 @@ import { LinkedList, ListItem } from './linked-list.ts'
 import type { Task } from './task.ts'
 
 /**
- * The settled tasks that are kept. Those with a `maxSettledAge` of their own are counted apart, so that the many short tasks of
- * an app do not push them out. There is no timer: what has expired is found when one looks.
+ * The settled tasks that are kept. Tasks with a `maxSettledAge` of their own are counted apart, so that the many short tasks of
+ * an app do not push them out. There is no timer: `expired()` looks for tasks that are too old.
  */
 export class SettledTasks {
   readonly #maxSettled: number
   readonly #maxSettledAge: number
-  /** Those without an age of their own, the one that settled first at the front. */
+  /** The tasks without an age of their own, in the order in which they settled. */
   readonly #plain = new LinkedList<Task>()
-  /** The ages of tasks that have one of their own, settled or not. Undefined until there is one. */
+  /** The age of each task that has one of its own, settled or not. Undefined until there is one. */
   #ages: WeakMap<Task, number> | undefined = undefined
-  /** Those of each age, the one that settled first at the front. No list is empty. */
+  /** The tasks of each age, in the order in which they settled. No list is empty. */
   readonly #byAge = new Map<number, LinkedList<Task>>()
   #agedSize = 0
   /** Before this time no task of `#byAge` expires. */
@@ -27,7 +27,7 @@ export class SettledTasks {
     return this.#plain.size + this.#agedSize
   }
 
-  /** One that is kept, if there is any. */
+  /** Any one of the tasks. Undefined if there is none. */
   get first (): Task | undefined {
     if (this.#agedSize === 0) return this.#plain.first
     const [aged] = this.#byAge.values()
@@ -39,7 +39,7 @@ export class SettledTasks {
     return this.#agedSize === 0 ? tasks : tasks.concat(...Array.from(this.#byAge.values(), list => list.toArray()))
   }
 
-  /** Has a task that has not settled kept for so many ms. */
+  /** Sets for how many ms a task is kept once it has settled. It must not have settled yet. */
   setAge (task: Task, age: number): void {
     this.#ages ??= new WeakMap()
     this.#ages.set(task, age)
@@ -73,7 +73,7 @@ export class SettledTasks {
     if (this.#byAge.get(age)!.size === 0) this.#byAge.delete(age)
   }
 
-  /** One that is older than it may be, if there is any. */
+  /** Any one of the tasks that have expired. Undefined if there is none. */
   expired (): Task | undefined {
     if (this.#maxSettledAge === Infinity && this.#nextExpiry === Infinity) return undefined
     const time = Date.now()
@@ -89,7 +89,7 @@ export class SettledTasks {
     return undefined
   }
 
-  /** The one to drop if there are more than `maxSettled`, of those with an age of their own or of the others. */
+  /** The task that `maxSettled` pushes out, if any. Tasks with an age of their own are counted apart. */
   surplus (): Task | undefined {
     if (this.#plain.size > this.#maxSettled) return this.#plain.first
     if (this.#agedSize <= this.#maxSettled) return undefined

@@ -2,7 +2,7 @@
  * Makes a function with which any number of tasks wait for one event of a source, such as the abort of a signal. The source gets
  * one listener for all of them. With a listener for each, Node would warn of the eleventh (MaxListenersExceededWarning).
  *
- * The function returns what removes the callback. With the last callback the listener is removed.
+ * That function returns another, which removes the callback. The listener is removed with the last callback.
  */
 export function sharedListener<Source extends object> (
   listen: (source: Source, fire: () => void) => () => void

@@ -1,6 +1,6 @@
 import type { TaskStatus } from '../../types/index.ts'
 
-/** How many tasks there are of each status. `add` has a switch, since a property that is looked up by its name takes longer than the rest. */
+/** How many tasks there are of each status. `add` has a switch: looking a property up by its name would take longer than all the rest. */
 export class StatusCounts implements Record<TaskStatus, number> {
   deferred = 0
   running = 0

@@ -148,7 +148,7 @@ export class TaskLists {
     return chosen.filter(task => this.#drop(task)).length
   }
 
-  /** Drops those that are older than they may be. */
+  /** Drops the settled tasks that have expired. */
   #expire () {
     for (let task; (task = this.#settled.expired()) !== undefined;) this.#drop(task)
   }

@@ -24,7 +24,7 @@ import type { Watch } from './watch.ts'
 import { settlesWithin, within } from './within.ts'
 import { isPromise, isThenable, kindOf } from './work.ts'
 
-/** `app.tasks`: of the registry what is documented, and no more. */
+/** `app.tasks`: the documented part of the registry. */
 class AppTasks implements Tasks {
   readonly #registry: TaskRegistry
 
@@ -80,7 +80,7 @@ export class TaskRegistry implements TaskOwner {
   #lastId = 0
   #closing = false
   #closed = false
-  /** When draining ends, as `now()` tells it, if a draining task was watched as the app began to close. */
+  /** When draining ends, as a time of `now()`. Set only if a draining task was watched when the app began to close. */
   #drainEndsAt: number | undefined = undefined
   #endOfWatches: NodeJS.Timeout | undefined = undefined
   #idle: Promise<void> | undefined = undefined
@@ -103,7 +103,7 @@ export class TaskRegistry implements TaskOwner {
   /** How many tasks settled while they were in `tasks`, for each of the last 60 minutes, the oldest first. */
   get history (): SettledMinute[] { return this.#lists.history }
 
-  /** The tasks, those that have settled first. Cheaper than an iteration, as it does not sort. */
+  /** The tasks, the settled ones before the others. Cheaper than an iteration, since it does not sort. */
   walk (): Task[] {
     return this.#lists.toArray()
   }
@@ -168,7 +168,7 @@ export class TaskRegistry implements TaskOwner {
 
   idle (): Promise<void> {
     if (this.#isIdle()) return Promise.resolve()
-    // There is one promise for all callers, so that those who stop waiting for it leave nothing behind.
+    // There is one promise for all callers, so that a caller who stops waiting leaves nothing behind.
     return (this.#idle ??= new Promise(resolve => this.#onceIdle(() => {
       this.#idle = undefined
       resolve()
@@ -183,8 +183,8 @@ export class TaskRegistry implements TaskOwner {
   }
 
   /**
-   * The app begins to close. Ends the watches, since an open stream of states would hold up the server's close. Those of draining
-   * tasks tell first how these end. If they hold up the close by that, the tasks do not get the time again.
+   * The app begins to close. Ends the watches, since an open stream of states would hold up the server's close. The watch of a
+   * draining task goes on, so that its reader learns how the task ends. Then `drainTimeout` counts from now.
    */
   beginClose () {
     this.#closing = true
@@ -240,7 +240,7 @@ export class TaskRegistry implements TaskOwner {
 
   #isIdle () { return this.#lists.unsettledSize === 0 && this.#calls.size === 0 }
 
-  /** Calls back when no task is unsettled and no `onError` or `onPurged` is pending. Returns what takes that back. */
+  /** Calls back when no task is unsettled and no `onError` or `onPurged` is pending. Returns a function that removes the callback. */
   #onceIdle (callback: () => void): () => void {
     if (this.#isIdle()) callback()
     else this.#whenIdle.add(callback)
@@ -289,7 +289,7 @@ export class TaskRegistry implements TaskOwner {
     else Task.start(task, work, app, timeout)
   }
 
-  /** Logs the rejection of a promise that `addTask` did not take. Nobody else may see it. */
+  /** Logs the rejection of a promise that `addTask` did not take, since nobody else may see it. */
   #reportRejection (work: unknown) {
     if (typeof work === 'function' || !isThenable(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
@@ -340,7 +340,7 @@ export class TaskRegistry implements TaskOwner {
     } catch {} // If the logger throws, only the line is lost.
   }
 
-  /** Starts a task later, when its response is over or the app is ready, in the async context of now. */
+  /** Starts a task when its response is over or the app is ready, in the async context of this call. */
   #defer (task: Task, work: TaskWork<unknown>, app: FastifyInstance, timeout?: number, response?: TaskReply['raw']) {
     if (task.status !== 'deferred') return
     const start = AsyncResource.bind(() => Task.start(task, work, app, timeout, now()))
@@ -392,7 +392,7 @@ export class TaskRegistry implements TaskOwner {
     this.#call(task, 'onError of a failed task threw', () => onError(task.error, task))
   }
 
-  /** Calls in the next microtask, since whoever drops a task is not done yet. */
+  /** Calls it in the next microtask, since the code that drops the task has not finished. */
   #callOnPurged (task: Task, onPurged: NonNullable<PluginSettings['onPurged']>) {
     this.#call(task, 'onPurged of a task threw', async () => {
       await undefined

@@ -11,7 +11,7 @@ const error = {
   description: 'what a failed or cancelled task ended with',
   anyOf: [
     {
-      // Without a type, which would refuse what is no object.
+      // It has no `type`: with `type: 'object'`, an error that is no object would be refused.
       properties: {
         name: { type: 'string' },
         message: { type: 'string' },
@@ -19,7 +19,7 @@ const error = {
       },
       required: ['name', 'message']
     },
-    { description: 'of a task itself, any other object', type: 'object' }
+    { description: 'any other object: a task, unlike its state, may have any error', type: 'object' }
   ]
 } as const
 
@@ -55,7 +55,7 @@ interface TaskStateSchema {
  */
 export const taskStateSchema: TaskStateSchema = schema
 
-/** What a state tells of an error. Anything can be thrown, also an object whose getters throw. */
+/** What a state contains of an error. Anything can be thrown, also an object whose getters throw. */
 export function errorState (error: unknown): NonNullable<TaskState['error']> {
   try {
     if (Object(error) !== error) return { name: 'Error', message: messageOf(error), code: undefined }
@@ -70,19 +70,19 @@ export function errorState (error: unknown): NonNullable<TaskState['error']> {
   }
 }
 
-/** Characters of a message that is made up for an error that has none. */
+/** The most characters of a message that we make for an error without one. */
 const MAX_MESSAGE = 1000
 
 /**
- * The message of an error. That of one without a message, which is no use to operators, is made of its errors, as those of an
- * AggregateError, of its cause, or of how Node prints it.
+ * The message of an error. If it is missing or empty, operators could not tell what happened. Then the message is made from
+ * the error's `errors` (an AggregateError has them), its `cause`, or how Node prints it.
  */
 function messageOf (error: unknown, seen = new Set<unknown>()): string {
   if (Object(error) !== error) return String(error) || inspect(error)
   seen.add(error)
   const { message } = error as { message?: unknown }
   if (message !== undefined && message !== null && message !== '') return Object(message) === message ? printed(message) : String(message)
-  const { errors, cause } = error as { errors?: unknown, cause?: unknown } // read now, as getters of one with a message may throw
+  const { errors, cause } = error as { errors?: unknown, cause?: unknown } // read only now, since their getters may throw
   const parts = Array.isArray(errors) && errors.length > 0 ? errors.slice(0, 10) : [cause]
   const messages = parts.filter(part => part !== undefined && !seen.has(part)).map(part => messageOf(part, seen))
   return messages.length > 0 ? cut(messages.join('; ')) : printed(error)
@@ -99,8 +99,8 @@ function cut (text: string): string {
 }
 
 /**
- * The progress, or `[unreadable]` if it has no JSON: a reply with it would fail. Looks for what JSON cannot hold, which costs
- * less than to make the JSON.
+ * The progress, or `[unreadable]` if JSON cannot hold it: a reply with it would fail. It looks for such values, which costs
+ * less than making the JSON.
  */
 function readable (progress: unknown): unknown {
   try {
@@ -113,7 +113,7 @@ function readable (progress: unknown): unknown {
 function hasJson (value: unknown, ancestors: unknown[]): boolean {
   if (value === null || (typeof value !== 'object' && typeof value !== 'bigint')) return true
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
-    JSON.stringify(value) // throws if it has none
+    JSON.stringify(value) // throws if JSON cannot hold it
     return true
   }
   if (typeof value === 'bigint' || ancestors.includes(value)) return false

@@ -6,7 +6,7 @@ import { AbortError, isAbort } from './abort.ts'
 import { Cancellation } from './cancellation.ts'
 import { epochTime, now } from './clock.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_TIMEOUT } from './errors.ts'
-import { drive, type Drive } from './generator.ts'
+import { runGenerator, type RunningGenerator } from './generator.ts'
 import { hideClass } from './hide-class.ts'
 import { ListItem } from './linked-list.ts'
 import { checkCancelOptions, checkWatchOptions } from './options.ts'
@@ -18,12 +18,12 @@ import { Watch } from './watch.ts'
 import { within } from './within.ts'
 import { isGenerator, isPromise, isThenable, type GeneratorWork } from './work.ts'
 
-/** Whom a task tells what happens to it. */
+/** What a task reports its changes to. */
 export interface TaskOwner {
   readonly cancelTimeout: number
   statusChanged (task: Task, previous: TaskStatus): void
   settled (task: Task, settledAt: number): void
-  /** Returns what takes the watch back. */
+  /** Returns a function to call when the watch has ended. */
   watched (watch: Watch<unknown>, task: Task<any, any, any>): () => void
   /** The scope of an `await using` has ended. */
   disposed (task: Task): void
@@ -35,8 +35,8 @@ const outOfContext = AsyncLocalStorage.snapshot()
 /**
  * One piece of background work: what it does, its status, and how it ended.
  *
- * Its properties and methods are the documented ones. What only this package may do with a task are static methods of the
- * class, which users cannot reach.
+ * Its properties and methods are the documented ones. What only this package may do with a task is in static methods, which
+ * users cannot reach.
  */
 export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListItem implements PublicTask<T, Data, Progress> {
   readonly #id: number
@@ -50,10 +50,10 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   #settledAt: number | undefined = undefined
   #status: TaskStatus = 'deferred'
   #progress: Progress | undefined = undefined
-  /** What runs the work, if that is a generator or a promise. */
-  #source: Drive | 'promise' | undefined = undefined
+  /** What runs the work, if the work is a generator or a promise. */
+  #source: RunningGenerator | 'promise' | undefined = undefined
   #cancellation: Cancellation | undefined = undefined
-  /** The result of a completed task, the error of any other that has settled. */
+  /** The result of a completed task, the error of any other settled task. */
   #outcome: unknown = undefined
   #whenChanged: Set<() => void> | undefined = undefined
   #finished: Promise<T> | undefined = undefined
@@ -142,13 +142,13 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return printedState(this)
   }
 
-  /** Calls back at every change of status or progress, until the task has settled. Returns what takes that back. */
+  /** Calls back at every change of status or progress, until the task has settled. Returns a function that removes the callback. */
   static onChange (task: Task<any, any, any>, callback: () => void): () => void {
     if (!task.settled) (task.#whenChanged ??= new Set()).add(callback)
     return () => { task.#whenChanged?.delete(callback) }
   }
 
-  /** Calls back when the task has settled; at once if it has. Returns what takes that back. */
+  /** Calls back when the task has settled; at once if it has. Returns a function that removes the callback. */
   static onceSettled (task: Task<any, any, any>, callback: () => void): () => void {
     if (task.settled) callback()
     return Task.onChange(task, () => { if (task.settled) callback() })
@@ -159,7 +159,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     return task.#finished !== undefined
   }
 
-  /** Starts the work, unless the task was cancelled before. `startedAt` is what `now()` gives; by default when it was added. */
+  /** Starts the work, unless the task was cancelled before. `startedAt` is a time of `now()`, by default that of `addTask`. */
   static start (task: Task, work: TaskWork<unknown>, app: FastifyInstance, timeout = Infinity, startedAt = task.#createdAt) {
     if (task.#status !== 'deferred') return
     task.#startedAt = startedAt
@@ -170,8 +170,8 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   }
 
   /**
-   * Aborts the work, which then ends as `status`. Does nothing to a task that was aborted before or has settled. The task of
-   * a promise settles at once, as nothing can stop a promise.
+   * Aborts the work. If that ends the work, the task settles as `status`. Does nothing to a task that was aborted before or has
+   * settled. The task of a promise settles at once, since nothing can stop a promise.
    */
   static abort (task: Task, reason: unknown, status: 'cancelled' | 'failed' = 'cancelled') {
     if (task.settled || task.#cancellation?.status !== undefined) return
@@ -216,7 +216,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     try {
       const value = typeof work === 'function' ? work(app, task) : work
       if (isThenable(value)) Task.#follow(task, Promise.resolve(value))
-      else if (isGenerator(value)) Task.#drive(task, value)
+      else if (isGenerator(value)) Task.#runGenerator(task, value)
       else Task.#settle(task, 'completed', value)
     } catch (error) {
       Task.#threw.call(task, error)
@@ -228,15 +228,15 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     promise.then(Task.#returned.bind(task), Task.#threw.bind(task))
   }
 
-  static #drive (task: Task, generator: GeneratorWork<unknown, unknown>) {
-    const source = drive(generator, { task, abortReason: () => task.#cancellation?.reason })
+  static #runGenerator (task: Task, generator: GeneratorWork<unknown, unknown>) {
+    const source = runGenerator(generator, { task, abortReason: () => task.#cancellation?.reason })
     task.#source = source
     Task.#follow(task, source.ended)
   }
 
   /** An async function may return a generator, as one that wraps a generator function does. */
   static #returned (this: Task, result: unknown) {
-    if (this.#source === undefined && isGenerator(result)) Task.#drive(this, result)
+    if (this.#source === undefined && isGenerator(result)) Task.#runGenerator(this, result)
     else Task.#settle(this, 'completed', result)
   }
 

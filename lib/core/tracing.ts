@@ -6,11 +6,11 @@ import type { Task } from '../../types/index.ts'
 interface TaskMessage { task: Task, result?: unknown, error?: unknown }
 
 interface Trace {
-  /** The one message of a task. Tracing tools look up by it what they made at `start`. */
+  /** The one message of a task. Tracing tools use it as the key of what they made at `start`. */
   readonly message: TaskMessage
   /** Runs a callback with the stores that are bound to `start`. */
   inStores: (callback: () => void) => void
-  /** Reports the task, where the task has settled before `end` was published. */
+  /** Reports the task. Set if the task has settled before `end` was published. */
   report?: () => void
   /** Whether `end` has been published. */
   started: boolean

@@ -9,17 +9,19 @@ interface Waiting<State> {
 export interface WatchOptions {
   /** Ends the watch with an AbortError, as the signal of `events.on` does. */
   signal?: AbortSignal | undefined
-  /** Milliseconds between two states at least. The last state comes at once. Default: 0 */
+  /** The least time between two states, in milliseconds. The last state comes at once. Default: 0 */
   interval?: number | undefined
-  /** False: the first state comes with the first call of `changed()`. Default: true, it is there at once */
+  /** Whether the first state is there at once. If not, it comes with the first call of `changed()`. Default: true */
   ready?: boolean
-  /** Called at the first `next()`. From then on `changed` is to be called. Returns what ends that. */
+  /** Called at the first `next()`. From then on it calls `changed()`. Returns a function that ends that. */
   join?: (watch: Watch<any>) => () => void
 }
 
 /**
- * An async iterator of the states of something: the present one at once, then one whenever it has changed since the last read
- * and the interval is over, the last one at the end. It is no async generator, since the `return()` of one waits for a pending `next()`.
+ * An async iterator of the states of something. The present state comes at once. A new one comes when the state has changed
+ * since the last read and the interval is over. The last one ends the iteration.
+ *
+ * It is no async generator, because the `return()` of an async generator waits for a pending `next()`.
  * After https://nodejs.org/api/events.html#eventsonemitter-eventname-options
  */
 export class Watch<State> implements TaskWatch<State> {
@@ -32,8 +34,9 @@ export class Watch<State> implements TaskWatch<State> {
   /** Ends the calls of `changed`; undefined before the first `next()`. */
   #leave: (() => void) | undefined = undefined
   #changed: boolean
-  /** When a state was read last; undefined before the first. There is a timer while a reader waits for the interval after that to end. */
+  /** When a state was read last. Undefined before the first read. */
   #readAt: number | undefined = undefined
+  /** Runs while a reader waits for the interval to end. */
   #timer: NodeJS.Timeout | undefined = undefined
   #failure: AbortError | undefined = undefined
   #ended = false
@@ -69,7 +72,7 @@ export class Watch<State> implements TaskWatch<State> {
     throw error
   }
 
-  /** There is a new state. If it is the last one, `changed` need not be called any more, also if nobody reads it. */
+  /** There is a new state. After the last one there are no more calls, even if nobody has read it. */
   changed (): void {
     this.#changed = true
     if (this.#isLast()) this.#leave?.()
@@ -101,7 +104,7 @@ export class Watch<State> implements TaskWatch<State> {
     this.end()
   }
 
-  /** Settles the pending `next()` calls, as far as there are states for them. */
+  /** Settles the pending `next()` calls for which there is a state. */
   #serve () {
     while (this.#waiting.length > 0 && (this.#ended || (this.#changed && !this.#mustWait()))) {
       const { resolve, reject } = this.#waiting.shift()!
@@ -119,7 +122,7 @@ export class Watch<State> implements TaskWatch<State> {
     }
   }
 
-  /** Whether the interval since the last read is not over. Then a timer serves the reader that waits, once it is. */
+  /** Whether the reader must wait for the end of the interval. If so, starts a timer that serves the reader then. */
   #mustWait (): boolean {
     if (this.#interval === 0 || this.#readAt === undefined || this.#isLast()) return false
     const left = this.#readAt + this.#interval - performance.now()

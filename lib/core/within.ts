@@ -1,7 +1,7 @@
 /**
- * Resolves to whether something happens within `ms`. `wait` gets a callback to call when it has happened, and returns what
- * stops waiting, which is called when the time is up. The timer keeps the process alive meanwhile, so that the code after the
- * wait runs. Infinity needs no timer.
+ * Resolves to true if something happens within `ms`, else to false. `wait` gets a callback, to be called when it has happened. It
+ * returns a function that stops waiting, which is called when the time is over. The timer keeps the process alive meanwhile, so
+ * that the code after the wait runs. Infinity needs no timer.
  */
 export function within (wait: (happened: () => void) => () => void, ms: number): Promise<boolean> {
   return new Promise(resolve => {
@@ -17,7 +17,7 @@ export function within (wait: (happened: () => void) => () => void, ms: number):
   })
 }
 
-/** Resolves to whether a promise settles within `ms`, fulfilled or rejected. */
+/** Resolves to true if a promise settles within `ms`, fulfilled or rejected, else to false. */
 export function settlesWithin (promise: Promise<unknown>, ms: number): Promise<boolean> {
   return within(happened => {
     promise.then(happened, happened)

@@ -12,7 +12,7 @@ export function isThenable (value: unknown): value is PromiseLike<unknown> {
   }
 }
 
-/** Recognises a generator by its methods, so that one that was compiled for an older runtime counts. */
+/** Recognises a generator by its methods, so a generator that was compiled for an older runtime counts, too. */
 export function isGenerator (value: unknown): value is GeneratorWork<unknown, unknown> {
   if (typeof value !== 'object' || value === null) return false
   try {
@@ -28,7 +28,7 @@ export function isPromise (work: unknown): boolean {
   return typeof work !== 'function' && !isGenerator(work)
 }
 
-/** What kind of work it is: the option, or the function's name if it has one. That can be any value, or a getter that throws. */
+/** What kind of work it is: the option, or the function's name if it has one. That name can be any value, or a getter that throws. */
 export function kindOf (work: unknown, { kind }: TaskOptions): string | undefined {
   if (kind !== undefined || typeof work !== 'function') return kind
   try {
