@@ -44,7 +44,7 @@ declare module 'fastify' {
      * Drops all settled tasks, or those for which `which(task)` is true. Returns how many. After Sanic's
      * `app.purge_tasks`.
      *
-     * @throws `FST_ERR_TASK_INVALID_OPTION` for a `which` that is no function.
+     * @throws `FST_ERR_TASK_INVALID_OPTION` for a `which` that is no function, or that returns a promise.
      */
     purgeTasks (which?: (task: Task<unknown, any>) => boolean): number
 

@@ -19,7 +19,7 @@ export type TaskCallable<T, Instance = FastifyInstance, Data = unknown, Progress
   (app: Instance, task: Task<any, Data, Progress>) => T | PromiseLike<T>
 
 /**
- * A generator function as work. What it yields becomes its task's progress, what it returns the result, and a cancellation
+ * A generator function as work. What it yields becomes the progress of its task. What it returns is the result. A cancellation
  * is thrown into it at its next `yield`, as asyncio throws it into a coroutine at its next `await`.
  *
  * An `async function *` goes on at once. A `function *` is for work that computes: the event loop gets a turn whenever such
@@ -29,9 +29,9 @@ export type TaskGenerator<T, Instance = FastifyInstance, Data = unknown, Progres
   (app: Instance, task: Task<any, Data, Known>) => TaskGeneratorObject<T, Progress>
 
 /**
- * A generator object as work: what a call of a generator function returns, `buildReport(app, 12)`. It has not begun, so it is
- * started, timed out and cancelled like a generator function, and one that is refused never begins. It is to a generator
- * function what a coroutine object is to a coroutine function in asyncio.
+ * A generator object as work: what a call of a generator function returns, such as `buildReport(app, 12)`. It has not begun, so it
+ * is started, timed out and cancelled like a generator function. If it is refused, it never begins. It is to a generator function
+ * what a coroutine object is to a coroutine function in asyncio.
  */
 export type TaskGeneratorObject<T, Progress = unknown> = Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
 
@@ -50,7 +50,7 @@ export interface TaskReply {
 
 /** How many tasks of one key may be unsettled, for a limit per user, tenant or file. */
 export interface TaskLimit {
-  /** Whose tasks are counted together, `'user:ada'`: a non-empty string. */
+  /** Tasks with the same key are counted together. A non-empty string, such as `'user:ada'`. */
   key: string
   /** How many of them may be unsettled, above 0, the new task included. */
   max: number
@@ -75,18 +75,19 @@ export interface TaskOptions<Data = unknown> {
   /** `false` keeps the task out of `tasks` and `getTask`. `app.close()` still cancels it. Default: true */
   register?: boolean | undefined
   /**
-   * Refuses the task with `FST_ERR_TASK_LIMIT` (429) if `max` tasks that were added with this key have not settled. It is
-   * decided within this call, so two requests cannot both get the last place. What was cancelled counts until it has ended.
+   * Refuses the task with `FST_ERR_TASK_LIMIT` (429) if `max` tasks with this key have not settled. That is decided within this
+   * call, so two requests cannot both get the last place. A cancelled task counts until its work has ended.
    */
   limit?: TaskLimit | undefined
   /**
-   * Milliseconds that the task is kept for `getTask` once it has settled, instead of the plugin's `maxSettledAge`. Tasks that have
-   * this option do not count for `maxSettled` with the others, which cannot push them out: as many of them are kept again.
+   * Milliseconds that the task is kept for `getTask` once it has settled, instead of the plugin's `maxSettledAge`. Tasks with this
+   * option are counted apart, so that others cannot push them out: `maxSettled` of them are kept, too.
    */
   maxSettledAge?: number | undefined
   /**
-   * Its abort cancels the task with its reason. If it is aborted already, the task is cancelled at once and the work never
-   * runs. Do not pass `request.signal`: Fastify aborts that for healthy clients too, once the body of their request was read.
+   * When this signal is aborted, the task is cancelled with its reason. If it is aborted already, the task is cancelled at once
+   * and the work never runs. Do not pass `request.signal`: Fastify also aborts it while the client still waits, as soon as the body
+   * of its request was read.
    */
   signal?: AbortSignal | undefined
   /** Milliseconds that the work may run, above 0. Then it is aborted, and the task fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
@@ -112,8 +113,8 @@ export interface WatchOptions {
   /** Ends the watch: its next read rejects with an `AbortError` whose cause is the reason, as that of `events.on` does. */
   signal?: AbortSignal | undefined
   /**
-   * Milliseconds between two states at least: changes that come faster become one, the last. The first state and the settled
-   * one come at once. Infinity: no other comes. Default: 0
+   * The least time between two states, in milliseconds. Changes that come faster become one state, the latest. The first state and
+   * the settled one come at once. With Infinity no others come. Default: 0
    */
   interval?: number | undefined
 }
@@ -135,18 +136,20 @@ export interface GetTaskOptions {
 /** Options of `cancelTask`. */
 export interface CancelTaskOptions extends CancelOptions, GetTaskOptions {}
 
-/** The state of a task, as a reply sends it. It is JSON and contains neither the data nor the result nor a stack. */
+/** The state of a task, as a reply sends it. It is JSON. It never contains the data, the result or a stack. */
 export interface TaskState<Progress = unknown> {
   id: number
   name: string | undefined
   kind: string | undefined
   status: TaskStatus
   progress: Progress | undefined
-  /** ISO 8601, as the other two. */
+  /** When the task was added, in ISO 8601. */
   createdAt: string
+  /** When the work started, in ISO 8601. */
   startedAt: string | undefined
+  /** When the task settled, in ISO 8601. */
   settledAt: string | undefined
-  /** Of a failed or cancelled task. */
+  /** Why the task failed or was cancelled. Undefined for all others. */
   error: { name: string, message: string, code: string | number | undefined } | undefined
 }
 
@@ -169,16 +172,18 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   readonly settled: boolean
   /** What the work returned, once `completed`. */
   readonly result: T | undefined
-  /** What it `failed` with, or the reason it was `cancelled` for. */
+  /** What the task `failed` with, or the reason it was `cancelled` for. */
   readonly error: unknown
   /**
-   * Yours to set until the task has settled, any JSON value; part of the state. What work that is a generator has yielded
-   * last. What JSON cannot hold is `[unreadable]` in the state.
+   * Any JSON value. It is part of the state. You can set it until the task has settled. If the work is a generator, each `yield`
+   * sets it. A value that JSON cannot hold is `[unreadable]` in the state.
    */
   progress: Progress | undefined
-  /** Milliseconds since the epoch, as the other two. */
+  /** When the task was added, in milliseconds since the epoch. */
   readonly createdAt: number
+  /** When the work started, in milliseconds since the epoch. */
   readonly startedAt: number | undefined
+  /** When the task settled, in milliseconds since the epoch. */
   readonly settledAt: number | undefined
   /** A child logger that carries the task's name, or its id if it has none, as `task`. */
   readonly log: FastifyBaseLogger
@@ -193,24 +198,25 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
    */
   readonly finished: Promise<T>
   /**
-   * Aborts `signal` and waits until the task has settled, the work's `finally` blocks included. Resolves however it
-   * settles, and at once if it has. A second call waits for the same cancellation: the first reason counts.
+   * Aborts `signal` and waits until the task has settled, the work's `finally` blocks included. Resolves however the task
+   * settles, and at once if it has settled already. A second call waits for the same cancellation: the first reason counts.
    * After asyncio's `Task.cancel()`.
    *
    * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`. The task then stays
-   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options that it does not take. A rejection that nobody
+   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for a bad option. A rejection that nobody
    * handles is no `unhandledRejection`.
    */
   readonly cancel: (options?: CancelOptions) => Promise<void>
   /**
-   * The task's states, for server-sent events and progress bars: the present one at once, then one whenever its status or
-   * progress has changed, the settled one last. Changes that come faster than they are read become one; with an `interval`, those
-   * that come faster than that. Ends when the app begins to close, so that an open stream does not hold it up. That of a running
-   * task with `drain: true` ends when the task has settled, or `drainTimeout` is over. If the last state is not a settled one, the
-   * app closes.
+   * The task's states, for server-sent events and progress bars. The present state comes at once, then a new one whenever the
+   * status or the progress has changed. The settled state comes last. Changes that come faster than you read, or faster than the
+   * `interval`, become one state.
    *
-   * Throws `FST_ERR_TASK_INVALID_OPTION` for options it does not take, and an `AbortError` for a signal that is aborted
-   * already.
+   * The watch ends early when the app begins to close, so that an open stream does not hold up the close. If the task runs with
+   * `drain: true`, the watch goes on until the task has settled or `drainTimeout` is over. So if the last state is not a settled
+   * one, the app is closing.
+   *
+   * Throws `FST_ERR_TASK_INVALID_OPTION` for a bad option, and an `AbortError` for a signal that is aborted already.
    *
    * @example
    * for await (const { status, progress } of task.watch()) console.log(status, progress)
@@ -227,8 +233,9 @@ export interface Tasks extends Iterable<Task<unknown, any>> {
   /** How many there are. */
   readonly size: number
   /**
-   * Resolves as soon as no task of the app is unsettled, registered or not, and no `onError` or `onPurged` is pending; at once if that is
-   * so. A test awaits it after `app.inject()`. Do not await it in a task or in `onError`: it would wait for itself.
+   * Resolves when all tasks of the app have settled, registered or not, and no `onError` or `onPurged` is pending. If that is so
+   * already, it resolves at once. A test awaits it after `app.inject()`. Do not await it in a task, in `onError` or in `onPurged`: it
+   * would wait for itself.
    */
   idle (): Promise<void>
   /** The states of the tasks. */
@@ -245,7 +252,10 @@ export interface FastifyTasksOptions {
   maxTasks?: number | undefined
   /** How many settled tasks with a name are kept for `getTask`. With one more, the one that settled first is purged. Default: 1000 */
   maxSettled?: number | undefined
-  /** Milliseconds that a settled task with a name is kept. Default: Infinity */
+  /**
+   * Milliseconds that a settled task with a name is kept. There is no timer: an expired task is purged when `tasks` or `getTask`
+   * is used next, or when another task settles. Default: Infinity
+   */
   maxSettledAge?: number | undefined
   /**
    * Called for every failed task, after it was logged. What it throws or rejects with is logged. `tasks.idle()` and
@@ -253,10 +263,10 @@ export interface FastifyTasksOptions {
    */
   onError?: ((error: unknown, task: Task<unknown, any>) => void | PromiseLike<void>) | undefined
   /**
-   * Called once for every task when it has settled and is not in `tasks` any more: it was purged, it has expired, a task of its
-   * name was added, or it had no name. The place to delete what belongs to a task, such as a file. What it throws or rejects
-   * with is logged. `tasks.idle()` and `app.close()` wait for a promise that it returns. It is not called for the settled tasks
-   * that are kept when the app closes.
+   * Called once for every task when it has settled and is not in `tasks` any more: it was purged, it has expired, `maxSettled` pushed
+   * it out, another task took its name, or it had no name. The place to delete what belongs to a task, such as a file. What it
+   * throws or rejects with is logged. `tasks.idle()` and `app.close()` wait for a promise that it returns, so it must not await
+   * them. It is not called for the settled tasks that are still kept when the app closes.
    */
   onPurged?: ((task: Task<unknown, any>) => void | PromiseLike<void>) | undefined
 }
