@@ -14,7 +14,7 @@ import type {
   When
 } from '../../types/cluster.ts'
 import type { CancelTaskOptions, GetTaskOptions, TaskStatus } from '../../types/index.ts'
-import { FST_ERR_TASK_CANCEL_TIMEOUT, FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
+import { FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import { checkAnswer, checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
@@ -51,16 +51,15 @@ export class Kind implements PublicKind<any, any, any> {
     checkVerb('addTask', options, () => taskLabel(options ?? {}))
     const task = this.#newTask(data, options)
     const { onDuplicate = 'reject' } = options
-    const until = Date.now() + this.#place.cancelTimeout
+    let until: number | undefined // counts from the first cancellation: until then the server may have been slow
     for (;;) {
       const queue = await this.#place.queue()
       const [{ task: stored, added }] = await queue.add([task]) as [{ task: StoredTask, added: boolean }]
       const holder = new ClusterTask(this.#place, stored)
       if (added || onDuplicate === 'keep') return holder
       if (onDuplicate === 'reject') throw new FST_ERR_TASK_DUPLICATE_NAME(task.name)
-      const left = until - Date.now()
-      if (left <= 0) throw new FST_ERR_TASK_CANCEL_TIMEOUT(taskLabel(task), this.#place.cancelTimeout)
-      await holder.cancel({ reason: `Cancelled ${taskLabel(task)}: another task takes its name`, timeout: left })
+      until ??= Date.now() + this.#place.cancelTimeout
+      await holder.cancel({ reason: `Cancelled ${taskLabel(task)}: another task takes its name`, timeout: Math.max(0, until - Date.now()) })
     }
   }
 

@@ -147,12 +147,12 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.lines.length, 1)
   })
 
-  t.test('with replace and no time to wait a holder that runs keeps its name', async t => {
-    const [here] = await buildFleet(t, engine, untilAborted, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
+  t.test('with replace and no time to wait a holder that runs is cancelled and keeps its name', async t => {
+    const [here] = await buildFleet(t, engine, deaf, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
     await here.kind.addTask(1, { name: 'taken' })
     await untilStatus(here.kind, 'taken', 'running')
     await t.rejects(here.kind.addTask(2, { name: 'taken', onDuplicate: 'replace' }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
-    t.equal((await here.kind.getTask('taken')).data, 1)
+    t.match(await here.kind.getTask('taken'), { data: 1, status: 'cancelling' })
   })
 
   t.test('with replace a free name is just taken', async t => {
