@@ -346,7 +346,7 @@ export interface Kind<Result, Data, Progress = unknown> {
    */
   readonly addTask: (...args: WithData<Data, [options?: AddClusterTaskOptions]>) => Promise<ClusterTask<Result, Data, Progress>>
   /**
-   * Adds many in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which names them; the
+   * Adds many: a hundred without a name in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which names them; the
    * others are added.
    */
   readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Result, Data, Progress>[]>

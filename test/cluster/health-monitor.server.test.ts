@@ -31,6 +31,38 @@ t.test('what takes longer than a verb may wait is told of once, and that the ser
   t.strictSame(told, [`task server at ${server} does not answer`, `task server at ${server} answers again`])
 })
 
+t.test('an operation of many steps may take longer than the time for one step', { skip }, async t => {
+  const { health, told } = await buildMonitor(t, 4000)
+  const began = performance.now()
+  const result = await health.run(async answered => {
+    while (performance.now() - began < 5000) {
+      await sleep(100)
+      answered()
+    }
+    return 'done'
+  })
+  t.equal(result, 'done')
+  t.strictSame(told, [])
+})
+
+t.test('an operation whose next step takes too long is given up', { skip }, async t => {
+  const { health } = await buildMonitor(t, 200)
+  await t.rejects(health.run(async answered => {
+    answered()
+    await new Promise(() => {})
+  }), { code: 'FST_ERR_TASK_UNREACHABLE' })
+})
+
+t.test('an operation that was given up cannot be taken back', { skip }, async t => {
+  const { health } = await buildMonitor(t, 50)
+  let late: () => void
+  await t.rejects(health.run(async answered => {
+    late = answered
+    await new Promise(() => {})
+  }), { code: 'FST_ERR_TASK_UNREACHABLE' })
+  t.doesNotThrow(late!)
+})
+
 t.test('a connection error that comes late, from whomever, is not told of while the server answers', { skip }, async t => {
   const { health, told } = await buildMonitor(t, 5000)
   const back = new Promise<void>(resolve => health.onBack(resolve))

@@ -2,6 +2,7 @@ import type { JobsOptions } from 'bullmq'
 import { keyLimitError } from '../../core/key-limits.ts'
 import { taskLabel } from '../../core/task-label.ts'
 import type { Added, NewTask, StoredTask } from '../engine.ts'
+import type { Answered } from './health-monitor.ts'
 import { isDigest, jobIdOf } from './ids.ts'
 import { blank, packBefore, readBefore, type JobData, type TaskJob } from './job.ts'
 import { KeyLimits } from './key-limits.ts'
@@ -12,6 +13,9 @@ import type { Read } from './reader.ts'
 import type { Remover } from './remover.ts'
 
 const PRIORITY_LIMIT = 2 ** 21 - 1
+
+/** Tasks that are added at the same time: those without a name in one round trip, the others each in some. */
+const ADDED_AT_ONCE = 100
 
 /** Adds tasks to a queue: under the lease of the name if they have one, and of the key if they have a limit. */
 export class Adder {
@@ -29,8 +33,16 @@ export class Adder {
     })
   }
 
-  async add (tasks: readonly NewTask[]): Promise<Added[]> {
-    if (tasks.length === 0) return []
+  async add (tasks: readonly NewTask[], answered: Answered): Promise<Added[]> {
+    const added: Added[] = []
+    for (let i = 0; i < tasks.length; i += ADDED_AT_ONCE) {
+      added.push(...await this.#addAtOnce(tasks.slice(i, i + ADDED_AT_ONCE)))
+      answered()
+    }
+    return added
+  }
+
+  async #addAtOnce (tasks: readonly NewTask[]): Promise<Added[]> {
     const [{ limit, unique: isUnique }] = tasks as [NewTask]
     if (limit !== undefined && isUnique) return await this.#limited(tasks[0]!, () => this.#addUnique(tasks))
     if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)

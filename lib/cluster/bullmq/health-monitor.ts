@@ -10,6 +10,9 @@ export interface EngineLog {
   warn (message: string): void
 }
 
+/** Says that the server has answered a step of an operation. */
+export type Answered = () => void
+
 /** Milliseconds between two pings of a server that is away. */
 const PING = 500
 
@@ -19,7 +22,7 @@ export class HealthMonitor {
   readonly #timeout: number
   readonly #log: EngineLog
   readonly #whenBack = new Set<() => void>()
-  readonly #waiting = new Set<{ readonly until: number, readonly giveUp: () => void }>()
+  readonly #waiting = new Set<{ until: number, readonly giveUp: () => void }>()
   #timer: NodeJS.Timeout | undefined
   #state: 'closed' | 'up' | 'down' = 'closed'
   /** Whether the outage has been logged. */
@@ -38,7 +41,7 @@ export class HealthMonitor {
     }
     // What PostgreSQL refuses at once, Redis's client tries again until the time is over.
     const refused = (error: Error) => { throw Object.assign(unreachable(error.message), { cause: error }) }
-    await this.#bound(this.#store.connect().catch(refused), unreachable)
+    await this.#bound(() => this.#store.connect().catch(refused), unreachable)
     this.#state = 'up'
   }
 
@@ -48,12 +51,12 @@ export class HealthMonitor {
 
   /**
    * Does something on the server. While the server is away it waits for it first, and does not send the command: a command that is
-   * reported as failed must not be done later.
+   * reported as failed must not be done later. An operation of many steps calls `answered` after each: the time counts for each step.
    */
-  async run<T> (operation: () => Promise<T>): Promise<T> {
+  async run<T> (operation: (answered: Answered) => Promise<T>): Promise<T> {
     try {
-      if (this.#state === 'down') await this.#bound(this.#store.ping(), () => this.#tooLate())
-      return await this.#bound(operation(), () => this.#tooLate())
+      if (this.#state === 'down') await this.#bound(() => this.#store.ping(), () => this.#tooLate())
+      return await this.#bound(operation, () => this.#tooLate())
     } catch (error) {
       if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
       if (error instanceof LeaseExpired) throw Object.assign(new FST_ERR_TASK_UNREACHABLE(''), { cause: error })
@@ -97,7 +100,7 @@ export class HealthMonitor {
     while (this.#state === 'down') {
       if (this.#logged) await delay(PING, undefined, { ref: false })
       try {
-        await this.#bound(this.#store.isBack(), () => new FST_ERR_TASK_UNREACHABLE(''))
+        await this.#bound(() => this.#store.isBack(), () => new FST_ERR_TASK_UNREACHABLE(''))
         this.#back()
       } catch {
         this.#logOutage()
@@ -120,13 +123,17 @@ export class HealthMonitor {
     for (const callback of this.#whenBack) callback()
   }
 
-  /** Rejects a promise that takes longer than `timeout`. One timer serves all: they wait equally long, so they give up in order. */
-  #bound<T> (wanted: Promise<T>, tooLate: () => Error): Promise<T> {
+  /** Rejects if a step takes longer than `timeout`. One timer serves all: they wait equally long, so they give up in order. */
+  #bound<T> (operation: (answered: Answered) => Promise<T>, tooLate: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
-      const waiting = { until: performance.now() + this.#timeout, giveUp: () => reject(tooLate()) }
-      this.#waiting.add(waiting)
-      this.#timer ??= this.#giveUpAfter(this.#timeout)
-      wanted.then(value => {
+      const waiting = { until: 0, giveUp: () => reject(tooLate()) }
+      const wait = () => {
+        waiting.until = performance.now() + this.#timeout
+        this.#waiting.add(waiting)
+        this.#timer ??= this.#giveUpAfter(this.#timeout)
+      }
+      wait()
+      operation(() => { if (this.#waiting.delete(waiting)) wait() }).then(value => {
         this.#waiting.delete(waiting)
         resolve(value)
       }, error => {

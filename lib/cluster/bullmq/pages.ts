@@ -1,6 +1,7 @@
 import type { JobState } from 'bullmq'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { StoredTask } from '../engine.ts'
+import type { Answered } from './health-monitor.ts'
 import { nameOf } from './ids.ts'
 import type { TaskJob } from './job.ts'
 import type { AnyQueue } from './store.ts'
@@ -46,10 +47,18 @@ async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: n
   return new Map(Array.from(ids, ([state, all]) => [state, [...all].filter(id => stateOf.get(id) === state)]))
 }
 
+/** Jobs that are read at the same time. */
+const READ_AT_ONCE = 100
+
 /** The tasks of jobs, without those that are gone. */
-async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: JobState): Promise<StoredTask[]> {
-  const jobs = await Promise.all(ids.map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
-  return await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state)))
+async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: JobState, answered: Answered): Promise<StoredTask[]> {
+  const tasks: StoredTask[] = []
+  for (let i = 0; i < ids.length; i += READ_AT_ONCE) {
+    const jobs = await Promise.all(ids.slice(i, i + READ_AT_ONCE).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
+    tasks.push(...await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state))))
+    answered()
+  }
+  return tasks
 }
 
 /**
@@ -60,7 +69,8 @@ async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: Job
 export async function readPage (
   queue: AnyQueue,
   tell: Tell,
-  wanted: ReadonlySet<TaskStatus>, offset: number, limit: number
+  wanted: ReadonlySet<TaskStatus>, offset: number, limit: number,
+  answered: Answered
 ): Promise<StoredTask[]> {
   const page = new Map<string, StoredTask>() // by name: a task that moves on meanwhile may be read twice
   const listed = states.filter(({ statuses }) => statuses.some(status => wanted.has(status)))
@@ -76,7 +86,7 @@ export async function readPage (
       const skipped = all ? Math.min(skip, ids.length) : 0
       skip -= skipped
       const rest = ids.slice(skipped, all ? skipped + limit - page.size : undefined)
-      const tasks = await readTasks(queue, tell, rest, state)
+      const tasks = await readTasks(queue, tell, rest, state, answered)
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
@@ -93,9 +103,6 @@ export async function readPage (
   return [...page.values()].slice(0, limit)
 }
 
-/** Jobs that are read at once while those of a name are looked for. */
-const READ_AT_ONCE = 100
-
 /**
  * As `readPage`, of the tasks whose names begin with `name`. An id says its task's name, so jobs that do not match are not read. But
  * the ids of all tasks of these statuses are.
@@ -103,7 +110,8 @@ const READ_AT_ONCE = 100
 export async function readNamed (
   queue: AnyQueue,
   tell: Tell,
-  wanted: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string
+  wanted: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string,
+  answered: Answered
 ): Promise<StoredTask[]> {
   const found = new Map<string, StoredTask>()
   const listed = states.filter(({ statuses }) => statuses.some(status => wanted.has(status)))
@@ -111,7 +119,7 @@ export async function readNamed (
   for (const { state } of listed) {
     const ids = all.get(state)!.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
     for (let i = 0; i < ids.length && found.size < offset + limit; i += READ_AT_ONCE) {
-      const tasks = await readTasks(queue, tell, ids.slice(i, i + READ_AT_ONCE), state)
+      const tasks = await readTasks(queue, tell, ids.slice(i, i + READ_AT_ONCE), state, answered)
       for (const task of tasks) if (wanted.has(task.status) && task.name.startsWith(name)) found.set(task.name, task)
     }
   }

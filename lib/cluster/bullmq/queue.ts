@@ -6,6 +6,7 @@ import { Adder } from './adder.ts'
 import { Announcements } from './announcements.ts'
 import { Canceller } from './canceller.ts'
 import { Events } from './events.ts'
+import type { Answered } from './health-monitor.ts'
 import { encodeName, jobIdOf } from './ids.ts'
 import { blank, readBefore, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
@@ -44,10 +45,10 @@ export class BullQueue implements TaskQueue {
   }
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
-    return await this.#run(async () => {
+    return await this.#run(async answered => {
       // If no settled task is kept, only its event says how a task ended.
       if (this.#parts.settings.maxSettled === 0) await this.#events.listening()
-      return await this.#adder.add(tasks)
+      return await this.#adder.add(tasks, answered)
     })
   }
 
@@ -67,7 +68,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
-    const tasks = await this.#run(() => this.#list(statuses, offset, limit, name))
+    const tasks = await this.#run(answered => this.#list(statuses, offset, limit, name, answered))
     return tasks.filter(task => !this.#isExpired(task))
   }
 
@@ -90,7 +91,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async purge (): Promise<number> {
-    return await this.#run(() => this.#remover.removeAll())
+    return await this.#run(answered => this.#remover.removeAll(answered))
   }
 
   async drop (name: string, id: number): Promise<boolean> {
@@ -206,10 +207,10 @@ export class BullQueue implements TaskQueue {
     return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), change))
   }
 
-  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
+  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string | undefined, answered: Answered): Promise<StoredTask[]> {
     const toTask = (job: TaskJob, state: JobState) => this.#parts.reader.toTask(job, state)
-    if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit)
-    return await readNamed(this.#queue, toTask, statuses, offset, limit, name)
+    if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit, answered)
+    return await readNamed(this.#queue, toTask, statuses, offset, limit, name, answered)
   }
 
   get #queue (): AnyQueue {
@@ -217,7 +218,7 @@ export class BullQueue implements TaskQueue {
   }
 
   /** Does something on the server, as `HealthMonitor.run` does. */
-  async #run<T> (operation: () => Promise<T>): Promise<T> {
+  async #run<T> (operation: (answered: Answered) => Promise<T>): Promise<T> {
     return await this.#parts.shared.health.run(operation)
   }
 

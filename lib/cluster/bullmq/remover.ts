@@ -1,3 +1,4 @@
+import type { Answered } from './health-monitor.ts'
 import { jobIdOf } from './ids.ts'
 import { assertValid, type Lease } from './leases.ts'
 import { readPage } from './pages.ts'
@@ -16,10 +17,10 @@ export class Remover {
   }
 
   /** Removes all of them; returns how many. */
-  async removeAll (): Promise<number> {
-    const dropped = await Promise.all([this.#clean('completed'), this.#clean('failed')])
-    const cancelled = await this.#removeCancelled()
-    const ended = await this.#clean('failed') // those that a worker was ending as cancelled meanwhile
+  async removeAll (answered: Answered): Promise<number> {
+    const dropped = await Promise.all([this.#clean('completed', answered), this.#clean('failed', answered)])
+    const cancelled = await this.#removeCancelled(answered)
+    const ended = await this.#clean('failed', answered) // those that a worker was ending as cancelled meanwhile
     return dropped[0] + dropped[1] + cancelled + ended
   }
 
@@ -40,20 +41,22 @@ export class Remover {
   }
 
   /** Removes all jobs that have ended so, a batch at a time: one command for all would block the server. Returns how many. */
-  async #clean (state: 'completed' | 'failed'): Promise<number> {
+  async #clean (state: 'completed' | 'failed', answered: Answered): Promise<number> {
     const future = -86_400_000 // the clocks of others may be ahead
     for (let count = 0; ;) {
       const removed = await this.#parts.queue().clean(future, CLEANED_AT_ONCE, state)
+      answered()
       count += removed.length
       if (removed.length < CLEANED_AT_ONCE) return count
     }
   }
 
   /** Removes the tasks that were cancelled before they started and still wait for a worker. Returns how many. */
-  async #removeCancelled (): Promise<number> {
+  async #removeCancelled (answered: Answered): Promise<number> {
     for (let count = 0; ;) {
-      const page = await readPage(this.#parts.queue(), (job, state) => this.#parts.reader.toTask(job, state), new Set(['cancelled']), 0, CLEANED_AT_ONCE)
+      const page = await readPage(this.#parts.queue(), (job, state) => this.#parts.reader.toTask(job, state), new Set(['cancelled']), 0, CLEANED_AT_ONCE, answered)
       const taken = await Promise.all(page.map(({ name, id }) => this.removeTask(name, id)))
+      answered()
       const removed = taken.filter(Boolean).length
       if (removed === 0) return count
       count += removed
