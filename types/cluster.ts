@@ -350,7 +350,10 @@ export interface Kind<Result, Data, Progress = unknown> {
    * others are added.
    */
   readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Result, Data, Progress>[]>
-  /** Finds a task by its name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
+  /**
+   * Finds a task by its name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. An empty name is unknown, here and
+   * in all verbs that look for one; one that is no string is `FST_ERR_TASK_INVALID_OPTION`.
+   */
   readonly getTask: GetClusterTask<Result, Data, Progress>
   /** Cancels the task that has this name now: `task.cancel()`, found by name. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
   readonly cancelTask: (name: string, options?: CancelTaskOptions) => Promise<void>

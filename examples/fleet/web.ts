@@ -23,7 +23,8 @@ const page = `<!doctype html>
 export default async function web (app: FastifyInstance) {
   app.get('/', async (request, reply) => reply.type('text/html').send(page))
 
-  app.put<ByYear>('/reports/:year', async (request, reply) => {
+  // '/reports/:year' would match '/reports/', too. But a task cannot have an empty name.
+  app.put<ByYear>('/reports/:year(.+)', async (request, reply) => {
     const { year } = request.params
     return reply.code(202).send(await app.salesReports.addTask({ year: Number(year) }, { name: year, onDuplicate: 'keep' }))
   })

@@ -22,7 +22,7 @@ import { inBatches, setOf, type Fate } from './batches.ts'
 import { cancelMany } from './cancel-many.ts'
 import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
-import { checkAddMany, checkName, checkNone, checkSchedule, checkVerb } from './options.ts'
+import { checkAddMany, checkNone, checkSchedule, checkSoughtName, checkVerb } from './options.ts'
 import { toStoredReason } from './stored-error.ts'
 
 /** What a kind needs of the app. */
@@ -76,7 +76,7 @@ export class Kind implements PublicKind<any, any, any> {
   getTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
   getTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
   async getTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
-    checkName(name, 'getTask')
+    checkSoughtName(name, 'getTask')
     checkGetOptions(options, name)
     const queue = await this.#place.queue()
     return this.#toTask(await queue.get(name), name, options)
@@ -96,7 +96,7 @@ export class Kind implements PublicKind<any, any, any> {
   retryTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
   retryTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
   async retryTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
-    checkName(name, 'retryTask')
+    checkSoughtName(name, 'retryTask')
     checkGetOptions(options, name)
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(taskLabel({ name }))
     const queue = await this.#place.queue()
@@ -130,7 +130,7 @@ export class Kind implements PublicKind<any, any, any> {
   promoteTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
   promoteTask (name: string, options: GetTaskOptions): Promise<ClusterTask | undefined>
   async promoteTask (name: string, options: GetTaskOptions = {}): Promise<ClusterTask | undefined> {
-    checkName(name, 'promoteTask')
+    checkSoughtName(name, 'promoteTask')
     checkGetOptions(options, name)
     const queue = await this.#place.queue()
     return this.#toTask(await queue.promote(name), name, options)
@@ -140,7 +140,7 @@ export class Kind implements PublicKind<any, any, any> {
     checkVerb('tasks', options)
     const { status = taskStatuses, offset = 0, limit = 100, name } = options
     const queue = await this.#place.queue()
-    const stored = await queue.list(setOf<TaskStatus>(status), offset, limit, name)
+    const stored = await queue.list(setOf<TaskStatus>(status), offset, limit, name === '' ? undefined : name)
     return stored.map(task => new ClusterTask(this.#place, task))
   }
 
@@ -178,7 +178,7 @@ export class Kind implements PublicKind<any, any, any> {
   }
 
   async unscheduleTask (name: string, options: GetTaskOptions = {}): Promise<void> {
-    checkName(name, 'unscheduleTask')
+    checkSoughtName(name, 'unscheduleTask')
     checkGetOptions(options, name)
     const queue = await this.#place.queue()
     if (!await queue.unschedule(name) && options.optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
@@ -239,7 +239,7 @@ export class Kind implements PublicKind<any, any, any> {
   }
 
   async #cancel (name: string, options: CancelTaskOptions) {
-    checkName(name, 'cancelTask')
+    checkSoughtName(name, 'cancelTask')
     checkCancelTaskOptions(options, name)
     const { optional, reason = cancelReason(name), ...cancelOptions } = options
     const queue = await this.#place.queue()

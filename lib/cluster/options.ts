@@ -32,6 +32,8 @@ const age: Rule = { expected: `${span.expected}, or Infinity`, test: value => va
 const fromZero: Rule = { expected: 'a whole number from 0', test: value => isWhole(value, 0) }
 const fromOne: Rule = { expected: 'a whole number from 1', test: value => isWhole(value, 1) }
 
+const anyString: Rule = { expected: 'a string', test: value => typeof value === 'string' }
+
 /** A rule for an object of options. */
 const anObject = (expected: string): Rule => ({ expected, test: isObject })
 
@@ -95,10 +97,10 @@ const verbRules = {
   addTask: { ...newTaskRules, onDuplicate: duplicatePolicy, limit: taskLimit } satisfies Rules<AddClusterTaskOptions>,
   addTasks: { ...newTaskRules, data: { expected: 'any JSON', test: () => true } } satisfies Rules<NewClusterTask>,
   scheduleTask: scheduledRules,
-  tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero, name: nonEmpty } satisfies Rules<ListOptions>,
+  tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero, name: anyString } satisfies Rules<ListOptions>,
   retryTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), limit: fromZero } satisfies Rules<RetryTasksOptions>,
   cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero } satisfies Rules<CancelTasksOptions>,
-  purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: nonEmpty } satisfies Rules<PurgeTasksOptions>
+  purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: anyString } satisfies Rules<PurgeTasksOptions>
 }
 
 const whenRules: Rules<When> = {
@@ -190,9 +192,13 @@ export function checkAddMany (tasks: readonly NewClusterTask[]): void {
   for (const task of tasks) checkVerb('addTasks', task, () => taskLabel(task ?? {}))
 }
 
-export function checkName (name: unknown, verb: string): void {
-  if (nonEmpty.test(name)) return
-  throw new FST_ERR_TASK_INVALID_OPTION('name', verb, `must be ${nonEmpty.expected}, received ${inspect(name, { depth: 0 })}`)
+export function checkName (name: unknown, verb: string, { expected, test }: Rule = nonEmpty): void {
+  if (!test(name)) throw new FST_ERR_TASK_INVALID_OPTION('name', verb, `must be ${expected}, received ${inspect(name, { depth: 0 })}`)
+}
+
+/** Checks a name that is looked for. It may be empty: it may come from a client, as in `GET /reports/`, and no task has such a name. */
+export function checkSoughtName (name: unknown, verb: string): void {
+  checkName(name, verb, anyString)
 }
 
 /** Checks a schedule. Returns when to run, without the options that are not given. */

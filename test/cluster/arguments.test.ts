@@ -8,7 +8,7 @@ const noOptions = [null, 'x', 5, true, [], ['x'], () => {}, Symbol('x')]
 const unknownOption = { nmae: 'x' }
 /** What is neither a function nor undefined. */
 const noFunction = [null, 'x', '', 5, 0, true, [], {}, Symbol('x')]
-const noName = [undefined, null, '', 5, true, {}, ['x'], () => {}, Symbol('x')]
+const noString = [undefined, null, 5, true, {}, ['x'], () => {}, Symbol('x')]
 
 /** For each verb the arguments that it refuses. What a list of arguments lacks is as in a good call. */
 const core: Record<string, unknown[][]> = {
@@ -25,20 +25,20 @@ const fleet: Record<string, unknown[][]> = {
     ...['after', 'data', 'drain', 'kind', 'log', 'register', 'signal', 'timeout'].map(option => [1, { [option]: 1 }])
   ],
   addTasks: [undefined, null, 'x', 5, {}, () => {}, ['x'], [null], [[]], [unknownOption], [{ data: 1, onDuplicate: 'keep' }], [{ data: 1, limit: { key: 'a', max: 1 } }]].map(tasks => [tasks]),
-  getTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
-  cancelTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { reason: 5 }, { timeout: -1 }].map(options => ['a', options])],
-  retryTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
-  promoteTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
+  getTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
+  cancelTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { reason: 5 }, { timeout: -1 }].map(options => ['a', options])],
+  retryTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
+  promoteTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
   cancelTasks: [...noOptions, unknownOption, { status: 'failed' }, { status: null }, { limit: -1 }, { reason: 5 }, { timeout: -1 }].map(options => [options]),
   retryTasks: [...noOptions, unknownOption, { status: 'running' }, { limit: 1.5 }].map(options => [options]),
-  purgeTasks: [...noOptions.filter(which => typeof which !== 'function'), unknownOption, { status: 'running' }, { olderThan: -1 }, { name: '' }].map(which => [which]),
-  tasks: [...noOptions, unknownOption, { status: 'x' }, { offset: -1 }, { limit: '5' }, { name: '' }].map(options => [options]),
+  purgeTasks: [...noOptions.filter(which => typeof which !== 'function'), unknownOption, { status: 'running' }, { olderThan: -1 }, { name: 5 }].map(which => [which]),
+  tasks: [...noOptions, unknownOption, { status: 'x' }, { offset: -1 }, { limit: '5' }, { name: 5 }].map(options => [options]),
   scheduleTask: [
-    ...noName.map(name => [name, { every: 1000 }]),
+    ...[...noString, ''].map(name => [name, { every: 1000 }]),
     ...[undefined, ...noOptions, unknownOption, { every: 0 }, { every: 1000, cron: '* * * * *' }, { cron: 'x' }].map(when => ['a', when]),
     ...[...noOptions, unknownOption, { delay: 5 }, { priority: 0 }].map(options => ['a', { every: 1000 }, 1, options])
   ],
-  unscheduleTask: [...noName.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
+  unscheduleTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
   ...Object.fromEntries(['count', 'history', 'latency', 'workers', 'schedules', 'pause', 'resume', 'isPaused', 'idle'].map(verb => {
     return [verb, [null, 'x', 5, false, {}, [], unknownOption, { status: 'failed' }, () => true].map(given => [given])]
   }))

@@ -163,7 +163,7 @@ onEveryEngine(t, (t, engine) => {
     for (const options of [{ status: 'failed' }, { status: ['deferred', 'completed'] }, { limit: 1.5 }, { reason: 5 }, { timeout: -1 }]) {
       await t.rejects(kind.cancelTasks(options as any), refused, JSON.stringify(options))
     }
-    for (const options of [{ status: 'running' }, { olderThan: -1 }, { olderThan: Infinity }, { name: '' }, { limit: 1 }, 'all']) {
+    for (const options of [{ status: 'running' }, { olderThan: -1 }, { olderThan: Infinity }, { name: 5 }, { limit: 1 }, 'all']) {
       await t.rejects(kind.purgeTasks(options as any), refused, JSON.stringify(options))
     }
   })

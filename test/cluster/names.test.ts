@@ -54,6 +54,22 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await there.kind.getTask(a.name)).finished, 'a')
   })
 
+  t.test('no task has an empty name, so who looks for it finds none', async t => {
+    const [{ kind }] = await buildFleet(t, engine, echo, { apps: 1 })
+    await kind.scheduleTask('daily', { every: 86_400_000 })
+    const task = await kind.addTask(1, { name: 'a' })
+    await task.finished
+    const verbs = ['getTask', 'cancelTask', 'retryTask', 'promoteTask', 'unscheduleTask'] as const
+    for (const verb of verbs) {
+      await t.rejects(async () => { await kind[verb]('') }, { code: 'FST_ERR_TASK_NOT_FOUND', statusCode: 404, message: 'There is no task ""' }, verb)
+      t.equal(await kind[verb]('', { optional: true }), undefined, verb)
+    }
+    t.equal(await kind.purgeTasks({ name: '' }), 0)
+    t.strictSame((await kind.tasks({ name: '', status: 'completed' })).map(({ name }) => name), ['a'], 'every name begins with nothing')
+    t.equal((await kind.schedules()).length, 1)
+    await t.rejects(kind.addTask(1, { name: '' }), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+  })
+
   t.test('kinds do not share their names', async t => {
     const { app } = await buildApp(t, engine)
     const one = app.cluster.defineTask(`one ${process.pid}`, () => 'one')
@@ -77,7 +93,7 @@ onEveryEngine(t, (t, engine) => {
 
   t.test('what is no name is refused', async t => {
     const [{ kind }] = await buildFleet(t, engine, echo)
-    for (const name of ['', 5, null, {}, Symbol('name')] as string[]) {
+    for (const name of [5, null, {}, Symbol('name')] as string[]) {
       const code = 'FST_ERR_TASK_INVALID_OPTION'
       await t.rejects(kind.addTask(1, { name }), { code })
       await t.rejects(kind.getTask(name), { code })

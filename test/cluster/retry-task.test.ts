@@ -93,7 +93,6 @@ onEveryEngine(t, (t, engine) => {
     await kind.pause()
     await kind.addTask(2, { name: 'waiting' })
     await t.rejects(first.retry(), { code: 'FST_ERR_TASK_DUPLICATE_NAME' })
-    await t.rejects(kind.retryTask(''), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     await kind.resume()
     await kind.idle()
     const second = await kind.getTask('waiting')

@@ -109,6 +109,7 @@ t.test('without TASKS_URL one process does both', async t => {
   t.match(last, { status: 'completed', worker: { pid: child.pid } })
   t.match((await request('GET', '/')).body, 'new EventSource')
   t.equal((await request('PUT', '/reports/soon')).status, 400)
+  for (const method of ['PUT', 'GET', 'DELETE']) t.equal((await request(method, '/reports/')).status, 404, `${method} without a year`)
   t.match(await stop(), 'no TASKS_URL')
 })
 
