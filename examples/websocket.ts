@@ -21,6 +21,8 @@ export default async function feed (app: FastifyInstance, { events = new EventEm
     const receiver = app.addTask(async (app, { signal, log }) => {
       for await (const [message] of on(socket, 'message', { signal, close: ['close'] })) log.info(`received ${message}`)
     }, { name: `${app.prefix}/feed/${request.id}`, kind: 'receiver', log: request.log })
+    // @fastify/websocket logs an error of the socket. As the reason of a cancellation it is not logged again.
+    socket.once('error', reason => receiver.cancel({ reason }))
 
     const feed = on(events, 'event')
     socket.once('close', () => feed.return!()) // ends the loop as if there were no more events

@@ -147,6 +147,21 @@ t.test('an error of the emitter is logged, and ends the socket and its receiver'
   t.match(lines.filter(line => line.level > 30), [{ err: { message: 'no more events' } }])
 })
 
+t.test('a frame that is too large is logged once, and ends the socket and its receiver', async t => {
+  const { app, lines, open, events } = await listeningApp(t)
+  const socket = await open()
+  const [receiver] = app.tasks
+
+  socket.send('x'.repeat(websocketOptions.maxPayload + 1))
+  await once(socket, 'close')
+
+  await app.tasks.idle()
+  t.match(lines.filter(line => line.level > 30), { length: 1, 0: { err: { code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' } } })
+  t.equal(receiver!.status, 'cancelled')
+  while (app.tasks.size > 0) await new Promise(resolve => setImmediate(resolve))
+  t.equal(events.listenerCount('event'), 0)
+})
+
 t.test('two feeds of one app have sockets and events of their own', async t => {
   const { app } = await buildApp(t)
   await app.register(websocket, { options: websocketOptions })
