@@ -25,17 +25,17 @@ export interface TaskAttempt {
   readonly endedAt: number
   /** The process that ran it. */
   readonly worker: ClusterWorker | undefined
-  /** What it ended with. Undefined: it completed. */
+  /** The error that it ended with. Undefined if it completed. */
   readonly error: TaskState['error']
 }
 
-/** A run as a state has it: its times are ISO 8601. */
+/** A run in the state of a task. Its times are ISO 8601. */
 export interface TaskAttemptState extends Omit<TaskAttempt, 'startedAt' | 'endedAt'> {
   readonly startedAt: string | undefined
   readonly endedAt: string
 }
 
-/** A cluster task's state as it is replied with: that of the core's tasks, and what a fleet adds. Neither data nor result. */
+/** The state of a cluster task, as a reply sends it: that of the core's tasks, with some more properties. It contains neither the data nor the result. */
 export interface ClusterTaskState<Progress = unknown> extends Omit<TaskState, 'progress'> {
   name: string
   kind: string
@@ -49,33 +49,33 @@ export interface ClusterTaskState<Progress = unknown> extends Omit<TaskState, 'p
 }
 
 /**
- * A task of the fleet: what it looked like when it was read, and its verbs, which mean this very task and never another that
- * has got its name since. It is not a thenable, so that `async () => app.reports.getTask(name)` replies with its state.
+ * A task of the fleet, as it was when it was last read. Its verbs act on this very task, never on a later one with its name. It is not
+ * a thenable, so that `async () => app.reports.getTask(name)` replies with its state.
  */
 export interface ClusterTask<Result, Data, Progress = unknown> {
-  /** Tells it apart from the tasks that have had its name before and after. */
+  /** A number that no other task with this name has. */
   readonly id: number
   readonly name: string
   readonly kind: string
   readonly status: TaskStatus
-  /** Whether it is `completed`, `failed` or `cancelled`, which is for good. */
+  /** Whether it is `completed`, `failed` or `cancelled`. Only a retry changes such a task. */
   readonly settled: boolean
   readonly data: Data
-  /** What the work returned, as JSON carries it, once `completed`. */
+  /** What the work returned, as JSON, once `completed`. */
   readonly result: Result | undefined
   /**
-   * What it `failed` with, the reason it was `cancelled` for, or, while it waits for its next attempt, what the last one failed
-   * with: an error of that name, message, code and HTTP status, without its stack. A reply with it has the status that it would have
-   * in the process that threw it.
+   * What it `failed` with, or the reason it was `cancelled` for. While it waits for its next attempt, what the last one failed with.
+   * It has the name, message, code and HTTP status of the error that was thrown, but not its stack. So a reply with it has the same
+   * status as in the process that threw it.
    */
   readonly error: (Error & { code?: string | number, statusCode?: number }) | undefined
-  /** What the work has told of last. */
+  /** What the work has yielded or set last. */
   readonly progress: Progress | undefined
-  /** Which run this is, or was the last: 0 before the first. Runs that were handed over or taken over do not count. */
+  /** The number of the present run, or of the last one. 0 before the first. Runs that were handed over or taken over do not count. */
   readonly attempt: number
-  /** Runs at most: the kind's `attempts` when the task was added. */
+  /** How often its work is run at most: the kind's `attempts` when the task was added. */
   readonly maxAttempts: number
-  /** Its runs that have ended, the oldest first: the last 10, those before a retry too. The error of each takes 1 kB at most. */
+  /** Its runs that have ended, the oldest first. The last 10 are kept, also those before a retry, and at most 1 kB of each error. */
   readonly attempts: readonly TaskAttempt[]
   /** Milliseconds since the epoch, as the other three. */
   readonly createdAt: number
@@ -101,8 +101,8 @@ export interface ClusterTask<Result, Data, Progress = unknown> {
   readonly cancel: (options?: CancelOptions) => Promise<void>
   /**
    * Runs a settled task again, under the same name, with its data, its priority and its last progress; its attempts count from
-   * 1. Of many that retry it at once, from whatever process, one does. Resolves to this same object, brought up to date; its
-   * `finished` is a new promise then.
+   * 1. If several calls retry it at the same time, in any processes, one of them does. Resolves to this same object, brought up to
+   * date; its `finished` is a new promise then.
    *
    * Rejects with `FST_ERR_TASK_DUPLICATE_NAME` if it has not settled or another task has its name, with
    * `FST_ERR_TASK_NOT_FOUND` if it is gone.
@@ -110,7 +110,7 @@ export interface ClusterTask<Result, Data, Progress = unknown> {
   readonly retry: () => Promise<this>
   /**
    * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for. A rejection
-   * that nobody looks at is no `unhandledRejection`.
+   * that nobody handles is no `unhandledRejection`.
    */
   readonly finished: Promise<Result>
   /**
@@ -121,7 +121,7 @@ export interface ClusterTask<Result, Data, Progress = unknown> {
   readonly watch: (options?: WatchOptions) => TaskWatch<ClusterTaskState<Progress>>
 }
 
-/** What the work gets of its task. */
+/** A task, as its work gets it. */
 export interface RunningTask<Data = unknown, Progress = any> {
   readonly id: number
   readonly name: string
@@ -131,15 +131,15 @@ export interface RunningTask<Data = unknown, Progress = any> {
   readonly attempt: number
   readonly status: TaskStatus
   /**
-   * Yours to set, any JSON value: seen from any process. A run begins with what the last one left, after a hand-over, a
-   * stall and a failure, so that it can go on from there.
+   * Yours to set, any JSON value. Every process can read it. A run begins with the progress of the run before it, so that it can go on
+   * from there: after a failure, a hand-over or a takeover.
    */
   progress: Progress | undefined
   readonly createdAt: number
   readonly startedAt: number
   /**
-   * Aborted when the task is cancelled (from any process) or times out. If the task goes on in another process, which it is handed over
-   * to or which has taken it over, the code of `signal.reason` is `FST_ERR_TASK_HANDED_OVER`.
+   * Aborted when the task is cancelled (from any process) or times out, and after a hand-over or a takeover. Then the task goes on in
+   * another process, and the code of `signal.reason` is `FST_ERR_TASK_HANDED_OVER`.
    */
   readonly signal: AbortSignal
   /** A child logger that carries the task's name and kind. */
@@ -148,15 +148,15 @@ export interface RunningTask<Data = unknown, Progress = any> {
   readonly toJSON: () => ClusterTaskState<Progress>
 }
 
-/** A callable as a kind's work. */
+/** A function as a kind's work. */
 export type ClusterCallable<Result = any, Instance = FastifyInstance, Data = any, Progress = any> =
   (app: Instance, task: RunningTask<Data, Progress>) => Result | PromiseLike<Result>
 
-/** A generator function as a kind's work: what it yields becomes the task's progress, and with that its checkpoint. */
+/** A generator function as a kind's work: what it yields becomes the task's progress, and so its checkpoint. */
 export type ClusterGenerator<Result = any, Instance = FastifyInstance, Data = any, Progress = any, Known = any> =
   (app: Instance, task: RunningTask<Data, Known>) => Generator<Progress, Result, void> | AsyncGenerator<Progress, Result, void>
 
-/** What a kind of task does: the core's work, `(app, task)`, a generator function too. */
+/** What the tasks of a kind do: a function or a generator function. As in the core, it gets `(app, task)`. */
 export type ClusterWork<Result = any, Instance = FastifyInstance, Data = any, Progress = any> =
   (app: Instance, task: RunningTask<Data, Progress>) =>
     | Result
@@ -176,35 +176,35 @@ export interface Backoff {
 
 /** Options of `defineTask`. */
 export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = FastifyInstance> {
-  /** Tasks of this kind that one process runs at once. Default: 10 */
+  /** How many tasks of this kind one process runs at once. Default: 10 */
   concurrency?: number | undefined
-  /** Tasks of this kind that all processes together run at once. Default: no limit */
+  /** How many tasks of this kind all processes together run at once. Default: no limit */
   globalConcurrency?: number | undefined
-  /** Starts at most, of all processes together: `max` in `duration` ms. Default: no limit */
+  /** All processes together start at most `max` tasks of this kind in `duration` ms. Default: no limit */
   limit?: { max: number, duration: number } | undefined
   /** How often the work is run at most. An error whose `retry` is `false` is final, and so is a cancellation. Default: 1 */
   attempts?: number | undefined
-  /** Milliseconds between two attempts, or more about them. Default: 0 */
+  /** Milliseconds between two attempts, or a `Backoff`. Default: 0 */
   backoff?: number | Backoff | undefined
   /** Milliseconds that one run may take, above 0; then it fails with `FST_ERR_TASK_TIMEOUT`. Default: Infinity */
   timeout?: number | undefined
   /**
-   * Milliseconds within which a task must settle, with all its attempts and the time that it waits, above 0. They count from when it was
-   * to start first: when it was added, after its `delay`, or at the time of its schedule; after a retry, from the retry. Then the
-   * run is aborted and the task fails with `FST_ERR_TASK_DEADLINE`, whatever attempts are left. A task whose deadline passes while it
-   * waits fails when its turn comes. Default: Infinity
+   * Milliseconds within which a task must settle, above 0, with all its attempts and the time that it waits. They count from when the
+   * task was added, from the end of its `delay`, from the time of its schedule, or from its retry. A task that runs when they are over
+   * is aborted and fails with `FST_ERR_TASK_DEADLINE`, even if attempts are left. A task that waits then fails when its turn comes.
+   * Default: Infinity
    */
   deadline?: number | undefined
   /** How often a task is taken over from a process that has vanished. If that happens again, it fails with `FST_ERR_TASK_STALLED`. Default: 2 */
   maxStalls?: number | undefined
-  /** Settled tasks of this kind that are kept. Default: the plugin's */
+  /** How many settled tasks of this kind are kept. Default: the plugin's */
   maxSettled?: number | undefined
   /** Milliseconds that a settled task of this kind is kept. Default: the plugin's */
   maxSettledAge?: number | undefined
   /**
    * Called once a task has settled for good, however it ended: completed, failed after its last attempt, or cancelled, also before it
-   * ran. One process of those that run the kind calls it, at least once. It is called with the instance on which the kind was defined.
-   * If it throws or rejects, which is logged like a failed run, it is called again after 1, 2, 4 … seconds, 10 times at most.
+   * ran. One of the processes that run the kind calls it, at least once, with the instance on which the kind was defined. If it throws
+   * or rejects, that is logged like a failed run, and it is called again after 1, 2, 4 … seconds. It is called 10 times at most.
    */
   onSettled?: ((app: Instance, task: Task) => void | PromiseLike<void>) | undefined
   /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
@@ -213,24 +213,24 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
 
 /** Options of a kind's `addTask`. */
 export interface AddClusterTaskOptions {
-  /** Non-empty. Default: a UUID, so that every cluster task can be found again. */
+  /** A non-empty string. Default: a UUID, so that every cluster task can be found again. */
   name?: string | undefined
   /**
-   * What happens when an unsettled task holds the name (a settled one is always replaced). Decided over all processes:
+   * What happens when an unsettled task has the name, in any process. A settled one is always replaced.
    *
    * - `reject` (default): rejects with `FST_ERR_TASK_DUPLICATE_NAME`
-   * - `replace`: cancels the holder, waits until it has settled (for `cancelTimeout` at most) and adds the new one
-   * - `keep`: resolves to the holder and adds nothing
+   * - `replace`: cancels that task, waits until it has settled (for `cancelTimeout` at most) and adds the new one
+   * - `keep`: resolves to that task and adds nothing
    */
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
   /**
-   * How many unsettled tasks of a key the kind may have, this one included: one more is refused with `FST_ERR_TASK_LIMIT` (429). Decided
-   * over all processes. Counted are the tasks that were added with this key and have not settled; a settled task that is retried is not.
+   * How many unsettled tasks of a key the kind may have, in all processes together, this one included. One more is refused with
+   * `FST_ERR_TASK_LIMIT` (429). A settled task that is retried does not count.
    */
   limit?: TaskLimit | undefined
   /** Milliseconds before it may start. Default: 0 */
   delay?: number | undefined
-  /** 1 to 2,097,151: of those that wait, the lowest starts first. One without a priority starts before all that have one. */
+  /** 1 to 2,097,151. The lowest starts first. Tasks without a priority start before all others. */
   priority?: number | undefined
 }
 
@@ -247,7 +247,7 @@ export interface ListOptions {
   offset?: number | undefined
   /** How many at most. Default: 100 */
   limit?: number | undefined
-  /** Only tasks whose names begin so, such as `user:ada:`. Costs a read of the ids of all tasks of these statuses. Default: all */
+  /** Only tasks whose names begin with this, such as `user:ada:`. The ids of all tasks of these statuses are read for it. Default: all */
   name?: string | undefined
 }
 
@@ -277,9 +277,9 @@ export interface CancelTasksOptions extends CancelOptions {
 export interface PurgeTasksOptions {
   /** Which settled tasks. Default: all three statuses */
   status?: SettledStatus | readonly SettledStatus[] | undefined
-  /** Milliseconds since the task settled, at least. Default: 0 */
+  /** Only tasks that settled at least so many milliseconds ago. Default: all */
   olderThan?: number | undefined
-  /** The one task of this name. Default: all */
+  /** Only the task of this name. Default: all */
   name?: string | undefined
 }
 
@@ -288,30 +288,30 @@ export interface SettledCounts {
   /** When the minute began, in ms since the epoch. */
   time: number
   completed: number
-  /** With those that were `cancelled`. */
+  /** Includes those that were `cancelled`. */
   failed: number
 }
 
 /** A process that runs the tasks of a kind. */
 export interface KindWorker extends ClusterWorker {
-  /** Since when, in ms since the epoch; undefined where the server does not tell. */
+  /** Since when, in ms since the epoch. Undefined on PostgreSQL, which does not know it. */
   readonly since: number | undefined
 }
 
 /** How many tasks of a kind there are. */
 export interface TaskCounts {
   deferred: number
-  /** With those that are `cancelling`. */
+  /** Includes those that are `cancelling`. */
   running: number
   completed: number
-  /** With those that were `cancelled`. */
+  /** Includes those that were `cancelled`. */
   failed: number
 }
 
-/** When a schedule has its tasks run: at the times of a cron expression, or every so many milliseconds. */
+/** When the tasks of a schedule run: at the times of a cron expression, or every so many milliseconds. */
 export type When =
   | {
-    /** Five fields, or six with seconds first: numbers, names, `*`, `,`, `-`, `/`, `L` and `#`. It need not come to pass for ever. */
+    /** Five fields, or six with seconds first: numbers, names, `*`, `,`, `-`, `/`, `L` and `#`. It must have a next time, but may come to an end. */
     cron: string
     /** An IANA name. Default: that of the process */
     timeZone?: string | undefined
@@ -319,7 +319,7 @@ export type When =
   }
   | { every: number, cron?: undefined, timeZone?: undefined }
 
-/** A schedule, as `schedules()` tells of it. */
+/** A schedule, as `schedules()` lists it. */
 export interface Schedule<Data = unknown> {
   name: string
   cron?: string
@@ -330,7 +330,7 @@ export interface Schedule<Data = unknown> {
   data: Data
 }
 
-/** Leaves out the data where it may be left out. */
+/** The arguments of a verb that takes data. The data may be left out if its type allows `undefined`. */
 type WithData<Data, Rest extends unknown[]> = undefined extends Data ? [data?: Data, ...Rest] : [data: Data, ...Rest]
 
 /** A kind of task: the core's verbs, over all processes. All of them reject with `FST_ERR_TASK_UNREACHABLE` if the server does not answer within `timeout`. */
@@ -338,16 +338,16 @@ export interface Kind<Result, Data, Progress = unknown> {
   /** The kind's name. */
   readonly name: string
   /**
-   * Adds a task. Resolves once the server has stored it: it is not lost then.
+   * Adds a task. Resolves once the server has stored it, so that it is not lost.
    *
    * Rejects with `FST_ERR_TASK_INVALID_DATA` for data that is no JSON or does not match the kind's schema,
-   * `FST_ERR_TASK_INVALID_OPTION` for options it does not take, `FST_ERR_TASK_DUPLICATE_NAME` for a name that an unsettled
-   * task holds, `FST_ERR_TASK_CLOSED` once the app closes.
+   * `FST_ERR_TASK_INVALID_OPTION` for options it does not take, `FST_ERR_TASK_DUPLICATE_NAME` if an unsettled task has the
+   * name, `FST_ERR_TASK_CLOSED` once the app closes.
    */
   readonly addTask: (...args: WithData<Data, [options?: AddClusterTaskOptions]>) => Promise<ClusterTask<Result, Data, Progress>>
   /**
-   * Adds many: a hundred without a name in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which names them; the
-   * others are added.
+   * Adds many: a hundred without a name in one round trip. If names are taken it rejects with `FST_ERR_TASK_DUPLICATE_NAME`, which
+   * lists these names. The others are added.
    */
   readonly addTasks: (tasks: readonly NewClusterTask<Data>[]) => Promise<ClusterTask<Result, Data, Progress>[]>
   /**
@@ -363,7 +363,7 @@ export interface Kind<Result, Data, Progress = unknown> {
    */
   readonly retryTask: GetClusterTask<Result, Data, Progress>
   /**
-   * Runs many settled tasks again, a batch at a time; resolves to how many. It may be interrupted and called again.
+   * Runs many settled tasks again, a batch at a time; resolves to how many. If it is interrupted, call it again.
    *
    * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled.
    */
@@ -377,16 +377,16 @@ export interface Kind<Result, Data, Progress = unknown> {
    */
   readonly cancelTasks: (options?: CancelTasksOptions) => Promise<number>
   /**
-   * Drops settled tasks; resolves to how many. All of them; those that the options name; or those for which `which(task)` is
-   * true, which is asked of every settled task, a page at a time.
+   * Drops settled tasks: all, those that the options name, or those for which `which(task)` is true. `which` is called for every
+   * settled task, a page at a time. Resolves to how many were dropped.
    *
    * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled, and
    * if `which` returns a promise.
    */
   readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Result, Data, Progress>) => boolean)) => Promise<number>
   /**
-   * Lets a delayed task start at once, be it delayed by its `delay` or by the back-off between two attempts. Does nothing to a task
-   * that is not delayed, nor to the next task of a schedule. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
+   * Ends the delay of a task: its `delay`, or the back-off before its next attempt. Does nothing to a task that is not delayed, or to
+   * the next task of a schedule. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.
    */
   readonly promoteTask: GetClusterTask<Result, Data, Progress>
   /** A page of its tasks: running, then deferred (the next to start first), then failed and cancelled, then completed (the latest first). */
@@ -395,13 +395,16 @@ export interface Kind<Result, Data, Progress = unknown> {
   readonly count: () => Promise<TaskCounts>
   /** How many settled in each of the last 60 minutes, the oldest first. */
   readonly history: () => Promise<SettledCounts[]>
-  /** Milliseconds that the oldest deferred task has waited that may start; 0 if there is none. */
+  /**
+   * How many milliseconds the oldest of the tasks that may start has waited; 0 if none waits. On a server only the tasks that start
+   * next are looked at: one with a higher `priority` may have waited longer.
+   */
   readonly latency: () => Promise<number>
   /** The processes that run tasks of this kind. */
   readonly workers: () => Promise<KindWorker[]>
   /**
-   * Has a task run at certain times, once in the whole fleet: `<name>@<its time, ISO 8601>`. Idempotent: every process may
-   * call it at start, and one that calls it with other times changes them for all.
+   * Sets a schedule. At each of its times one task runs in the whole fleet, named `<name>@<its time, ISO 8601>`. Every process may
+   * set it at start. A process that sets other times or other data changes them for all.
    */
   readonly scheduleTask: (name: string, when: When, ...args: WithData<Data, [options?: Pick<AddClusterTaskOptions, 'priority'>]>) => Promise<void>
   /** Ends a schedule, and takes back its next task. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`. */
@@ -410,7 +413,7 @@ export interface Kind<Result, Data, Progress = unknown> {
   /** No process starts a task of this kind until `resume()`. What runs goes on. */
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
-  /** Whether it is paused, by whatever process. */
+  /** Whether it is paused, by any process. */
   readonly isPaused: () => Promise<boolean>
   /** Resolves as soon as no task of the kind is unsettled, at once if none is. For tests. */
   readonly idle: () => Promise<void>
@@ -421,7 +424,7 @@ export interface GetClusterTask<Result, Data, Progress> {
   (name: string, options: GetTaskOptions): Promise<ClusterTask<Result, Data, Progress> | undefined>
 }
 
-/** What a schema says of the data, by the app's type provider. */
+/** The type of data that a schema takes, as the app's type provider infers it. */
 type Validated<Provider extends FastifyTypeProvider, Schema> = (Provider & { schema: Schema })['validator']
 
 /** `app.cluster`: the kinds of task that this process knows. */
@@ -455,7 +458,7 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
 /** Options of the plugin. */
 export interface ClusterOptions {
   /**
-   * Where the tasks live: a URL (`redis://`, `rediss://`, `postgres://`, `postgresql://`), BullMQ's connection options, an
+   * Where the tasks are stored: a URL (`redis://`, `rediss://`, `postgres://`, `postgresql://`), BullMQ's connection options, an
    * ioredis client or cluster, or a `pg.Pool`. None: in this process, and they end with it.
    */
   connection?: string | object | undefined
@@ -463,7 +466,7 @@ export interface ClusterOptions {
   prefix?: string
   /** What this process runs: `true` all kinds, `false` none, or the names of kinds. `false` and `[]` need a `connection`. Default: true */
   work?: boolean | readonly string[] | undefined
-  /** Settled tasks that are kept of each kind. Default: 1000 */
+  /** How many settled tasks of each kind are kept. Default: 1000 */
   maxSettled?: number | undefined
   /** Milliseconds that a settled task is kept. Default: Infinity */
   maxSettledAge?: number | undefined
@@ -471,7 +474,7 @@ export interface ClusterOptions {
   cancelTimeout?: number | undefined
   /** Milliseconds that running tasks get to finish when the app closes, before they are handed over. Default: 5000 */
   drainTimeout?: number | undefined
-  /** Milliseconds after which the tasks of a process that has vanished are taken over, from 1000. Default: 30000 */
+  /** Milliseconds that a process may be silent before others take over its tasks, at least 1000. Default: 30000 */
   stallTimeout?: number | undefined
   /** Milliseconds that a verb waits for the server before it rejects with `FST_ERR_TASK_UNREACHABLE`. Default: 5000 */
   timeout?: number | undefined
