@@ -1,6 +1,6 @@
 import type { QueueSettings } from './engine.ts'
 
-/** Milliseconds from the end of an attempt to the start of the next: as many as this, less a share that `jitter` leaves to chance. */
+/** The longest pause after an attempt, in milliseconds. `jitter` takes a random share off it. */
 export function longestBackoff ({ type, delay }: QueueSettings['backoff'], attempt: number): number {
   return type === 'exponential' ? delay * 2 ** (attempt - 1) : delay
 }

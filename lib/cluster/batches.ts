@@ -2,16 +2,19 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TaskStatus } from '../../types/index.ts'
 import type { Queue, StoredTask } from './engine.ts'
 
-/** How many tasks are read at a time, and how many of them something is done to at a time. */
+/** How many tasks are read at a time, and for how many of them `act` runs at a time. */
 const PAGE = 200
 const AT_ONCE = 20
 
-/** What became of a task: `done` and `left` have left the statuses that are gone through, `stayed` has not. */
+/**
+ * What became of a task. `done`: it has none of the statuses any more, and counts. `left`: it has none of them any more, and does not
+ * count. `stayed`: it still has one of them.
+ */
 export type Fate = 'done' | 'left' | 'stayed'
 
 /**
- * Does something to every task of these statuses, to `limit` of them at most. Returns to how many: those that `act` says are done.
- * Every step is short on the server, and it may be called again.
+ * Calls `act` for every task of these statuses, until `limit` of them are done. Returns how many are done. Each step is short on the
+ * server. If it is interrupted, it may be called again.
  */
 export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>, limit: number, act: (task: StoredTask) => Promise<Fate>): Promise<number> {
   let done = 0

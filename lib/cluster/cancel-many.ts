@@ -14,7 +14,7 @@ import { toStoredReason } from './stored-error.ts'
 export async function cancelMany (place: TaskPlace, { status = ['deferred', 'running'], limit = 1000, reason, timeout }: CancelTasksOptions): Promise<number> {
   const queue = await place.queue()
   const statuses = setOf<TaskStatus>(status)
-  let taken = 0 // cancelled, or told to stop
+  let taken = 0 // cancelled, or being cancelled
   const stopping = new Map<string, { task: ClusterTask, isFirst: boolean }>() // others may have cancelled some of them before
   const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
     const key = `${id}:${name}`
@@ -39,15 +39,15 @@ export async function cancelMany (place: TaskPlace, { status = ['deferred', 'run
     cancelled += await pass(['running', 'cancelling'])
   } while (stopping.size > known)
 
-  // All are told to stop before any is waited for, so that many that do not stop take one `timeout`.
-  const told = [...stopping.values()]
-  const outcomes = await Promise.allSettled(told.map(({ task }) => task.unwinds({ reason, timeout })))
-  cancelled += told.filter(({ task, isFirst }) => isFirst && task.status === 'cancelled').length
+  // All are being cancelled before the first wait, so that all of them together take one `timeout`.
+  const running = [...stopping.values()]
+  const outcomes = await Promise.allSettled(running.map(({ task }) => task.awaitCancellation({ reason, timeout })))
+  cancelled += running.filter(({ task, isFirst }) => isFirst && task.status === 'cancelled').length
   const errors = outcomes.flatMap(outcome => outcome.status === 'rejected' ? [outcome.reason as Error] : [])
   if (errors.length === 0) return cancelled
   const fault = errors.find(error => !(error instanceof FST_ERR_TASK_CANCEL_TIMEOUT))
   if (fault !== undefined) throw fault
-  const stuck = told.filter((_, i) => outcomes[i]!.status === 'rejected')
+  const stuck = running.filter((_, i) => outcomes[i]!.status === 'rejected')
   const label = stuck.length === 1 ? taskLabel(stuck[0]!.task) : `${stuck.length} tasks of the kind "${place.kind}"`
   const others = cancelled === 1 ? '1 other was' : `${cancelled} others were`
   throw new FST_ERR_TASK_CANCEL_TIMEOUT(label, timeout ?? place.cancelTimeout, `(${others} cancelled)`)

@@ -47,7 +47,7 @@ interface ClusterTaskStateSchema {
  */
 export const clusterTaskStateSchema: ClusterTaskStateSchema = schema
 
-/** The state of a cluster task, as it is replied with. */
+/** The state of a cluster task, as a reply sends it. */
 export function clusterTaskState (kind: string, stored: StoredTask): ClusterTaskState<any> {
   const { id, name, status, progress, attempt, maxAttempts, attempts, createdAt, startsAt, startedAt, settledAt, worker, error } = stored
   return {

@@ -16,15 +16,15 @@ import { fromStoredError, toStoredReason } from './stored-error.ts'
 export interface TaskPlace {
   readonly kind: string
   readonly cancelTimeout: number
-  /** Whether no task is taken any more. */
+  /** Whether the app is closing, so that no task can be added. */
   readonly closed: boolean
   /** Resolves once its engine is open. */
   queue (): Promise<Queue>
-  /** Calls back when the app begins to close; at once if it has. Returns how to take that back. */
+  /** Calls back when the app begins to close; at once if it has. Returns a function that takes this back. */
   onceClosing (callback: () => void): () => void
   /**
    * Calls back when nothing runs in this process any more; at once if that is so. The app waits for the promise before it leaves
-   * the server. Returns how to take that back.
+   * the server. Returns a function that takes this back.
    */
   onceStopped (callback: () => Promise<void>): () => void
 }
@@ -112,7 +112,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
       join: watch => {
         let previous: string | undefined
         const stopFollowing = this.#follow(stored => {
-          // Of one that was purged its last state is known, if it had settled.
+          // If the task had settled and was purged, its last state is known.
           if (stored === undefined) return previous === undefined && this.settled ? watch.changed() : watch.end()
           const present = JSON.stringify([stored.status, stored.attempt, stored.progress])
           if (present !== previous) watch.changed()
@@ -127,7 +127,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     })
   }
 
-  /** Whether the task has settled, or is gone, within so many ms. */
+  /** Waits until the task has settled or is gone, for so many ms at most. Returns whether it has. */
   async settles (ms: number): Promise<boolean> {
     if (this.settled) return true
     return await within(happened => {
@@ -140,15 +140,15 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     }, ms)
   }
 
-  /** Takes what was read. Of a task that has lost its name not all is known, so what never changes is kept. */
+  /** Takes over what was read. Not all is known of a task that has lost its name, so what never changes is kept. */
   #update (stored: StoredTask) {
     const { data, createdAt, maxAttempts } = this.#stored
     if (stored.retries !== this.#stored.retries) this.#finished = undefined
     this.#stored = { ...stored, data, createdAt, maxAttempts }
   }
 
-  /** Waits until it has settled, as it was told to, and sends the cancellation again from time to time. */
-  async unwinds (options: CancelOptions): Promise<void> {
+  /** Waits until the cancelled task has settled, and sends the cancellation again from time to time. */
+  async awaitCancellation (options: CancelOptions): Promise<void> {
     const { timeout = this.#place.cancelTimeout } = options
     const until = Date.now() + timeout
     for (;;) {
@@ -161,10 +161,10 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
 
   async #cancel (options: CancelOptions) {
     checkCancelOptions(options, this)
-    if (!this.settled && await this.#sendCancellation(options)) await this.unwinds(options)
+    if (!this.settled && await this.#sendCancellation(options)) await this.awaitCancellation(options)
   }
 
-  /** Returns whether the task is still known. */
+  /** Returns false if the task is gone. */
   async #sendCancellation ({ reason = cancelReason(this.name) }: CancelOptions): Promise<boolean> {
     const queue = await this.#place.queue()
     const stored = await queue.cancel(this.name, this.id, toStoredReason(reason))
@@ -187,7 +187,7 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     throw this.error
   }
 
-  /** Reads the task whenever it may have changed, until one leaves; undefined if nothing is known of it any more. */
+  /** Reads the task whenever it may have changed: undefined if nothing is known of it any more. Returns a function that ends this. */
   #follow (read: (stored: StoredTask | undefined) => void, failed: (error: Error) => void): () => void {
     let left = false
     let leave = () => { left = true }
@@ -204,10 +204,10 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
 }
 
 /**
- * Waits until `look` says that what it waits for has happened. It looks whenever a task may have changed: that of a name, or any.
- * Rejects with an AbortError once nothing runs in this process any more, after a last look.
+ * Waits until `isDone` resolves to true. It is called whenever the task of a name may have changed; without a name, any task. Rejects
+ * with an AbortError once nothing runs in this process any more, after a last call.
  */
-export async function waitFor (place: TaskPlace, name: string | undefined, what: string, look: (queue: Queue) => Promise<boolean>): Promise<void> {
+export async function waitFor (place: TaskPlace, name: string | undefined, what: string, isDone: (queue: Queue) => Promise<boolean>): Promise<void> {
   const queue = await place.queue()
   await new Promise<void>((resolve, reject) => {
     const end = (settle: () => void) => {
@@ -216,11 +216,11 @@ export async function waitFor (place: TaskPlace, name: string | undefined, what:
       settle()
     }
     const leave = whenChanged(queue, name, async () => {
-      if (await look(queue)) end(resolve)
+      if (await isDone(queue)) end(resolve)
     })
     const stop = place.onceStopped(async () => {
-      const happened = await look(queue).catch(() => false) // what was running here has just settled, maybe
-      end(happened ? resolve : () => reject(new AbortError(`Stopped waiting for ${what}: the app is closing`)))
+      const done = await isDone(queue).catch(() => false) // a task that ran here may just have settled
+      end(done ? resolve : () => reject(new AbortError(`Stopped waiting for ${what}: the app is closing`)))
     })
   })
 }

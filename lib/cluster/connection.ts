@@ -11,7 +11,7 @@ interface Settings extends BullSettings {
   readonly migrate: boolean
 }
 
-/** The engine that a connection asks for. Its packages are loaded with it. */
+/** The engine for a connection. The packages that it needs are loaded only here. */
 export async function createEngine (settings: Settings): Promise<Engine> {
   const { connection, prefix, timeout, migrate } = settings
   if (connection === undefined) {
@@ -34,7 +34,7 @@ export async function createEngine (settings: Settings): Promise<Engine> {
   }
 }
 
-/** What is not shown in the error may be a password. */
+/** The error does not show the connection, which may hold a password. */
 function serverOf (connection: unknown): 'redis' | 'postgres' {
   const server = typeof connection === 'string' ? ofUrl(connection) : ofObject(connection)
   if (server !== undefined) return server
@@ -49,7 +49,7 @@ function ofUrl (connection: string): 'redis' | 'postgres' | undefined {
   return undefined
 }
 
-/** A pool, or what a pool is made with; all others are Redis. */
+/** A pool or the options of one mean PostgreSQL, all other objects Redis. */
 function ofObject (connection: unknown): 'redis' | 'postgres' | undefined {
   if (typeof connection !== 'object' || connection === null) return undefined
   if ('totalCount' in connection || 'connectionString' in connection || 'database' in connection) return 'postgres'

@@ -3,10 +3,10 @@ import { FST_ERR_TASK_INVALID_OPTION } from '../core/errors.ts'
 import { FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
 
-/** What a validator answers that the app's compiler has made. */
+/** A validator that the app's compiler has made. */
 type Validate = ((data: unknown) => unknown) & { errors?: { instancePath?: string, message?: string }[] | null }
 
-/** Takes data for tasks of a kind: what is JSON, and what its schema takes. */
+/** Checks the data of a kind's tasks: it must be JSON and match the kind's schema. */
 export class DataCheck {
   readonly #kind: string
   readonly #app: FastifyInstance
@@ -30,7 +30,7 @@ export class DataCheck {
     }
   }
 
-  /** A copy of the data, with what the app's validator makes of it: types and defaults, as with a body. */
+  /** Returns a copy of the data. As with a body, the app's validator may convert types and fill in defaults. */
   accept (data: unknown, label: string): unknown {
     const copy = copyOf(data, label)
     this.compile()
@@ -59,8 +59,8 @@ function messageOf (errors: Validate['errors']): string {
 type Compiler = (context: { schema: unknown, method: string, url: string, httpPart: string }) => Validate
 
 /**
- * The app's compiler. Fastify makes it with the first route that has a schema, and has no public way to ask for it sooner; where
- * there is no such route it is asked as such a route asks.
+ * The app's compiler. Fastify makes it for the first route that has a schema, and has no public way to make it sooner. So this makes
+ * it as such a route does.
  */
 function compilerOf (app: FastifyInstance): Compiler {
   const controller = internal(app, 'fastify.schemaController') as { setupValidator (options: unknown): void } | undefined

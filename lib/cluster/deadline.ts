@@ -10,7 +10,7 @@ function timeLeft ({ dueAt }: StoredTask, deadline: number): number {
 }
 
 /** Throws for a task whose deadline has passed while it waited. */
-export function demandTime (stored: StoredTask, deadline: number, label: string): void {
+export function assertTimeLeft (stored: StoredTask, deadline: number, label: string): void {
   if (timeLeft(stored, deadline) <= 0) throw new FST_ERR_TASK_DEADLINE(label, deadline)
 }
 

@@ -1,7 +1,7 @@
 import type { ClusterWorker, KindWorker, SettledCounts, TaskAttempt, TaskCounts, When } from '../../types/cluster.ts'
 import type { TaskLimit, TaskState, TaskStatus } from '../../types/index.ts'
 
-/** An error as it is stored and sent: what survives the way between processes. */
+/** An error, as it is stored and sent between processes. */
 export type StoredError = NonNullable<TaskState['error']> & {
   /** The HTTP status of a reply with this error. */
   readonly statusCode?: number | undefined
@@ -10,13 +10,13 @@ export type StoredError = NonNullable<TaskState['error']> & {
 /** A task as an engine stores it. All values are JSON; all times are ms since the epoch. A snapshot: nobody changes it. */
 export interface StoredTask {
   readonly name: string
-  /** Tells it apart from the tasks that have had its name before and after. */
+  /** A number that no other task with this name has. */
   readonly id: number
-  /** How often it was retried: a cancellation is of one try, and does not reach the next. */
+  /** How often it was retried. A cancellation applies to one try: to the task until its next retry. */
   readonly retries: number
   readonly status: TaskStatus
   readonly data: unknown
-  /** What its work has told of last, this run or one before. Undefined before the first. */
+  /** What its work has yielded or set last, in this run or one before. */
   readonly progress: unknown
   /** Of a completed task. */
   readonly result: unknown
@@ -24,25 +24,25 @@ export interface StoredTask {
   readonly error: StoredError | undefined
   /** 0 before its first run, then counts from 1. Runs that were handed over or taken over do not count. */
   readonly attempt: number
-  /** Runs at most. */
+  /** How often its work is run at most. */
   readonly maxAttempts: number
   /** The last `MAX_ATTEMPTS_KEPT` runs that have ended, the oldest first. */
   readonly attempts: readonly TaskAttempt[]
   readonly createdAt: number
   /** While it is delayed: by `delay`, by its schedule, or by the back-off between two attempts. */
   readonly startsAt: number | undefined
-  /** When it was to start for the first time: as it was added, after its `delay`, or by its schedule. After a retry: when it was retried. */
+  /** When it was first due: when it was added, after its `delay`, or at the time of its schedule. After a retry: when it was retried. */
   readonly dueAt: number
   /** When its latest run started. Undefined for a task that never ran. */
   readonly startedAt: number | undefined
   readonly settledAt: number | undefined
-  /** Who runs it, or ran it last. */
+  /** The process that runs it, or ran it last. */
   readonly worker: ClusterWorker | undefined
 }
 
 /** How many of a task's runs are remembered. */
 export const MAX_ATTEMPTS_KEPT = 10
-/** Bytes of the message of a run's error, and of its name and code, that are remembered. */
+/** How many bytes are remembered of the message of a run's error, and how many of its name and of its code. */
 const MAX_MESSAGE = 800
 const MAX_WORD = 80
 
@@ -53,15 +53,15 @@ export interface NewTask {
   /** No other task can have this name, so the store need not be asked whether it is taken. */
   readonly unique: boolean
   readonly data: unknown
-  /** ms; 0: it may start at once. */
+  /** Milliseconds until it may start. */
   readonly delay: number
   /** How many tasks of a key may be unsettled, this one included. */
   readonly limit?: TaskLimit | undefined
-  /** 0: before all that have one; then 1 (first) to 2,097,151. Equal ones start in the order added. */
+  /** 1 (starts first) to 2,097,151. 0 for none: such a task starts before all others. Tasks of the same priority start in the order added. */
   readonly priority: number
 }
 
-/** What became of a task to be added: it is stored, or the unsettled task `holder` has its name and nothing has changed. */
+/** What became of a task that was to be added. If `added`, it is stored. If not, `task` is the unsettled task that has its name. */
 export interface Added {
   readonly task: StoredTask
   readonly added: boolean
@@ -89,7 +89,7 @@ export function attemptOf ({ outcome, ...run }: Omit<TaskAttempt, 'error'> & { r
   return Object.freeze({ ...run, error: Object.freeze(error) })
 }
 
-/** The start of a text that takes so many bytes at most. */
+/** The start of a text, of so many bytes at most. */
 function cut (text: string, bytes: number): string {
   const all = Buffer.from(text)
   return all.length <= bytes ? text : all.subarray(0, bytes).toString().replace(/\uFFFD$/, '')
@@ -103,7 +103,7 @@ export interface Running {
   progress (): unknown
   /** Aborts its signal, once: for a cancellation, or with `FST_ERR_TASK_HANDED_OVER` because another process goes on with the task. */
   abort (reason: Error): void
-  /** It has not stopped, and nobody waits for it any more: called for what `stop` answers. */
+  /** Called for a run that has not stopped in time: nobody waits for it any more. */
   abandon (): void
 }
 
@@ -123,21 +123,21 @@ export const SETTLED_BACKOFF = 1000
 /** How the tasks of a kind are to run. Complete and checked. */
 export interface QueueSettings {
   readonly concurrency: number
-  /** Infinity: none. */
+  /** Infinity: no limit. */
   readonly globalConcurrency: number
   readonly limit: { readonly max: number, readonly duration: number } | undefined
-  /** Runs at most. */
+  /** How often a task is run at most. */
   readonly attempts: number
   readonly backoff: { readonly type: 'fixed' | 'exponential', readonly delay: number, readonly jitter: number }
   /** How often it may be taken over from a process that has vanished. */
   readonly maxStalls: number
-  /** Settled tasks that are kept; the one that settled first goes first. Infinity: all. */
+  /** How many settled tasks are kept. The one that settled first is dropped first. Infinity: all are kept. */
   readonly maxSettled: number
   /** ms that a settled task is kept. Infinity: for ever. */
   readonly maxSettledAge: number
   /**
-   * Called for each task that has settled, by one process of those that work the queue, at least once: also for one that was cancelled
-   * before it ran. Undefined: nobody wants to know.
+   * Called for each task that has settled, also for one that was cancelled before it ran. One of the processes that work the queue
+   * calls it, at least once.
    */
   readonly onSettled?: OnSettled | undefined
 }
@@ -153,35 +153,34 @@ export interface StoredSchedule {
 /**
  * The tasks of one kind.
  *
- * Every operation that returns a promise, but `work` and `stop`, rejects with `FST_ERR_TASK_UNREACHABLE` if the server has
+ * Every operation that returns a promise, except `work` and `stop`, rejects with `FST_ERR_TASK_UNREACHABLE` if the server has
  * not answered within the plugin's `timeout`.
  */
 export interface Queue {
   /**
-   * Adds tasks; the answers are in the order of the tasks. The store decides on each name: a task is added if no unsettled
-   * task has its name, and of many that are added at once, by whomever, exactly one is. A settled holder of the name is
-   * dropped for the new one. One task and a hundred cost about the same.
+   * Adds tasks. The results are in the order of the tasks. A task is added if no unsettled task has its name. The store decides that:
+   * if several processes add a name at the same time, exactly one task is added. A settled task with that name is dropped. A hundred
+   * tasks with `unique` names cost about as much as one.
    *
-   * A task with a `limit` is added alone. The store decides on that, too: it rejects with `FST_ERR_TASK_LIMIT` if as many tasks of the
-   * key are unsettled. A task that was retried does not count.
+   * A task with a `limit` is added alone. Rejects with `FST_ERR_TASK_LIMIT` if as many tasks of the key are unsettled, in all processes
+   * together. A task that was retried does not count.
    */
   add (tasks: readonly NewTask[]): Promise<Added[]>
 
   /**
-   * The task that has this name now, or had it last. With an `id`: that very task, though another may have its name by now or
-   * it may have been dropped. How a task ended that lost its name is remembered for the last few holders of a name, and for as
-   * long as somebody watches the name. Its data need not be.
+   * The task that has this name. With an `id`: that very task, even if it has lost its name to another task or was dropped. How such a
+   * task ended is remembered for the last few tasks of a name, and for as long as somebody watches the name. Its data may be lost.
    */
   get (name: string, id?: number): Promise<StoredTask | undefined>
 
   /**
    * A page of the tasks whose status is one of `statuses`: running and cancelling ones, then deferred ones (the next to
    * start first: those that wait before those that are delayed), then failed and cancelled ones, then completed ones (the
-   * latest settled first, both). With a `name`: of those whose names begin with it, at a cost that depends on how many tasks there are.
+   * latest settled first, both). With a `name`: only tasks whose names begin with it. The cost then depends on how many tasks there are.
    */
   list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]>
 
-  /** `running` counts those that are cancelling, `failed` those that were cancelled. */
+  /** `running` includes those that are cancelling, `failed` those that were cancelled. */
   count (): Promise<TaskCounts>
 
   /** Whether no task is unsettled. */
@@ -194,44 +193,44 @@ export interface Queue {
   drop (name: string, id: number): Promise<boolean>
 
   /**
-   * Makes a settled task deferred again, with its id, data, priority and last progress; its attempts count from 1. Of many that
-   * do so at once one does. Without an id it is the task that has the name. Returns the task as it is then and whether this call
-   * has retried it; undefined if there is none.
+   * Makes a settled task deferred again, with its id, data, priority and last progress. Its attempts count from 1. If
+   * several calls retry it at the same time, one of them does. Without an id: the task that has the name now. Returns the task as it is
+   * then and whether this call has retried it; undefined if there is none.
    */
   retry (name: string, id?: number): Promise<{ readonly task: StoredTask, readonly retried: boolean } | undefined>
 
-  /** Ends the delay of a deferred task, but not of the next task of a schedule; returns the task as it is then, delayed before or not. */
+  /** Ends the delay of a deferred task, but not of the next task of a schedule. Returns the task as it is then, even if it was not delayed. */
   promote (name: string): Promise<StoredTask | undefined>
 
   /** How many settled in each of the last 60 minutes, the oldest first. */
   history (): Promise<SettledCounts[]>
 
-  /** ms that the oldest task that may start has waited; 0 if there is none. */
+  /** How many ms the oldest of the tasks that may start has waited; 0 if none waits. */
   latency (): Promise<number>
 
   /** The processes that work the queue. */
   workers (): Promise<KindWorker[]>
 
   /**
-   * Cancels the task of this name and id; without an id, whichever has the name now. One that has not started has settled
-   * as `cancelled` with `reason` once this resolves, and never runs. One that runs is told, wherever it runs: it is
-   * `cancelling` then and `Running.abort` is called with `reason`; its outcome decides how it ends, but it is not tried
-   * again. The first reason counts. Returns the task as it is then, or undefined if it is gone. Idempotent: the caller calls
-   * it again from time to time until the task has settled.
+   * Cancels the task of this name and id; without an id, the task that has the name now. A task that has not started has settled as
+   * `cancelled` with `reason` once this resolves, and never runs. A running task becomes `cancelling`, and the process that runs it
+   * calls `Running.abort` with `reason`. Its outcome decides how it ends, but it is not tried again. The first reason counts. Returns
+   * the task as it is then, or undefined if it is gone. Idempotent: the caller repeats the call from time to time until the task has
+   * settled.
    */
   cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined>
 
-  /** As `cancel`, and says whether no other such call has cancelled this task before. It costs some round trips more. */
+  /** As `cancel`, and returns whether this was the first such call to cancel the task. It takes some more round trips. */
   cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined>
 
   /**
-   * Has a task run at the times of `when`, named `<name>@<its time, ISO 8601>`, with that time as its id. Another schedule
-   * of that name is changed. The next task of a schedule is stored already, as a deferred one that `startsAt` its time; the
-   * one after it is stored when that one starts.
+   * Sets a schedule. At each time of `when` a task runs, named `<name>@<its time, ISO 8601>`, with that time as its id. A schedule
+   * that has this name is changed. The next task of a schedule is always stored, as a deferred one that `startsAt` its time. When it
+   * starts, the one after it is stored.
    */
   schedule (name: string, when: When, data: unknown, priority: number): Promise<void>
 
-  /** Ends a schedule and drops its deferred task. Returns whether there was one. */
+  /** Ends a schedule and drops its next task. Returns whether there was one. */
   unschedule (name: string): Promise<boolean>
 
   /** All schedules, the next to start first. */
@@ -243,20 +242,20 @@ export interface Queue {
   isPaused (): Promise<boolean>
 
   /**
-   * Calls `changed` whenever the task of this name may have changed its status or progress (without a name: any task), and
-   * once as soon as it watches, so that whoever reads the task at each call misses nothing. It may be called once too often,
-   * never too rarely. Returns how to leave. It holds no process.
+   * Calls `changed` whenever the status or progress of the task of this name may have changed (without a name: of any task), and once
+   * as soon as it watches. A caller that reads the task at each call misses no change. Some calls may come without a change. Returns a
+   * function that ends the watch.
    */
   watch (name: string | undefined, changed: () => void | Promise<void>): () => void
 
-  /** Starts giving this process tasks, `concurrency` at once. Resolves when it does. */
+  /** Starts to run tasks in this process, `concurrency` at once. Resolves once it does. */
   work (run: Run): Promise<void>
 
   /**
-   * Takes no more tasks; gives those that run here `drainTimeout` ms; then aborts and hands them over: whatever aborted work
-   * ends with but `completed`, its task goes back to the front of the queue, its last progress stored, its attempt not counted.
-   * A run that was told to cancel ends as cancelled instead. Resolves `cancelTimeout` ms after that at the latest. On an engine
-   * whose tasks end with the process there is nobody to hand them over to: they settle as cancelled, those that are deferred too.
+   * Takes no more tasks, and gives those that run here `drainTimeout` ms. Then it aborts and hands over the rest: unless the work still
+   * completes, its task goes back to the front of the queue, with its last progress stored and its attempt not counted. A run that was
+   * cancelled before ends as cancelled. Resolves `cancelTimeout` ms later at the latest. The engine without a server has no process to
+   * hand tasks over to: they settle as cancelled, deferred ones too.
    */
   stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped>
 }
@@ -271,15 +270,15 @@ export interface Stopped {
   readonly left: readonly string[]
 }
 
-/** Where tasks live. It knows nothing of Fastify. */
+/** Where tasks are stored and run. It knows nothing of Fastify. */
 export interface Engine {
-  /** The queue of a kind. Called once a kind, before `open` or after it; its operations are called after `open`. */
+  /** The queue of a kind. Called once for each kind, before `open` or after it. Operations of the queue are called after `open`. */
   queue (kind: string, settings: QueueSettings): Queue
 
   /** Connects; called again after a failure. Rejects with `FST_ERR_TASK_UNREACHABLE` if the server has not answered within the plugin's `timeout`. */
   open (): Promise<void>
 
-  /** Warns if this process may take much of what the server has for all. Called once all kinds that it works are worked. */
+  /** Warns if this process may open many of the connections that the server allows. Called once its workers have started. */
   checkConnections (): Promise<void>
 
   /** Resolves if the server answers. */

@@ -1,6 +1,6 @@
 import { createError } from '@fastify/error'
 
-/** The server has not answered within `timeout`. 503 */
+/** The server has not answered within `timeout`, or refuses the connection or the command. 503 */
 export const FST_ERR_TASK_UNREACHABLE = createError<'FST_ERR_TASK_UNREACHABLE', 503, [details: string]>(
   'FST_ERR_TASK_UNREACHABLE',
   'The task server does not answer%s',
@@ -21,7 +21,7 @@ export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND'
   404
 )
 
-/** What a task fails with whose processes have vanished, one after the other. 500 */
+/** A task fails with this if the processes that ran it have vanished, one after the other. 500 */
 export const FST_ERR_TASK_STALLED = createError<'FST_ERR_TASK_STALLED', 500, [task: string]>(
   'FST_ERR_TASK_STALLED',
   'Every process that ran %s has vanished',
@@ -36,8 +36,8 @@ export const FST_ERR_TASK_DEADLINE = createError<'FST_ERR_TASK_DEADLINE', 504, [
 )
 
 /**
- * The reason that the signal of a run is aborted with while its task goes on in another process: the app is closing and hands it over, or
- * another process has taken it over. It is no cancellation: leave what the next run needs. Never a task's error. 503
+ * The `signal.reason` of a run whose task goes on in another process: the app is closing and hands the task over, or another process has
+ * taken it over. It is no cancellation: leave what the next run needs. It is never a task's error. 503
  */
 export const FST_ERR_TASK_HANDED_OVER = createError<'FST_ERR_TASK_HANDED_OVER', 503, [task: string, why: string]>(
   'FST_ERR_TASK_HANDED_OVER',

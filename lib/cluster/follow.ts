@@ -1,8 +1,8 @@
 import type { Queue } from './engine.ts'
 
 /**
- * Reads whenever a task may have changed, one read after the other: changes that come while it reads become one read. Without a
- * name it reads at changes of any task. Returns how to leave.
+ * Calls `read` whenever the task of a name may have changed; without a name, any task. Never two reads at a time: changes that come
+ * during a read become one more read. Returns a function that ends this.
  */
 export function whenChanged (queue: Queue, name: string | undefined, read: () => Promise<void>): () => void {
   const state = { reading: false, again: false, left: false }

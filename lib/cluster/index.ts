@@ -41,7 +41,7 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
   })
 }
 
-/** Names in the message of a log line. All of them are beside it, as `tasks`. */
+/** How many names the message of a log line has at most. All of them are in the line's `tasks`. */
 const MAX_LISTED = 20
 
 function listOf (names: string[]): string {
@@ -58,5 +58,5 @@ function clusterOf (app: FastifyInstance, kinds: Kinds): Cluster {
   }
 }
 
-/** Background tasks over a fleet of processes: `app.cluster`. After `fastify-tasks`, whose tasks they run as. */
+/** Background tasks of a fleet of processes: `app.cluster`. It is registered after `fastify-tasks`, which runs the work. */
 export default fp(cluster, { fastify: '5.x', name: 'fastify-tasks/cluster', dependencies: ['fastify-tasks'] })

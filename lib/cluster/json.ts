@@ -17,7 +17,7 @@ export function copyJson (value: unknown, name = 'data'): unknown {
   }
 }
 
-/** When it throws, `keys` lead to where. */
+/** When it throws, `keys` is the path to the value that is not JSON. */
 function copyOf (value: unknown, keys: (string | number)[], parents: object[]): unknown {
   if (typeof value !== 'object' || value === null) return scalar(value)
   const problem = objectProblem(value, parents)
@@ -80,7 +80,7 @@ function objectProblem (value: object, parents: object[]): string | undefined {
   return typeof (value as { toJSON?: unknown }).toJSON === 'function' ? 'has a toJSON' : undefined
 }
 
-/** As one would write it in code. */
+/** A step of the path, as it is written in code. */
 function step (key: string | number): string {
   if (typeof key === 'number') return `[${key}]`
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`

@@ -34,7 +34,7 @@ export interface KindPlace extends TaskPlace {
 const settledStatuses = ['completed', 'failed', 'cancelled'] as const
 const settled: ReadonlySet<TaskStatus> = new Set(settledStatuses)
 
-/** The greatest that `crypto.randomInt` takes. */
+/** The greatest number that `crypto.randomInt` takes. */
 const MAX_ID = 2 ** 48 - 1
 
 /** The verbs of one kind of task, whatever the engine. */
@@ -55,11 +55,11 @@ export class Kind implements PublicKind<any, any, any> {
     for (;;) {
       const queue = await this.#place.queue()
       const [{ task: stored, added }] = await queue.add([task]) as [{ task: StoredTask, added: boolean }]
-      const holder = new ClusterTask(this.#place, stored)
-      if (added || onDuplicate === 'keep') return holder
+      const present = new ClusterTask(this.#place, stored)
+      if (added || onDuplicate === 'keep') return present
       if (onDuplicate === 'reject') throw new FST_ERR_TASK_DUPLICATE_NAME(task.name)
       until ??= Date.now() + this.#place.cancelTimeout
-      await holder.cancel({ reason: `Cancelled ${taskLabel(task)}: another task takes its name`, timeout: Math.max(0, until - Date.now()) })
+      await present.cancel({ reason: `Cancelled ${taskLabel(task)}: another task takes its name`, timeout: Math.max(0, until - Date.now()) })
     }
   }
 
@@ -120,7 +120,7 @@ export class Kind implements PublicKind<any, any, any> {
     const { status = settledStatuses, olderThan, name } = which
     const statuses = setOf<TaskStatus>(status)
     if (olderThan === undefined && name === undefined && statuses.size === settled.size) return await queue.purge()
-    // Without an age no clock is asked: that of the process in which a task settled may be ahead of this one.
+    // Without an age the clock is not read: the clock of the process in which a task settled may be ahead of this one.
     const isOld = ({ settledAt }: { settledAt: number | undefined }) => olderThan === undefined || settledAt! <= Date.now() - olderThan
     if (name === undefined) return await inBatches(queue, statuses, Infinity, this.#dropIf(isOld))
     const task = await queue.get(name)
@@ -222,7 +222,7 @@ export class Kind implements PublicKind<any, any, any> {
     return { name: name ?? randomUUID(), unique: name === undefined, id: randomInt(1, MAX_ID), data: this.#place.accept(data, label), delay: Math.ceil(delay), priority, limit }
   }
 
-  /** A task that was looked for by its name. */
+  /** The task that was found by its name. Throws `FST_ERR_TASK_NOT_FOUND` if there is none, unless `optional`. */
   #toTask (stored: StoredTask | undefined, name: string, { optional }: GetTaskOptions): ClusterTask | undefined {
     if (stored !== undefined) return new ClusterTask(this.#place, stored)
     if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
@@ -244,7 +244,7 @@ export class Kind implements PublicKind<any, any, any> {
     const { optional, reason = cancelReason(name), ...cancelOptions } = options
     const queue = await this.#place.queue()
     const stored = await queue.cancel(name, undefined, toStoredReason(reason))
-    if (stored !== undefined) await new ClusterTask(this.#place, stored).unwinds({ ...cancelOptions, reason })
+    if (stored !== undefined) await new ClusterTask(this.#place, stored).awaitCancellation({ ...cancelOptions, reason })
     else if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
   }
 }

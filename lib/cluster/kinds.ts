@@ -7,7 +7,7 @@ import { FST_ERR_TASK_KIND_DEFINED, FST_ERR_TASK_UNKNOWN_KIND, FST_ERR_TASK_UNRE
 import { Kind, type KindPlace } from './kind.ts'
 import { Once } from './once.ts'
 import { checkKind, type ClusterSettings } from './options.ts'
-import { runWith, tellSettled } from './run.ts'
+import { onSettledWith, runWith } from './run.ts'
 
 /** A kind that this process has defined, and how its tasks run here. */
 interface Defined {
@@ -44,7 +44,7 @@ export class Kinds {
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
     const queue = this.#engine.queue(name, {
       ...settings,
-      ...onSettled !== undefined && { onSettled: tellSettled(app, name, onSettled, task => new ClusterTask(place, task)) }
+      ...onSettled !== undefined && { onSettled: onSettledWith(app, name, onSettled, task => new ClusterTask(place, task)) }
     })
     const data = new DataCheck(name, app, schema)
     const isClosed = () => this.#state === 'closing' || this.#state === 'left'
@@ -96,7 +96,7 @@ export class Kinds {
     this.#closing.happen()
   }
 
-  /** Takes no more tasks and hands over what runs. Returns what became of the tasks: each as its kind and its name. */
+  /** Takes no more tasks and hands over those that run. Returns what became of the tasks: the kind and name of each. */
   async close (): Promise<Record<keyof Stopped, string[]>> {
     this.#state = 'closing'
     const { drainTimeout, cancelTimeout } = this.#settings

@@ -1,7 +1,7 @@
 import type { Engine, QueueSettings } from './engine.ts'
 import { LocalQueue } from './local/queue.ts'
 
-/** The engine in this process: its tasks end with it, and no server is needed. */
+/** The engine without a server: its tasks end with this process. */
 export class LocalEngine implements Engine {
   queue (_kind: string, settings: QueueSettings) {
     return new LocalQueue(settings)

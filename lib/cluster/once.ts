@@ -1,9 +1,9 @@
-/** Something that happens once. Whoever subscribes after it has happened is called at once. */
+/** Something that happens once. */
 export class Once<Result = void> {
   readonly #callbacks = new Set<() => Result>()
   #happened = false
 
-  /** Calls back when it happens. Returns how to take that back. */
+  /** Calls back when it happens; at once if it has. Returns a function that takes this back. */
   subscribe (callback: () => Result): () => void {
     if (this.#happened) callback()
     else this.#callbacks.add(callback)

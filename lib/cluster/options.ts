@@ -21,9 +21,9 @@ import { isCron } from './schedule.ts'
 const isWhole = (value: unknown, from: number) => Number.isSafeInteger(value) && (value as number) >= from
 const isObject = (value: any) => typeof value === 'object' && value !== null
 
-/** Milliseconds that a timer is set to. */
+/** Milliseconds for a timer. */
 const timer: Rule = { expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`, test: value => delay.test(value) && value > 0 && value !== Infinity }
-/** Milliseconds of the calendar, for which a timer's limit does not hold. */
+/** Milliseconds that may be more than a timer takes. */
 const span: Rule = {
   expected: `a number of milliseconds from 0 to ${Number.MAX_SAFE_INTEGER}`,
   test: value => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
@@ -37,7 +37,7 @@ const anyString: Rule = { expected: 'a string', test: value => typeof value === 
 /** A rule for an object of options. */
 const anObject = (expected: string): Rule => ({ expected, test: isObject })
 
-/** A rule for one status or several, of those that make sense. */
+/** A rule for one or more of these statuses. */
 function statusesOf (statuses: readonly string[]): Rule {
   return { expected: `one or more of ${statuses.join(', ')}`, test: value => [value].flat().every(status => statuses.includes(status)) }
 }
@@ -104,7 +104,7 @@ const verbRules = {
 }
 
 const whenRules: Rules<When> = {
-  cron: { expected: 'a cron expression of five fields, or six with seconds first, that comes to pass', test: isCron },
+  cron: { expected: 'a cron expression of five fields, or six with seconds first, that has a next time', test: isCron },
   timeZone: { expected: 'an IANA time zone', test: value => isTimeZone(value) },
   every: { expected: `a whole number of milliseconds from 1 to ${Number.MAX_SAFE_INTEGER}`, test: value => isWhole(value, 1) }
 }
@@ -116,9 +116,9 @@ export function checkClusterOptions (options: ClusterOptions) {
   checkPlugin(options, pluginRules, 'fastify-tasks/cluster')
   const isIdle = options.work === false || (Array.isArray(options.work) && options.work.length === 0)
   if (isIdle && options.connection === undefined) {
-    throw new FST_ERR_TASK_INVALID_OPTION('work', 'fastify-tasks/cluster', 'must name what to run where there is no connection: no other process could run the tasks')
+    throw new FST_ERR_TASK_INVALID_OPTION('work', 'fastify-tasks/cluster', 'must be true or name kinds if there is no connection: no other process could run the tasks')
   }
-  const { prefix } = options // which is one of Fastify's own, too
+  const { prefix } = options // `checkPlugin` leaves it out, since Fastify has an option of that name
   check({ prefix } as Pick<ClusterOptions, 'prefix'>, { prefix: nonEmpty }, () => 'fastify-tasks/cluster')
   return {
     connection: options.connection,
@@ -168,7 +168,7 @@ export function checkKind (kind: unknown, work: unknown, options: KindOptions, d
   }
 }
 
-/** Checks an option that is an object of options, some of which must be given. */
+/** Checks an option whose value is an object of options. Those in `required` must be given. */
 function checkWhole<Options extends object> (option: string, options: Options, rules: Rules<Options>, required: (keyof Options & string)[], owner: string): void {
   const label = `${option} of ${owner}`
   check(options, rules, () => label)
@@ -182,7 +182,7 @@ export function checkVerb (verb: keyof typeof verbRules, options: object, label:
   check(options, verbRules[verb] as Rules<object>, label)
 }
 
-/** Checks a verb that takes nothing: a filter that it would ignore is refused. */
+/** Checks a verb that takes no arguments: it refuses a filter, which it would ignore. */
 export function checkNone (verb: string, [given]: readonly unknown[]): void {
   if (given !== undefined) throw new FST_ERR_TASK_INVALID_OPTION('options', verb, `must not be given, received ${inspect(given, { depth: 0 })}`)
 }
@@ -201,14 +201,14 @@ export function checkSoughtName (name: unknown, verb: string): void {
   checkName(name, verb, anyString)
 }
 
-/** Checks a schedule. Returns when to run, without the options that are not given. */
+/** Checks a schedule. Returns its times, without options that are not given. */
 export function checkSchedule (name: string, when: When, options: { priority?: number | undefined }): When {
   checkName(name, 'scheduleTask')
   const label = () => `schedule "${name}"`
   check(when, whenRules, label)
   checkVerb('scheduleTask', options, label)
   const { cron, timeZone, every } = when
-  if ((cron === undefined) === (every === undefined)) throw new FST_ERR_TASK_INVALID_OPTION('cron', label(), 'or "every" must be given, and not both')
+  if ((cron === undefined) === (every === undefined)) throw new FST_ERR_TASK_INVALID_OPTION('cron', label(), 'must be given, or else "every", but not both')
   if (every !== undefined) return { every }
   return { cron: cron!, timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
 }

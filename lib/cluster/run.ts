@@ -4,7 +4,7 @@ import type { Task as PublicTask } from '../../types/index.ts'
 import { isGenerator, isThenable, type GeneratorWork } from '../core/work.ts'
 import { Task } from '../core/task.ts'
 import { registryOf } from '../core/task-registry.ts'
-import { demandTime, failAtDeadline, isTooLate } from './deadline.ts'
+import { assertTimeLeft, failAtDeadline, isTooLate } from './deadline.ts'
 import type { OnSettled, Outcome, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_DEADLINE, FST_ERR_TASK_INVALID_DATA } from './errors.ts'
 import { copyJson } from './json.ts'
@@ -32,7 +32,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 
     const start = (app: FastifyInstance, task: PublicTask) => {
       const core = task as Task
-      demandTime(stored, deadline, label)
+      assertTimeLeft(stored, deadline, label)
       if (progress !== undefined) core.progress = progress
       onProgress(core, takeProgress)
       return mapResult(work(app, new RunningTask(core, stored)), result => toJson(result, label))
@@ -51,7 +51,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 }
 
 /** How a kind's `onSettled` is called: as a task of the core, too. */
-export function tellSettled (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask<any, any>): OnSettled {
+export function onSettledWith (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask<any, any>): OnSettled {
   const log = app.log.child({ kind })
   return async stored => {
     const { name, data } = stored
@@ -60,7 +60,7 @@ export function tellSettled (app: FastifyInstance, kind: string, onSettled: NonN
   }
 }
 
-/** Calls back when a task has a new progress: a task notifies of its status and of its progress in the same way. */
+/** Calls back when a task has new progress. A task notifies of a new status in the same way, so changes of the status are left out. */
 function onProgress (core: Task, callback: (core: Task) => void) {
   let { status } = core
   Task.onChange(core, () => {
@@ -97,7 +97,7 @@ function toJson (result: unknown, label: string): unknown {
   }
 }
 
-/** How a run has ended. A failure that is tried again is not lost, although nobody awaits the core's task. */
+/** How a run has ended. Nobody awaits the core's task of an attempt that is tried again, so its rejection is marked as handled. */
 function outcomeOf (core: Task, { attempt, maxAttempts }: StoredTask, isTooLate: () => boolean): Outcome {
   const { status, error, result } = core
   if (status === 'completed') return { status, result }
@@ -112,7 +112,7 @@ function failure (error: unknown, isLast: boolean): Outcome & { status: 'failed'
   return { status: 'failed', error: toStoredError(error), final }
 }
 
-/** Anything can be thrown, even what cannot be read. */
+/** Anything can be thrown, also an object whose getters throw. */
 function isFinal (error: unknown): boolean {
   try {
     return (error as { retry?: unknown } | null | undefined)?.retry === false

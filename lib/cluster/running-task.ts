@@ -4,7 +4,7 @@ import { taskState } from '../core/task-state.ts'
 import { clusterTaskState } from './cluster-task-state.ts'
 import type { StoredTask } from './engine.ts'
 
-/** A cluster task as its work sees it: what is stored of it, and the task of the core that it is in this process. */
+/** A cluster task, as its work gets it: what is stored of it, and the task of the core that runs it in this process. */
 export class RunningTask implements PublicRunningTask {
   readonly #core: Task
   readonly #stored: StoredTask

@@ -14,7 +14,7 @@ export function toStoredReason (reason: Error | string): StoredError {
   return toStoredError(typeof reason === 'string' ? new AbortError(reason) : reason)
 }
 
-/** An error of the stored name, message, code and status. Its stack would be that of whoever reads it, so it has none. */
+/** An error of the stored name, message, code and status. It has no stack, since that would be the reader's. */
 export function fromStoredError ({ name, message, code, statusCode }: StoredError): RestoredError {
   const error: RestoredError = new Error(message)
   Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
