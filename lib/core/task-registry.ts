@@ -293,7 +293,7 @@ export class TaskRegistry implements TaskOwner {
   #reportRejection (work: unknown) {
     if (typeof work === 'function' || !isThenable(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
-      this.#app.log.error({ err }, 'a promise that was not taken as a task rejected')
+      this.#app.log.error({ err }, 'a promise that addTask did not take has rejected')
     }).catch(() => {}) // The logger may throw.
   }
 

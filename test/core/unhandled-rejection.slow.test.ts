@@ -16,7 +16,7 @@ t.test('a thousand failing tasks, read or not, do not end a process without an u
   t.equal(code, 0)
 })
 
-t.test('a promise that rejects when its task is over, or never was', async t => {
+t.test('a promise that rejects after its task has settled, or that addTask did not take', async t => {
   const { code, stdout } = await runFixture(t, 'unwanted-rejection.ts').ended
   t.equal(code, 0)
   const outcomes: Record<string, { code?: string, unhandled: number, lines: LogLine[] }> = JSON.parse(stdout)
@@ -44,6 +44,7 @@ t.test('a promise that rejects when its task is over, or never was', async t => 
       t.equal(errors.length, 1)
       t.equal(errors[0]?.level, 50)
       t.equal(errors[0]?.err?.message, 'late')
+      t.equal(errors[0]?.msg, 'a promise that addTask did not take has rejected')
     })
   }
 })
