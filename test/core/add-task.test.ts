@@ -162,7 +162,7 @@ t.test('a callable is called with its instance and its task, and without a this'
   t.equal(called?.args[1], task)
 })
 
-t.test('the root instance injects itself', async t => {
+t.test('work that is added on the root instance gets that instance', async t => {
   const { app } = await buildApp(t)
   const injected: FastifyInstance[] = []
   app.addTask(app => { injected.push(app) })
@@ -173,7 +173,7 @@ t.test('the root instance injects itself', async t => {
   t.equal(injected[1], app)
 })
 
-t.test('an encapsulated child injects itself, with its own decorators', async t => {
+t.test('work that is added on an encapsulated child gets that child, with its own decorators', async t => {
   const { app } = await buildApp(t)
   const injected: FastifyInstance[] = []
   let child: FastifyInstance | undefined
@@ -193,7 +193,7 @@ t.test('an encapsulated child injects itself, with its own decorators', async t 
   t.equal(injected[0]?.getDecorator('shelf'), 'of the child')
 })
 
-t.test('a detached addTask injects the instance that the plugin was registered on', async t => {
+t.test('a detached addTask gives work the instance that the plugin was registered on', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let injected: FastifyInstance | undefined
@@ -202,7 +202,7 @@ t.test('a detached addTask injects the instance that the plugin was registered o
   t.equal(injected, app)
 })
 
-t.test('an addTask detached from a child injects the instance that the plugin was registered on', async t => {
+t.test('an addTask detached from a child gives work the instance that the plugin was registered on', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   let registeredOn: FastifyInstance | undefined
@@ -222,7 +222,7 @@ t.test('an addTask detached from a child injects the instance that the plugin wa
   t.not(injected[1], registeredOn, 'where the child that adds it itself is injected')
 })
 
-t.test('an addTask put on another object injects the instance that the plugin was registered on', async t => {
+t.test('an addTask put on another object gives work the instance that the plugin was registered on', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let injected: FastifyInstance | undefined

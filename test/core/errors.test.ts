@@ -123,7 +123,7 @@ async function checkError (t: Test, code: keyof typeof errors, name: string | un
 }
 
 for (const [code, { statusCode, named }] of Object.entries(cases) as [keyof typeof errors, Case][]) {
-  t.test(`${code} has status ${statusCode}, names its task in one short sentence`, async t => {
+  t.test(`${code} has status ${statusCode} and names its task in one short sentence`, async t => {
     await checkError(t, code, 'report:5')
     if (named !== 'only') await checkError(t, code, undefined)
   })

@@ -347,7 +347,7 @@ t.test('a generator that is cancelled before its first step never runs', async t
   }
 })
 
-t.test('an async generator that comes to no yield is not stopped, unless it reads its signal', async t => {
+t.test('an async generator that reaches no yield is not stopped, unless it reads its signal', async t => {
   const { app } = await buildReadyApp(t)
   const gate = withResolvers()
   const deaf = app.addTask(async function * () {
@@ -496,7 +496,7 @@ t.test('each step of a generator runs in the async context of the addTask call',
   t.strictSame(seen, { a: new Set(['a']), b: new Set(['b']), c: new Set(['c']) })
 })
 
-t.test('a computing generator gives the event loop a turn after some 5 ms', async t => {
+t.test('a computing generator gives the event loop a turn after about 5 ms', async t => {
   const { app } = await buildReadyApp(t)
   let steps = 0
   const task = app.addTask(function * () { for (;;) yield steps++ })
@@ -508,7 +508,7 @@ t.test('a computing generator gives the event loop a turn after some 5 ms', asyn
   await task.cancel()
 })
 
-t.test('a short generator waits for no turn of the event loop', async t => {
+t.test('a short generator does not wait for a turn of the event loop', async t => {
   const { app } = await buildReadyApp(t)
   const task = app.addTask(function * () { for (let i = 0; i < 10; i++) yield i })
   t.equal(await isPending(task.finished), false)
@@ -724,7 +724,7 @@ t.test('a generator that yields a promise is refused at that yield, with what to
   t.strictSame(unhandled, [])
 })
 
-t.test('a generator that catches the refusal goes on, and holds up nobody with more promises', async t => {
+t.test('a generator that catches the refusal goes on, and yielding more promises does not hold up the event loop', async t => {
   const { app } = await buildReadyApp(t)
   const gate = new AbortController()
   const task = app.addTask(function * () {
@@ -736,7 +736,7 @@ t.test('a generator that catches the refusal goes on, and holds up nobody with m
   t.equal(await task.finished, 'done')
 })
 
-t.test('a generator that cancels itself in a slice that is over goes on before those that wait', async t => {
+t.test('a generator that cancels itself at the end of a slice goes on before the other computing tasks', async t => {
   const { app } = await buildReadyApp(t)
   const order: string[] = []
   const compute = () => { for (const end = performance.now() + 20; performance.now() < end;); }

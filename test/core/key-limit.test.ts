@@ -46,7 +46,7 @@ t.test('each call says its own max', async t => {
   t.throws(() => add(3), full)
 })
 
-t.test('of requests that come together, as many get a place as the limit allows', async t => {
+t.test('of requests that come together, exactly as many get a place as the limit allows', async t => {
   const { app } = await buildApp(t)
   app.post('/imports', async (request, reply) => reply.code(202).send(app.addTask(untilAborted, { limit })))
   app.post('/mails', async (request, reply) => reply.code(202).send(app.addTask(untilAborted, { limit, after: reply })))

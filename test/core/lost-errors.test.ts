@@ -31,7 +31,7 @@ for (const [what, server] of Object.entries<FastifyServerOptions>({
   'a silent logger': { logger: { level: 'silent' } },
   'a logger that throws': { logger: { stream: { write () { throw new Error('disk full') } } } }
 })) {
-  t.test(`with ${what} a failed task is a warning of the process, with its stack`, async t => {
+  t.test(`with ${what} a failed task is a process warning with its stack`, async t => {
     const { app, warnings } = await buildApp(t, {}, server)
     const error = Object.assign(new TypeError('broken'), { code: 'E_BROKEN' })
     app.addTask(() => { throw error }, { name: 'report' })
@@ -55,7 +55,7 @@ t.test('a failure raises no warning if finished was read', async t => {
   t.strictSame(warnings, [])
 })
 
-t.test('a failure raises no warning where there is onError', async t => {
+t.test('a failure raises no warning if the app has onError', async t => {
   const reported: unknown[] = []
   const { app, warnings } = await buildApp(t, { onError: error => { reported.push(error) } })
   app.addTask(() => { throw new Error('sync') })
@@ -65,7 +65,7 @@ t.test('a failure raises no warning where there is onError', async t => {
   t.strictSame(warnings, [])
 })
 
-t.test('a failure raises no warning where there is a logger', async t => {
+t.test('a failure raises no warning if the app has a logger', async t => {
   const lines: string[] = []
   const { app, warnings } = await buildApp(t, {}, { logger: { level: 'error', stream: { write: line => { lines.push(line) } } } })
   app.addTask(() => { throw new Error('sync') })

@@ -119,7 +119,7 @@ t.test('settled tasks do not count, purged or not', async t => {
   t.throws(() => app.addTask(untilAborted), full)
 })
 
-t.test('a task may add another in its place only once it has settled', async t => {
+t.test('work cannot take the place of its own task until that has settled', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   let code

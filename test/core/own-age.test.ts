@@ -34,7 +34,7 @@ t.test('tasks without an age of their own do not push out those that have one', 
   t.equal(registryOf(app.tasks).counts.completed, 3)
 })
 
-t.test('of those with an age of their own, whatever it is, maxSettled are kept: the latest', async t => {
+t.test('of all tasks with an age of their own, the latest are kept, up to maxSettled', async t => {
   const { add, names } = await buildReadyApp(t, { maxSettled: 3 })
   add('mail')
   for (let i = 1; i <= 6; i++) {
@@ -49,7 +49,7 @@ t.test('a maxSettled of 0 keeps none', async t => {
   t.strictSame(names(), [])
 })
 
-t.test('its own age counts, be it longer or shorter than that of the others', async t => {
+t.test('a task is kept for its own age, even if that is longer or shorter than maxSettledAge of the plugin', async t => {
   const { app, add, names } = await buildReadyApp(t, { maxSettledAge: AGE })
   const first = add('plain')
   add('short', 0)

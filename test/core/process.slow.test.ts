@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { runFixture } from './fixtures/run-fixture.ts'
 
-t.test('on SIGTERM a server with deaf tasks warns of them, runs the other onClose hooks and exits', async t => {
+t.test('on SIGTERM a server names the tasks that do not stop in a warning, runs the other onClose hooks and exits', async t => {
   const { child, ended } = runFixture(t, 'deaf-server.ts')
   await once(child, 'message')
 

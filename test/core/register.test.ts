@@ -34,7 +34,7 @@ t.test('an unregistered task can be cancelled by its own method', async t => {
   t.equal(task.status, 'cancelled')
 })
 
-t.test('an unregistered task is deferred as any other', async t => {
+t.test('an unregistered task is deferred like any other', async t => {
   const { app } = await buildApp(t)
   const task = app.addTask(() => 'done', { register: false })
   t.equal(task.status, 'deferred')

@@ -41,7 +41,7 @@ t.test('deferred, running, completed', async t => {
   t.equal(task.error, undefined)
 })
 
-t.test('running for its own synchronous part', async t => {
+t.test('running during the synchronous part of its work', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   let status

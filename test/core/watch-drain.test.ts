@@ -75,7 +75,7 @@ t.test('a client that streams the states of a draining task gets the last one, a
   await closed
 })
 
-t.test('a watch of a draining task that does not end in time ends with drainTimeout, and the task gets no more than that', async t => {
+t.test('the watch of a draining task ends after drainTimeout, and the task gets no more time than that', async t => {
   const { app, lines } = await buildApp(t, { drainTimeout: 3000, cancelTimeout: 0 })
   serveStates(app)
   await app.listen()
@@ -94,7 +94,7 @@ t.test('a watch of a draining task that does not end in time ends with drainTime
   t.match(lines.filter(({ level }) => level === 40), [{ tasks: ['deaf'], msg: /^draining tasks have not finished within 3000 ms/ }, { tasks: ['deaf'] }])
 })
 
-t.test('a watch of a draining task that never ends has ended when close has', async t => {
+t.test('the watch of a draining task has ended when close resolves, even if the task has not', async t => {
   const { app } = await buildApp(t, { drainTimeout: Infinity, cancelTimeout: 0 })
   await app.ready()
   const watched = app.addTask(untilAborted, { drain: true })
@@ -123,7 +123,7 @@ t.test('the watch of a draining task that will not run ends at once', async t =>
   await closing
 })
 
-t.test('the named tasks that close has cancelled are told in one line', async t => {
+t.test('one log line names the tasks that close has cancelled', async t => {
   const { app, lines } = await buildApp(t, { cancelTimeout: 20, drainTimeout: 20 })
   await app.ready()
   app.addTask(untilAborted, { name: 'plain' })
@@ -139,7 +139,7 @@ t.test('the named tasks that close has cancelled are told in one line', async t 
   t.match(lines.filter(({ msg }) => msg === 'tasks were cancelled, because the app is closing'), [{ level: 30, tasks: ['plain', 'slow'] }])
 })
 
-t.test('a close that cancels no named task says nothing', async t => {
+t.test('a close that cancels no named task logs nothing', async t => {
   const { app, lines } = await buildApp(t)
   await app.ready()
   app.addTask(untilAborted)

@@ -57,7 +57,7 @@ t.test('an assignment to progress is a change, an equal value too', async t => {
   }
 })
 
-t.test('a watch has every status: deferred, running, cancelling, cancelled', async t => {
+t.test('a watch gives every status: deferred, running, cancelling, cancelled', async t => {
   const { app } = await buildApp(t)
   const task = app.addTask(async (app, task) => { await untilAborted(app, task).finally(immediate) })
   const told: string[] = []
@@ -88,7 +88,7 @@ t.test('changes that come faster than they are read become one, the last', async
   t.match(await watch.next(), { value: { progress: 200 } })
 })
 
-t.test('a late reader gets the settled state alone', async t => {
+t.test('a late reader gets only the settled state', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const task = app.addTask(async function * () { yield 1; await immediate(); yield 2 })
@@ -181,7 +181,7 @@ t.test('return before the first read ends the watch without a state', async t =>
   t.strictSame(await tell(watch), [])
 })
 
-t.test('a watch ends by its signal as events.on does', async t => {
+t.test('an abort of its signal ends a watch as it ends events.on', async t => {
   const { app } = await buildApp(t)
   await app.ready()
   const reason = new Error('the client has gone')

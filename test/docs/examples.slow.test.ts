@@ -34,7 +34,7 @@ t.test('an unknown name is an error, followed by the list', async t => {
   t.match(stdout, /cron +work on a schedule/)
 })
 
-t.test('a recipe runs by its name until it is told to stop', async t => {
+t.test('a recipe is run by its name, and SIGTERM ends it', async t => {
   const { child, ended } = runExample(t, ['every-minute'])
   let said = ''
   child.stdout!.on('data', chunk => {

@@ -40,7 +40,7 @@ t.test('every label of the dashboard is one that the recipe sets', async t => {
   t.strictSame([...new Set([...selectors, ...groups])].sort(), ['kind', 'le', 'status'])
 })
 
-t.test('every panel has an id of its own and asks the data source that one chooses', async t => {
+t.test('every panel has an id of its own and uses the data source that the user chooses', async t => {
   t.equal(new Set(panels.map(({ id }) => id)).size, panels.length)
   t.equal(text.match(/"uid": "\$\{datasource\}"/g)!.length, 2 * panels.length + 1)
 })

@@ -85,7 +85,7 @@ onEveryServer(t, (t, { connection }) => {
     await stop()
   })
 
-  t.test('a fleet that stops hands over, and the next one goes on', async t => {
+  t.test('a fleet that stops hands its tasks over, and the next fleet goes on with them', async t => {
     const first = await startFleet(t, { url, seconds: 10 })
     await first.request('PUT', '/reports/2002')
     for await (const { progress } of first.states(2002)) if (progress?.done === 2) break

@@ -71,7 +71,7 @@ t.test('cancelling the task ends its wait for the next attempt', async t => {
   t.equal(attempts, 1)
 })
 
-t.test('closing the app aborts the attempt, which then counts as no failure', async t => {
+t.test('closing the app aborts the attempt, and that is no failure', async t => {
   const { app, lines } = await buildApp(t)
   await app.register(retries, { deliver: (order, signal) => untilAborted(app, { signal }) })
 

@@ -49,7 +49,7 @@ t.test('a file that is too large is a 413, and leaves neither a file nor a task'
   t.equal(app.tasks.size, 0)
 })
 
-t.test('an upload whose client leaves leaves neither a file nor a task', async t => {
+t.test('if the client leaves during an upload, neither a file nor a task is left', async t => {
   const folder = t.testdir()
   const events = new EventEmitter()
   const { app } = await buildApp(t)

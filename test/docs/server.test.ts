@@ -18,7 +18,7 @@ t.test('the deferred task reports the start', async t => {
   t.match(await logged(/successfully started/), { task: 'start-report' })
 })
 
-t.test('GET / lists in plain text what one can try', async t => {
+t.test('GET / lists in plain text what to try', async t => {
   const { url } = await startServer(t)
   const response = await fetch(url)
   t.match(response.headers.get('content-type'), /^text\/plain/)
