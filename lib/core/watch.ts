@@ -106,7 +106,9 @@ export class Watch<State> implements TaskWatch<State> {
 
   /** Settles the pending `next()` calls for which there is a state. */
   #serve () {
-    while (this.#waiting.length > 0 && (this.#ended || (this.#changed && !this.#mustWait()))) {
+    while (this.#waiting.length > 0 && (this.#ended || this.#changed)) {
+      const timeLeft = this.#ended ? 0 : this.#timeLeft()
+      if (timeLeft > 0) return this.#serveLater(timeLeft)
       const { resolve, reject } = this.#waiting.shift()!
       if (this.#failure !== undefined) {
         reject(this.#failure)
@@ -122,18 +124,18 @@ export class Watch<State> implements TaskWatch<State> {
     }
   }
 
-  /** Whether the reader must wait for the end of the interval. If so, starts a timer that serves the reader then. */
-  #mustWait (): boolean {
-    if (this.#interval === 0 || this.#readAt === undefined || this.#isLast()) return false
-    const left = this.#readAt + this.#interval - performance.now()
-    if (left <= 0) return false
-    if (this.#timer === undefined && left !== Infinity) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined
-        this.#serve()
-      }, left).unref()
-    }
-    return true
+  /** Milliseconds until the next state may be read. */
+  #timeLeft (): number {
+    if (this.#interval === 0 || this.#readAt === undefined || this.#isLast()) return 0
+    return this.#readAt + this.#interval - performance.now()
+  }
+
+  #serveLater (ms: number) {
+    if (this.#timer !== undefined || ms === Infinity) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#serve()
+    }, ms).unref()
   }
 }
 
