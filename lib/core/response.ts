@@ -63,6 +63,6 @@ export const onceOver = sharedListener((response: Response, fire) => {
 })
 
 /** Waits for the responses whose connections a closing server has cut. HTTP/2 closes them three turns of the event loop after the server. */
-export async function cutResponsesOver (): Promise<void> {
+export async function waitForCutResponses (): Promise<void> {
   for (let i = 0; i < 3; i++) await turn()
 }

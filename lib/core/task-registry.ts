@@ -14,7 +14,7 @@ import { hideClass } from './hide-class.ts'
 import { KeyLimits } from './key-limits.ts'
 import { warnOfLostError } from './lost-error.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
-import { cutResponsesOver, isOver, onceOver } from './response.ts'
+import { isOver, onceOver, waitForCutResponses } from './response.ts'
 import type { SettledMinute } from './settled-history.ts'
 import { Task, type TaskOwner } from './task.ts'
 import { taskLabel } from './task-label.ts'
@@ -300,7 +300,7 @@ export class TaskRegistry implements TaskOwner {
   /** Ends all tasks. Names those that do not end in time in one warning. */
   async #stop () {
     this.#closed = true
-    if (this.#lists.unsettled().some(task => task.status === 'deferred')) await cutResponsesOver()
+    if (this.#lists.unsettled().some(task => task.status === 'deferred')) await waitForCutResponses()
     const reason = new AbortError('Cancelled: the app is closing')
     const unsettled = this.#lists.unsettled()
     for (const task of unsettled) {
@@ -310,10 +310,10 @@ export class TaskRegistry implements TaskOwner {
     for (const task of this.#lists.unsettled()) Task.abort(task, reason)
     const isIdle = await within(idle => this.#onceIdle(idle), this.cancelTimeout)
     const cancelled = unsettled.filter(task => task.name !== undefined && task.status === 'cancelled' && task.error === reason)
-    if (cancelled.length > 0) this.#tell('info', cancelled, 'tasks were cancelled, because the app is closing')
+    if (cancelled.length > 0) this.#logTasks('info', cancelled, 'tasks were cancelled, because the app is closing')
     if (isIdle) return
     const left = [...this.#lists.unsettled(), ...Array.from(this.#calls, call => call.task)]
-    this.#tell('warn', left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
+    this.#logTasks('warn', left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
   }
 
   /** Waits for the draining tasks that run. Names those that do not finish in time in a warning. */
@@ -323,7 +323,7 @@ export class TaskRegistry implements TaskOwner {
     const { drainTimeout } = this.#settings
     const timeLeft = this.#drainEndsAt === undefined ? drainTimeout : Math.max(0, this.#drainEndsAt - now())
     if (await settlesWithin(drained, timeLeft)) return
-    this.#tell('warn', running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
+    this.#logTasks('warn', running(), `draining tasks have not finished within ${drainTimeout} ms; cancelling them`)
   }
 
   #drains (task: Task): boolean {
@@ -334,7 +334,7 @@ export class TaskRegistry implements TaskOwner {
     for (const watch of this.#watches.keys()) watch.end()
   }
 
-  #tell (level: 'info' | 'warn', tasks: Task[], message: string) {
+  #logTasks (level: 'info' | 'warn', tasks: Task[], message: string) {
     try {
       this.#app.log[level]({ tasks: tasks.map(task => task.name ?? task.id) }, message)
     } catch {} // If the logger throws, only the line is lost.
