@@ -16,26 +16,27 @@ const entries: Record<string, Names> = {
   index: {
     exports: core,
     values: ['default', 'errors', 'taskStateSchema'],
-    errors: ['CANCEL_TIMEOUT', 'CLOSED', 'DUPLICATE_NAME', 'INVALID_OPTION', 'INVALID_WORK', 'LIMIT', 'NOT_FOUND', 'TIMEOUT'],
+    errors: ['CANCEL_TIMEOUT', 'CLOSED', 'DUPLICATE_NAME', 'INVALID_OPTION', 'INVALID_WORK', 'LIMIT', 'NOT_FOUND', 'TIMEOUT', 'YIELDED_PROMISE'],
     types: [
-      'TaskStatus', 'TaskCallable', 'TaskGenerator', 'TaskWork', 'TaskReply', 'TaskLimit', 'TaskOptions', 'CancelOptions', 'WatchOptions',
+      'TaskStatus', 'TaskCallable', 'TaskGenerator', 'TaskGeneratorObject', 'TaskWork', 'TaskReply', 'TaskLimit', 'TaskOptions', 'CancelOptions', 'WatchOptions',
       'TaskWatch', 'GetTaskOptions', 'CancelTaskOptions', 'TaskState', 'Task', 'Tasks', 'FastifyTasksOptions'
     ]
   },
   cluster: {
     exports: cluster,
     values: ['clusterTaskStateSchema', 'default', 'errors'],
-    errors: ['HANDED_OVER', 'INVALID_DATA', 'KIND_DEFINED', 'MISSING_PACKAGE', 'STALLED', 'UNKNOWN_KIND', 'UNREACHABLE'],
+    errors: ['DEADLINE', 'HANDED_OVER', 'INVALID_DATA', 'KIND_DEFINED', 'MISSING_PACKAGE', 'STALLED', 'UNKNOWN_KIND', 'UNREACHABLE'],
     types: [
       'ClusterWorker', 'ClusterTaskState', 'ClusterTask', 'RunningTask', 'ClusterCallable', 'ClusterGenerator', 'ClusterWork',
       'Backoff', 'KindOptions', 'AddClusterTaskOptions', 'NewClusterTask', 'ListOptions', 'TaskCounts', 'When', 'Schedule',
-      'Kind', 'GetClusterTask', 'Cluster', 'ClusterOptions'
+      'Kind', 'KindWorker', 'GetClusterTask', 'Cluster', 'ClusterOptions', 'CancelTasksOptions', 'RetryTasksOptions', 'PurgeTasksOptions',
+      'SettledStatus', 'UnsettledStatus', 'SettledCounts', 'TaskAttempt', 'TaskAttemptState'
     ]
   },
   dashboard: {
     exports: dashboard,
     values: ['default', 'errors'],
-    errors: ['CROSS_SITE', 'DASHBOARD_OPEN', 'FORBIDDEN', 'STALE_CURSOR', 'STREAM_LIMIT'],
+    errors: ['CROSS_SITE', 'DASHBOARD_OPEN', 'FORBIDDEN', 'HOST', 'STALE_CURSOR', 'STREAM_LIMIT'],
     types: ['DashboardAction', 'DashboardHook', 'DashboardSubject', 'DashboardAuthorize', 'FastifyTasksDashboardOptions']
   }
 }
