@@ -35,8 +35,8 @@ declare module 'fastify' {
      * Cancels a task by its name and waits until it has settled: `task.cancel()`, found by name. After Sanic's
      * `app.cancel_task`.
      *
-     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does. A rejection
-     * that nobody handles is no `unhandledRejection`.
+     * Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown name, unless `optional`, and as `task.cancel()` does. If no code
+     * handles the rejection, it is still no `unhandledRejection`.
      */
     cancelTask (name: string, options?: CancelTaskOptions): Promise<void>
 

@@ -110,7 +110,7 @@ export interface CancelOptions {
 
 /** Options of `task.watch`. */
 export interface WatchOptions {
-  /** Ends the watch: its next read rejects with an `AbortError` whose cause is the reason, as that of `events.on` does. */
+  /** Ends the watch. Its next read rejects with an `AbortError` whose cause is the reason, as with `events.on`. */
   signal?: AbortSignal | undefined
   /**
    * The least time between two states, in milliseconds. Changes that come faster become one state, the latest. The first state and
@@ -194,7 +194,7 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
   readonly signal: AbortSignal
   /**
    * A promise of the result. Rejects with what the task failed with, or with the reason it was cancelled for.
-   * A rejection that nobody handles is no `unhandledRejection`.
+   * If no code handles the rejection, it is still no `unhandledRejection`.
    */
   readonly finished: Promise<T>
   /**
@@ -203,8 +203,8 @@ export interface Task<T = unknown, Data = unknown, Progress = unknown> extends A
    * After asyncio's `Task.cancel()`.
    *
    * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if the work has not ended within `timeout`. The task then stays
-   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for a bad option. A rejection that nobody
-   * handles is no `unhandledRejection`.
+   * `cancelling`. Rejects with `FST_ERR_TASK_INVALID_OPTION` for a bad option. If no code handles the
+   * rejection, it is still no `unhandledRejection`.
    */
   readonly cancel: (options?: CancelOptions) => Promise<void>
   /**

@@ -15,7 +15,7 @@ export class LinkedList<Item extends ListItem> {
  * An item that is in one list at most. It stores its neighbours itself, so joining and leaving allocate and hash nothing.
  * The first item is found at once, where a Map or a Set first skips the entries that were deleted at its front.
  *
- * The methods are static, so that a task, which is an item, does not have them.
+ * A task is an item. The methods are static, so that users do not find them on a task.
  */
 export class ListItem {
   #list: LinkedList<any> | undefined = undefined

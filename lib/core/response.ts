@@ -62,7 +62,7 @@ export const onceOver = sharedListener((response: Response, fire) => {
   return unlisten
 })
 
-/** Waits for the responses whose connections a closing server has cut. HTTP/2 closes them three turns of the event loop after the server. */
+/** Waits until all responses are over that a closing server has cut off. HTTP/2 closes them three turns of the event loop after the server. */
 export async function waitForCutResponses (): Promise<void> {
   for (let i = 0; i < 3; i++) await turn()
 }

@@ -74,7 +74,10 @@ export class TaskRegistry implements TaskOwner {
   /** Calls of `onError` and `onPurged` that are pending. */
   readonly #calls = new Set<{ task: Task }>()
   readonly #watches = new Map<Watch<unknown>, Task>()
-  /** Each starts a task that waits for the app to be ready. A task that settles before that lets go of its work. */
+  /**
+   * The functions that start the tasks that wait for the app to be ready. If a task settles before that, its function is removed,
+   * so that its work is not kept in memory.
+   */
   readonly #deferred = new Set<() => void>()
   #ready = false
   #lastId = 0

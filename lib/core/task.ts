@@ -234,7 +234,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     Task.#follow(task, source.ended)
   }
 
-  /** An async function may return a generator, as one that wraps a generator function does. */
+  /** A generator is run even if an async function returned it. Functions that wrap a generator function may be async. */
   static #returned (this: Task, result: unknown) {
     if (this.#source === undefined && isGenerator(result)) Task.#runGenerator(this, result)
     else Task.#settle(this, 'completed', result)
@@ -277,7 +277,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
   }
 
   /**
-   * Ends the task and lets go of all but its state, data and outcome. Does nothing the second time: a promise may settle
+   * Settles the task and drops everything but its state, data and outcome. Does nothing the second time: a promise may settle
    * after its task was cancelled.
    */
   static #settle (task: Task, status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {

@@ -1,4 +1,4 @@
-// Tells the forms of work apart, which may be values of any library.
+// Tells the forms of work apart. The values may come from any library.
 import type { TaskOptions } from '../../types/index.ts'
 
 export type GeneratorWork<T, Progress> = Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
