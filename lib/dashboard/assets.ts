@@ -20,7 +20,7 @@ const types: Record<string, string> = {
 
 let files: Promise<Record<string, string>> | undefined
 
-/** What the page is made of: its markup, its style sheet and its script. Read once. */
+/** The files of the page: its markup, its style sheet and its script. They are read once. */
 export async function readAssets (title: string): Promise<Asset[]> {
   files ??= readFiles()
   return Object.entries(await files).map(([file, text]) => toAsset(file, text, title))

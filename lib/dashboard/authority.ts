@@ -6,17 +6,17 @@ import { FST_ERR_TASK_FORBIDDEN } from './errors.ts'
 import { Round } from './round.ts'
 import type { Action } from './wire.ts'
 
-/** Milliseconds for which asking may keep the event loop busy at a time. */
+/** How many milliseconds calls of `authorize` may block the event loop at a time. */
 const SLICE = 5
 
-/** Milliseconds that a list waits for answers about its tasks. */
+/** How many milliseconds a list waits for answers about its tasks. */
 const PATIENCE = 1000
 
 /** The subjects that are allowed, and the number of those about which `authorize` has not answered yet. */
 export interface Allowed<Subject> {
   allowed: Subject[]
   pending: number
-  /** Milliseconds for which asking has kept the event loop busy. */
+  /** How many milliseconds the calls of `authorize` have blocked the event loop. */
   took: number
 }
 
@@ -25,7 +25,7 @@ export class Authority {
   readonly #authorize: FastifyTasksDashboardOptions['authorize']
   /** The actions that this dashboard has routes for. */
   readonly #actions: ReadonlySet<Action>
-  /** The rounds of questions that are not complete, by the request of their stream. */
+  /** The rounds that are not complete, by the request of their stream. */
   readonly #rounds = new WeakMap<FastifyRequest, Map<DashboardAction, Round>>()
 
   constructor (authorize: FastifyTasksDashboardOptions['authorize'], actions: Iterable<Action>) {
@@ -33,7 +33,7 @@ export class Authority {
     this.#actions = new Set(actions)
   }
 
-  /** Whether everyone may do everything. */
+  /** True if there is no `authorize`, so that everyone may do everything. */
   get isOpen () { return this.#authorize === undefined }
 
   async may (request: FastifyRequest, action: DashboardAction, subject: DashboardSubject): Promise<boolean> {
@@ -44,27 +44,27 @@ export class Authority {
     if (!await this.may(request, action, subject)) throw new FST_ERR_TASK_FORBIDDEN(action)
   }
 
-  /** Those of the actions that the caller may do with a subject. */
+  /** Returns the actions that the caller may do with a subject. */
   async actions (request: FastifyRequest, subject: DashboardSubject, actions: readonly Action[]): Promise<Action[]> {
     const possible = this.possible(actions)
     const answers = await Promise.all(possible.map(action => this.may(request, action, subject)))
     return possible.filter((_, i) => answers[i])
   }
 
-  /** Those of the actions that this dashboard has routes for. */
+  /** Returns the actions that this dashboard has routes for. */
   possible (actions: readonly Action[]): Action[] {
     return actions.filter(action => this.#actions.has(action))
   }
 
-  /** Those of the subjects that this may be done with. */
+  /** Returns the subjects that the caller may do this with. */
   async filter<Subject extends DashboardSubject> (request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[]): Promise<Subject[]> {
     const { allowed } = await this.#ask(request, action, subjects, new Round(Infinity))
     return allowed
   }
 
   /**
-   * Those of the subjects that this may be done with, as far as that is known after a second. For a stream, what is answered
-   * later counts in its next list.
+   * As `filter()`, but it waits no longer than a second and returns what is known then. In a stream, later answers count in the
+   * next list.
    */
   async filterSoon<Subject extends DashboardSubject> (request: FastifyRequest, action: DashboardAction, subjects: readonly Subject[]): Promise<Allowed<Subject>> {
     const rounds = this.#rounds.get(request)
@@ -81,7 +81,7 @@ export class Authority {
   ): Promise<Allowed<Subject>> {
     const authorize = this.#authorize
     if (authorize === undefined) return { allowed: [...subjects], pending: 0, took: 0 }
-    const plain = new Array<boolean | undefined>(subjects.length) // at its full length: filled from its end, an empty array is slow
+    const plain = new Array<boolean | undefined>(subjects.length) // has its full length at once: an empty array that is filled from its end is slow
     let took = 0
     let began = performance.now()
     let until = began + SLICE

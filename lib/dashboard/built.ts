@@ -1,6 +1,6 @@
-// The page's files and the package's version. In the package a module with the same exports is in the place of this one
-// (build.ts writes it). It has them as constants, so that the package reads no file at run time and can be bundled. This one is
-// for those who run the sources. It reads the files, and needs esbuild, a development dependency.
+// The page's files and the package's version. This module is used when the sources run: it reads the files and needs esbuild, a
+// development dependency. In the built package, build.ts replaces it by a module with the same exports, which has them as
+// constants. So the package reads no file at run time and can be bundled.
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -8,7 +8,7 @@ const folder = new URL('./browser/', import.meta.url)
 
 export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
-/** The page's files by name. `main.js` is its script, all its modules in one. */
+/** The page's files by name. `main.js` has all modules of its script. */
 export async function readFiles (options: { minify?: boolean } = {}): Promise<Record<string, string>> {
   const files: Record<string, string> = {}
   for (const file of readdirSync(folder)) {

@@ -46,7 +46,7 @@ export interface ClusterTask {
   cancel (options: { reason: string, timeout: number }): Promise<void>
 }
 
-/** The kinds of the fleet; none where `fastify-tasks/cluster` is not registered. */
+/** The kinds of the fleet. If `fastify-tasks/cluster` is not registered, there are none. */
 export function kindsOf (app: FastifyInstance): Kind[] {
   return app.hasDecorator('cluster') ? [...(app as unknown as { cluster: Iterable<Kind> }).cluster] : []
 }

@@ -22,7 +22,7 @@ export const FST_ERR_TASK_CROSS_SITE = createError<'FST_ERR_TASK_CROSS_SITE', 40
   403
 )
 
-/** A dashboard with `onRequest: false` was asked under a host name that is not its own. 403 */
+/** A dashboard with `onRequest: false` got a request for a host that is not its own. 403 */
 export const FST_ERR_TASK_HOST = createError<'FST_ERR_TASK_HOST', 403, [host: string]>(
   'FST_ERR_TASK_HOST',
   'The dashboard is open to everyone and does not answer for the host "%s": name its origin in the option origins',
@@ -36,7 +36,7 @@ export const FST_ERR_TASK_STALE_CURSOR = createError<'FST_ERR_TASK_STALE_CURSOR'
   410
 )
 
-/** As many pages watch as `maxStreams` allows. 503 */
+/** `maxStreams` pages watch already. 503 */
 export const FST_ERR_TASK_STREAM_LIMIT = createError<'FST_ERR_TASK_STREAM_LIMIT', 503, [maxStreams: number]>(
   'FST_ERR_TASK_STREAM_LIMIT',
   'All %d streams are taken: poll the list instead',

@@ -22,7 +22,7 @@ interface Latest {
   pending: number
 }
 
-/** Tells what failed last, in this process and in the fleet. */
+/** Adds the route that lists the tasks that failed last, in this process and in the fleet. */
 export function routeFailures (app: FastifyInstance, lists: TaskLists, authority: Authority, fleetTasks: FleetTasks, recent: Recent): void {
   app.get<{ Querystring: { limit: number, scope: 'process' | 'fleet' | 'all' } }>('/failures', { schema: { querystring: failuresQuery } }, async (request, reply) => {
     const { limit, scope } = request.query

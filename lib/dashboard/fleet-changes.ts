@@ -9,19 +9,19 @@ import type { Recent } from './recent.ts'
 import { sendJson } from './replies.ts'
 import type { CancelledMany, FleetCancelQuery, FleetPurgeQuery, Paused, Purged, RetriedMany, RetryQuery, Unscheduled } from './wire.ts'
 
-/** Milliseconds that a cancellation has to end before it is replied to. Most do. */
+/** How many milliseconds a reply waits for cancelled tasks to stop. Most stop in time. */
 const PATIENCE = 1000
 
-/** Tasks that one request changes, at most. */
+/** How many tasks one request changes at most. */
 const MAX_MANY = 1000
 
 const reason = 'Cancelled from the dashboard'
 
 type TaskRequest = FastifyRequest<{ Querystring: FleetTaskQuerystring }>
 
-/** Routes that change something of the fleet. Each is logged. */
+/** Adds the routes that change tasks, kinds and schedules of the fleet. Each change is logged. */
 export function routeFleetChanges (app: FastifyInstance, authority: Authority, fleetTasks: FleetTasks, recent: Recent): void {
-  // What the pages were told before it is not told again.
+  // After a change, no page gets a reply that was kept before it.
   app.addHook('onResponse', async ({ method }) => {
     if (method !== 'GET' && method !== 'HEAD') recent.clear()
   })
@@ -66,7 +66,7 @@ export function routeFleetChanges (app: FastifyInstance, authority: Authority, f
 
   app.delete<{ Querystring: FleetPurgeQuery }>('/kinds/tasks', { schema: { querystring: fleetPurgeQuery } }, async (request, reply) => {
     const { kind, status, name, olderThan } = request.query
-    // For one task its own permission counts, for many that of the kind.
+    // One task needs the permission for this task. Many need the permission for their kind.
     if (name !== undefined) await changeable(request as TaskRequest, 'purge')
     else await authority.demand(request, 'purge', { kind })
     const purged = await kindOf(app, kind).purgeTasks({

@@ -11,16 +11,16 @@ import { shortRow, wholeRow } from './row.ts'
 import type { Show } from './shown.ts'
 import type { Action, ErrorState, FleetCount, FleetList } from './wire.ts'
 
-/** Tasks that one request reads, at most, to find those that match. */
+/** How many tasks one request reads, or a little more, to find those that match. */
 const MAX_SCAN = 2000
-/** Tasks that are read at a time. */
+/** How many tasks are read at a time. */
 const PAGE = 200
-/** Tasks of each kind that are read at a time for a page of all kinds. */
+/** How many tasks of each kind are read at a time for a search in all kinds. */
 const SHARE = 25
-/** The largest offset of a list of all kinds. Each page of it reads all pages before it from each kind. */
+/** The largest offset of a list of all kinds. For a page, all pages before it are read from each kind, too. */
 const MAX_OFFSET = 1000
 
-/** Some tasks of the fleet as they were read. */
+/** Tasks of the fleet that were read for a page. */
 interface Found {
   tasks: ClusterTask[]
   offset: number | null
@@ -28,7 +28,7 @@ interface Found {
   error: ErrorState | null
 }
 
-/** The tasks of the fleet: lists of them, how many there are, and everything of one. */
+/** Makes the JSON of tasks of the fleet: of a list, and of one task. */
 export class FleetTasks {
   readonly #app: FastifyInstance
   readonly #authority: Authority
@@ -67,12 +67,12 @@ export class FleetTasks {
     })
   }
 
-  /** The JSON of one task, whole. */
+  /** The JSON of one task. Nothing in it is cut. */
   async taskJson (request: FastifyRequest, task: ClusterTask): Promise<string> {
     return wholeRow(this.#state(task, await this.#authority.actions(request, task, [...actionsOf(task), 'inspect'])))
   }
 
-  /** How many tasks match, on all pages. Null if the counts of the kinds do not say, or if the client may not view a kind as a whole. */
+  /** How many tasks match on all pages. Null if the counts of the kinds do not tell it, or if the caller may not view a kind as a whole. */
   async #total (request: FastifyRequest, kinds: Kind[], { status, search }: FleetQuerystring): Promise<number | null> {
     if (search !== undefined || status === 'cancelling' || status === 'cancelled') return null
     const visible = await this.#authority.filter(request, 'view', kinds.map(({ name }) => ({ kind: name })))
@@ -170,7 +170,7 @@ type PageOptions = Parameters<Kind['tasks']>[0]
 
 interface ReadTasks {
   tasks: ClusterTask[]
-  /** Whether no kind has more. */
+  /** True if no kind has more tasks. */
   isEnd: boolean
   error: ErrorState | null
 }
@@ -201,7 +201,7 @@ function compareTasks (a: ClusterTask, b: ClusterTask): number {
   return a.settled ? b.settledAt! - a.settledAt! : timeOf(a) - timeOf(b)
 }
 
-/** When a task that has not settled started, may start or was added. */
+/** Of a task that has not settled: when it started or may start, or else when it was added. */
 function timeOf ({ startedAt, startsAt, createdAt, status }: ClusterTask): number {
   return (status === 'deferred' ? startsAt : startedAt) ?? createdAt
 }
@@ -216,7 +216,7 @@ async function countTasks (kind: Kind, status: readonly TaskStatus[]): Promise<F
   }
 }
 
-/** How many tasks of some statuses a kind has, if its server has told. */
+/** How many tasks with these statuses a kind has. Null if its counts could not be read. */
 function countOf ({ counts }: KindState, statuses: readonly TaskStatus[]): number | null {
   if (counts === null) return null
   return sum(statuses.map(status => status in counts ? counts[status as keyof typeof counts] : 0))

@@ -12,16 +12,16 @@ const MINUTES = 60
 /** What can be done with a kind as a whole. */
 const kindActions: Action[] = ['cancel', 'retry', 'purge', 'pause', 'schedule']
 
-/** What is known of a kind without asking who wants to know it. */
+/** What a reply says of a kind, whoever asks. */
 export type KindState = Omit<FleetKind, 'can'>
 
-/** Tells of the kinds of the fleet: counts, schedules, latency, workers, and what settled in the last hour. */
+/** Adds the routes that read the kinds of the fleet: their counts, schedules, latency and workers, and what settled in the last hour. */
 export function routeFleet (app: FastifyInstance, authority: Authority, recent: Recent): void {
   app.get('/kinds', async (request, reply) => {
     const visible = await visibleKinds(app, authority, request)
     const kinds = await Promise.all(visible.map(async kind => {
       const state = await readKind(kind, recent)
-      // While the server is away nothing can be done.
+      // While the task server does not answer, nothing can be done.
       const can = state.error === null ? await authority.actions(request, { kind: kind.name }, kindActions) : []
       return { ...state, can }
     }))
@@ -44,7 +44,7 @@ export async function visibleKinds (app: FastifyInstance, authority: Authority, 
   return visible.map(({ of }) => of)
 }
 
-/** What a kind is like; if its server does not tell, what went wrong. */
+/** Reads a kind. If that fails, the result has the error. */
 export async function readKind (kind: Kind, recent: Recent): Promise<KindState> {
   return await recent.get(`kind ${kind.name}`, async () => {
     const state: KindState = { kind: kind.name, counts: null, paused: null, schedules: null, latency: null, workers: null, error: null }
@@ -66,7 +66,7 @@ export async function readKind (kind: Kind, recent: Recent): Promise<KindState> 
   })
 }
 
-/** What the page is told of an error of the fleet's server. */
+/** What a reply says of an error of the task server. */
 export function toErrorState (error: unknown): ErrorState {
   const { name, message, code } = error as ErrorState
   return { name, message, code }

@@ -6,7 +6,7 @@ import { sendJson } from './replies.ts'
 import type { TaskLists } from './task-lists.ts'
 import type { Health } from './wire.ts'
 
-/** Tells which process this is, and how the dashboard is set. */
+/** Adds the route that describes the process and the settings of the dashboard. */
 export function routeHealth (app: FastifyInstance, lists: TaskLists, { title, readOnly, inspect, interval }: Settings): void {
   app.get('/health', async (request, reply) => sendJson(reply, JSON.stringify({
     title,

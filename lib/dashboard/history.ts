@@ -4,7 +4,7 @@ import type { Authority } from './authority.ts'
 import { sendFresh } from './replies.ts'
 import type { History } from './wire.ts'
 
-/** Tells what settled in this process in each minute of the last hour. */
+/** Adds the route that counts what settled in this process in each minute of the last hour. */
 export function routeHistory (app: FastifyInstance, tasks: TaskRegistry, authority: Authority): void {
   app.get('/history', async (request, reply) => {
     const mayView = await authority.may(request, 'view', {})

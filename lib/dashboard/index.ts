@@ -26,10 +26,10 @@ import type { Action } from './wire.ts'
 export * as errors from './errors.ts'
 export type * from '../../types/dashboard.ts'
 
-/** How long a stream lasts, and how long it may be silent. */
+/** How many milliseconds a stream lasts, and how many it may be silent. */
 const STREAM = { lifetime: 5 * 60_000, heartbeat: 15_000 }
 
-/** Replies of the fleet's server that all pages share for `interval` ms. */
+/** How many replies of the task server are kept. All pages share each of them for `interval` ms. */
 const MAX_RECENT = 100
 
 const changes: Action[] = ['cancel', 'retry', 'promote', 'purge', 'pause', 'schedule']
@@ -38,7 +38,7 @@ async function dashboard (app: FastifyInstance, options: FastifyTasksDashboardOp
   const settings = checkOptions(options)
   const assets = await readAssets(settings.title)
   const { prefix = '', logLevel, logSerializers } = options as RegisterOptions
-  // Below a prefix that ends with a slash there would be no route for the URL without it.
+  // If the prefix ended with a slash, there would be no route for the URL without that slash.
   await app.register(async app => route(app, settings, assets), { prefix: prefix.replace(/\/$/, ''), logLevel, logSerializers } as RegisterOptions)
 }
 

@@ -9,14 +9,14 @@ import { cut, stateJson, whole } from './row.ts'
 import type { TaskLists } from './task-lists.ts'
 import type { ErrorDetails, ErrorState } from './wire.ts'
 
-/** Causes within causes, and errors of one AggregateError, that are told. */
+/** How many causes within causes are sent, and how many errors of an AggregateError. */
 const MAX_DEPTH = 5
 const MAX_ERRORS = 10
-/** Bytes of a stack, and of the JSON of data and of a result. */
+/** How many bytes of a stack are sent, and how many of the JSON of data or of a result. */
 const MAX_STACK = 16 * 1024
 const MAX_VALUE = 1024 * 1024
 
-/** Tells what states do not: the data and the result of a task, the stack and the causes of its error. */
+/** Adds the routes for what is not in a state: the data and the result of a task, and the stack and the causes of its error. */
 export function routeInspection (app: FastifyInstance, lists: TaskLists, authority: Authority): void {
   app.get<{ Params: { id: string } }>('/tasks/:id/inspect', async (request, reply) => {
     const task = await lists.find(request, request.params.id)
@@ -41,7 +41,7 @@ function inspectionJson (inspection: { data: unknown, result: unknown, error: Er
   })
 }
 
-/** What can be told of an error. Anything can be thrown, even what cannot be read. */
+/** What a reply says of an error. Anything can be thrown, even an object that cannot be read. */
 function errorDetails (error: unknown, depth = 1): ErrorDetails {
   const { name, message, code } = errorState(error)
   const details: ErrorDetails = { name, message: cut(message, MAX_STACK), ...code === undefined ? {} : { code } }

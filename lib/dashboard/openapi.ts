@@ -57,7 +57,7 @@ const fleetTask = {
 }
 
 const details = object<ErrorDetails>(
-  { name: text, message: text, code: { anyOf: [text, number] }, stack: text, cause: { type: 'object', description: 'as this' }, errors: listOf({ type: 'object' }) },
+  { name: text, message: text, code: { anyOf: [text, number] }, stack: text, cause: { type: 'object', description: 'an error like this one' }, errors: listOf({ type: 'object' }) },
   ['code', 'stack', 'cause', 'errors']
 )
 const inspection = object<Inspection>({ data: anything, result: anything, error: details }, ['data', 'result', 'error'])
@@ -115,31 +115,31 @@ const paused = object<Paused>({ kind: text, paused: flag })
 
 /** The summary of each route of the API, the schema of its reply, and the status of the reply if that is not 200. */
 const routes: Record<string, [summary: string, reply: Schema, ...statuses: number[]]> = {
-  'GET /health': ['Tells of the process: pid, host, uptime, versions, counts', health],
-  'GET /history': ['Tells what settled in this process in each of the last 60 minutes', history],
-  'GET /failures': ['Lists what failed last', failures],
+  'GET /health': ['Describes the process: pid, host, uptime, versions, counts', health],
+  'GET /history': ['Counts the tasks that settled in this process in each of the last 60 minutes', history],
+  'GET /failures': ['Lists the tasks that failed last', failures],
   'GET /tasks': ['Lists the tasks of this process', taskList],
-  'GET /tasks/:id': ['Tells a task of this process', task],
-  'GET /tasks/:id/inspect': ['Tells the data, the result and the error of a task', inspection],
+  'GET /tasks/:id': ['Returns a task of this process', task],
+  'GET /tasks/:id/inspect': ['Returns the data, the result and the error of a task', inspection],
   'GET /events': ['Sends the list of tasks whenever it changes, as server-sent events', { content: { 'text/event-stream': { schema: text } } }],
-  'DELETE /tasks/:id': ['Cancels a task: 202, or 200 if it had settled', task, 200, 202],
+  'DELETE /tasks/:id': ['Cancels a task: 202, or 200 if it has settled before', task, 200, 202],
   'DELETE /tasks': ['Drops the settled tasks that match', purged],
   'PUT /tasks/cancel': ['Cancels the tasks that match, 1,000 at most', cancelled],
   'GET /kinds': ['Lists the kinds of the fleet', object<FleetKinds>({ kinds: listOf(kind), time: epoch })],
-  'GET /kinds/history': ['Tells what settled in a kind, or in all, in each of the last 60 minutes', history],
+  'GET /kinds/history': ['Counts the tasks of a kind, or of all, that settled in each of the last 60 minutes', history],
   'GET /kinds/tasks': ['Lists the tasks of a kind, or of all', fleetList],
-  'GET /kinds/count': ['Counts the tasks of a kind that have a status, as far as 2,000', object<FleetCount>({ count: integer, exact: flag })],
-  'GET /kinds/task': ['Tells a task of the fleet, with its attempts', fleetTask],
-  'GET /kinds/task/inspect': ['Tells the data, the result and the error of a task of the fleet', inspection],
-  'DELETE /kinds/task': ['Cancels a task of the fleet: 202, or 200 if it had settled', fleetTask, 200, 202],
-  'PUT /kinds/task/promote': ['Starts a delayed task now', fleetTask],
+  'GET /kinds/count': ['Counts the tasks of a kind that have a status, up to 2,000', object<FleetCount>({ count: integer, exact: flag })],
+  'GET /kinds/task': ['Returns a task of the fleet, with its attempts', fleetTask],
+  'GET /kinds/task/inspect': ['Returns the data, the result and the error of a task of the fleet', inspection],
+  'DELETE /kinds/task': ['Cancels a task of the fleet: 202, or 200 if it has settled before', fleetTask, 200, 202],
+  'PUT /kinds/task/promote': ['Ends the delay of a task', fleetTask],
   'PUT /kinds/tasks/retry': ['Runs a settled task again, or all of a status, 1,000 at most', { anyOf: [fleetTask, object<RetriedMany>({ retried: integer, more: flag })] }],
   'PUT /kinds/tasks/cancel': ['Cancels the tasks of a kind that have a status, 1,000 at most', cancelled],
   'DELETE /kinds/tasks': ['Drops the settled tasks of a kind that have a status', purged],
   'PUT /kinds/pause': ['Pauses a kind, in all processes', paused],
   'DELETE /kinds/pause': ['Resumes a kind, in all processes', paused],
   'PUT /kinds/schedules/run': ['Runs a schedule now', object<ScheduleRun>({ task: fleetTask }), 201],
-  'DELETE /kinds/schedules': ['Ends a schedule', object<Unscheduled>({ kind: text, name: text })]
+  'DELETE /kinds/schedules': ['Removes a schedule', object<Unscheduled>({ kind: text, name: text })]
 }
 
 /** What an OpenAPI document says of a route. Undefined for the page and its files. */

@@ -3,27 +3,27 @@ import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { Recent } from './recent.ts'
 
-/** An answer is given again for this many times as long as it took to make: that is 3 % of a core. To send the answers takes some more. */
+/** An answer is reused for this many times as long as it took to make. So making answers takes 3 % of a core. Sending them takes some more. */
 const REST = 30
 
-/** Milliseconds for which an answer is given again, at most. */
+/** How many milliseconds an answer is reused at most. */
 const LONGEST = 30_000
 
-/** Answers that are kept at once. */
+/** How many answers are kept. */
 const MAX_SIZE = 200
 
-/** Headers that differ from one request of a client to the next, and tell nobody who it is. */
+/** Headers that may differ in each request of a client and do not say who it is. */
 const volatile = new Set(['if-none-match', 'x-request-id', 'x-correlation-id', 'traceparent', 'tracestate', 'x-amzn-trace-id', 'x-cloud-trace-context', 'cf-ray'])
 
-/** An answer, and the milliseconds that it took of the processor. */
+/** An answer, and how many milliseconds of processor time it took. */
 export interface Costly<Answer> {
   answer: Answer
   took: number
 }
 
 /**
- * Keeps the last answers and gives them again, so that polling takes some 5 % of a core, however many tasks there are. Each client
- * has its own answers, since `authorize` may allow each client something else.
+ * Keeps the last answers and reuses them, so that polling takes some 6 % of a core, however many tasks there are. Each client has its
+ * own answers, since `authorize` may allow each client something else.
  */
 export class Polls {
   readonly #longest: number
@@ -40,7 +40,7 @@ export class Polls {
     return await this.#recent.get(keyOf(request), () => this.#make(make))
   }
 
-  /** Forgets all answers: something was changed. */
+  /** Forgets all answers, since something has changed. */
   clear (): void {
     this.#recent.clear()
     clearTimeout(this.#forget)

@@ -3,13 +3,13 @@ import { taskStatuses } from '../core/task-state.ts'
 import { FST_ERR_TASK_STALE_CURSOR } from './errors.ts'
 import type { Sort, StatusGroup } from './wire.ts'
 
-/** Characters of a kind, or of the start of a name, that can be asked for. */
+/** How many characters a kind, or the start of a name, may have in a query. */
 export const MAX_TEXT = 1024
 
-// The dashboard's own validator reads these (see validator.ts), and @fastify/swagger. An empty value asks for nothing.
+// The dashboard's own validator (see validator.ts) and @fastify/swagger read these schemas. An empty value counts as missing.
 const status = { type: 'string', enum: [...taskStatuses, 'unsettled', 'settled'] }
 const text = { type: 'string', maxLength: MAX_TEXT }
-const search = { type: 'string', maxLength: 256, description: 'a part of a name, upper and lower case are the same' }
+const search = { type: 'string', maxLength: 256, description: 'a part of a name, in upper or lower case' }
 const limit = { type: 'integer', minimum: 1, maximum: 200, default: 50 }
 const kind = { type: 'string', maxLength: MAX_TEXT }
 const name = { type: 'string', maxLength: 4096 }
@@ -23,7 +23,7 @@ function query (properties: object, required: string[] = []) {
   return { type: 'object', required, properties }
 }
 
-// Of the tasks of this process.
+// Queries about tasks of this process.
 export const taskQuery = query({ ...filter, sort, limit, cursor: { type: 'string', maxLength: 128 } })
 export const purgeQuery = query({ ...filter, status: settled, id: { type: 'string', maxLength: 64 } }, ['status'])
 export const cancelManyQuery = query({ ...filter, status: unsettled }, ['status'])
@@ -32,7 +32,7 @@ export const failuresQuery = query({
   scope: { type: 'string', enum: ['process', 'fleet', 'all'], default: 'process' }
 })
 
-// Of the fleet.
+// Queries about the fleet.
 export const kindQuery = query({ kind }, ['kind'])
 export const historyQuery = query({ kind })
 export const fleetQuery = query({ kind, status, search, offset: { type: 'integer', minimum: 0, maximum: 999_999_999, default: 0 }, limit })
@@ -45,7 +45,7 @@ export const scheduleQuery = query({ kind, name }, ['kind', 'name'])
 
 type StatusQuery = TaskStatus | StatusGroup
 
-/** Which tasks of this process, as the validator leaves it: what was not asked for is undefined. */
+/** Selects tasks of this process. The validator has checked it: what was not asked for is undefined. */
 export interface Filter {
   status?: StatusQuery | undefined
   kind?: string | undefined
@@ -65,14 +65,14 @@ export interface Place {
   minor: number
 }
 
-/** A page of a list of this process: at most `limit` tasks that match, of those that come after the place. */
+/** Selects a page of a list of this process: the first `limit` tasks that match and come after the place. */
 export interface Query extends Filter {
   sort: Sort
   limit: number
   after: Place | undefined
 }
 
-/** Reads the query of a list. Throws `FST_ERR_TASK_STALE_CURSOR` for a cursor that another process has made. */
+/** Reads the query of a list. Throws `FST_ERR_TASK_STALE_CURSOR` if another process has made the cursor. */
 export function readQuery ({ cursor, ...query }: TaskQuerystring, instance: string): Query {
   return { ...query, after: cursor === undefined ? undefined : readCursor(cursor, instance) }
 }
@@ -96,7 +96,7 @@ export function statusesOf (status: StatusQuery | undefined): readonly TaskStatu
   return [status]
 }
 
-/** The statuses that a query of the fleet asks for. Its counts have two numbers that stand for two statuses, and its lists show what was counted. */
+/** The statuses that a query of the fleet asks for. The fleet counts `cancelling` as `running` and `cancelled` as `failed`, so its lists do that, too. */
 export function fleetStatusesOf (status: StatusQuery | undefined): readonly TaskStatus[] {
   if (status === 'running') return ['running', 'cancelling']
   if (status === 'failed') return ['failed', 'cancelled']

@@ -1,10 +1,10 @@
-/** Keeps the last answers, and gives each again for a time. Those who ask while an answer is being made share it. */
+/** Keeps the last answers and reuses each for some time. Callers that ask while an answer is being made share it. */
 export class Recent {
   readonly #freshUntil: () => number
   readonly #maxSize: number
   readonly #answers = new Map<string, { answer: Promise<unknown>, until: number }>()
 
-  /** `freshUntil` is asked as an answer arrives: so a slow server is not asked more often than it answers. It is told by `performance.now()`. */
+  /** `freshUntil` is called when an answer has arrived, so that a slow server is not asked more often than it answers. It returns a time of `performance.now()`. */
   constructor (freshUntil: () => number, maxSize: number) {
     this.#freshUntil = freshUntil
     this.#maxSize = maxSize
@@ -24,7 +24,7 @@ export class Recent {
     }
   }
 
-  /** Drops all answers, since something has changed. */
+  /** Forgets all answers, since something has changed. */
   clear (): void {
     this.#answers.clear()
   }

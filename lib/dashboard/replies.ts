@@ -20,14 +20,14 @@ export function etagOf (text: string): string {
   return `"${createHash('sha256').update(text).digest('base64url')}"`
 }
 
-/** Returns true if the client has what this tag stands for. */
+/** Returns true if the client has the reply with this etag already. */
 export function knows (request: FastifyRequest, etag: string): boolean {
   return request.headers['if-none-match']?.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag) === true
 }
 
 /**
- * Makes the routes of `app` independent of the app's validator, serializer and error handler. @fastify/swagger documents those
- * of the API if `openapi` is true, else none.
+ * Makes the routes of `app` independent of the app's validator, serializer and error handler. If `openapi` is true,
+ * @fastify/swagger documents the routes of the API, else none.
  */
 export function isolateRoutes (app: FastifyInstance, openapi: boolean): void {
   app.addHook('onRoute', route => {

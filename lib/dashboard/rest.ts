@@ -1,5 +1,5 @@
 /**
- * After work for those who watch or poll, the pause is this many times as long as the work took. So watching takes 5 % of a core at
- * most.
+ * After work for pages that watch or poll, there is a pause that is this many times as long as the work took. So watching takes 5 % of
+ * a core at most.
  */
 export const REST = 20

@@ -1,8 +1,8 @@
-/** Questions that may be open at the same time. */
+/** How many answers may be pending at the same time. */
 const AT_ONCE = 100
 
 /**
- * Asks `authorize` about many subjects at the same time, if it answers with promises. A list waits `patience` ms for the
+ * The answers of `authorize` about many subjects at the same time, if it answers with promises. A list waits `patience` ms for the
  * answers. The next list of the same stream continues the round. Until a round is complete, the answers of the previous
  * round count.
  */
@@ -21,15 +21,15 @@ export class Round {
     this.#patience = patience
   }
 
-  /** Whether answers are missing or came late. If so, the next list continues this round. */
+  /** True if answers are missing or came late. Then the next list continues this round. */
   get isLate () { return this.#waiting.size > 0 || this.#answers.size > 0 || this.#previous.size > 0 }
 
-  /** Whether a subject is not to be asked about now: it was asked about already, or the time is over. */
+  /** True if `authorize` need not be called for a subject now: it was called already, or the time is over. */
   skips (subject: object): boolean {
     return this.#isOver || this.#answers.has(subject) || this.#waiting.has(subject)
   }
 
-  /** Takes the answer about a subject. Waits while too many others are open. */
+  /** Takes the answer about a subject. Waits while too many answers are pending. */
   async add (subject: object, answer: PromiseLike<boolean>): Promise<void> {
     this.#timeOver ??= this.#startTimer()
     const answered = Promise.resolve(answer).then(answer => {
@@ -41,7 +41,7 @@ export class Round {
     if (this.#waiting.size >= AT_ONCE) await Promise.race([...this.#waiting.values(), this.#timeOver])
   }
 
-  /** Waits for the open answers. If `authorize` has rejected, rejects with the same error. */
+  /** Waits for the pending answers. If `authorize` has rejected, rejects with the same error. */
   async wait (): Promise<void> {
     if (this.#waiting.size > 0) {
       this.#timeOver ??= this.#startTimer()
@@ -54,7 +54,7 @@ export class Round {
     return this.#answers.get(subject) ?? this.#previous.get(subject)
   }
 
-  /** Ends this turn. If each subject has an answer, the next turn asks about all of them again. */
+  /** Ends the wait of a list. If each subject has an answer, the round is complete, and the next list asks about all of them again. */
   close (subjects: readonly object[]): void {
     const wasLate = this.#isOver || this.#previous.size > 0
     this.#isOver = false

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** Bytes of a text that a list shows. */
+/** How many bytes of a text a list shows. */
 const MAX_BYTES = 2048
 
 /** A text, cut after so many bytes. No character is cut in two. */
@@ -26,7 +26,7 @@ function short (value: unknown): string | undefined {
   return json === undefined || Buffer.byteLength(json) <= MAX_BYTES ? json : JSON.stringify(cut(json))
 }
 
-/** The JSON of an object. Its values are serialized one by one, so that one that JSON cannot hold spoils no other. */
+/** The JSON of an object. Its values are serialized one by one, so that a value that JSON cannot hold does not harm the others. */
 export function stateJson (state: object, valueJson: (value: unknown, key: string) => string | undefined): string {
   const members = []
   for (const [key, value] of Object.entries(state)) {

@@ -21,7 +21,7 @@ const headers = {
   'referrer-policy': 'no-referrer'
 }
 
-/** Whether a page of this very site has sent a request, or no browser at all. See https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site */
+/** True if a page of this site has sent a request, or a client that is no browser. See https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site */
 function isSameSite (request: FastifyRequest, origins: readonly string[]): boolean {
   const site = request.headers['sec-fetch-site']
   if (site !== undefined) return site === 'same-origin' || site === 'none'
@@ -29,16 +29,16 @@ function isSameSite (request: FastifyRequest, origins: readonly string[]): boole
   if (origin === undefined || origins.includes(origin)) return true
   if (!URL.canParse(origin)) return false
   const { protocol, host } = new URL(origin)
-  // A proxy that ends TLS makes http of https, never the other way round.
+  // A proxy that ends TLS turns https into http, never the other way round.
   if (protocol === 'http:' && request.protocol === 'https') return false
-  // A default port is left out of both.
+  // Both are compared without a default port.
   const own = `${protocol}//${request.host}`
   return host !== '' && URL.canParse(own) && new URL(own).host === host
 }
 
 /**
- * Whether a host can be the server's own. A page of another site can have its own name resolved to this server's address
- * (DNS rebinding), and is then of the same origin. It cannot do that with an address, or with a name without a dot.
+ * True if a host can be the server's own. A page of another site can let its own name lead to this server's address (DNS rebinding).
+ * Then it has the same origin. It cannot do that with an IP address, or with a name without a dot.
  */
 function isOwnHost (host: string, origins: readonly string[]): boolean {
   const url = `http://${host}`
@@ -48,7 +48,7 @@ function isOwnHost (host: string, origins: readonly string[]): boolean {
     name === hostname().toLowerCase() || origins.some(origin => new URL(origin).hostname === name)
 }
 
-/** Lets in whom the hooks let in, refuses what other sites send, and sets the headers, for every route of `app`. */
+/** For every route of `app`: runs the hooks that let people in, refuses changes from other sites, and sets the headers. */
 export function secure (app: FastifyInstance, { hooks, origins }: Settings): void {
   if (hooks.length === 0) {
     app.addHook('onRequest', async ({ raw }) => {
@@ -64,7 +64,7 @@ export function secure (app: FastifyInstance, { hooks, origins }: Settings): voi
     if (!isSameSite(request, origins)) throw new FST_ERR_TASK_CROSS_SITE()
   })
 
-  // As late as can be, so that a plugin such as @fastify/helmet has no say in them.
+  // As late as possible, so that a plugin such as @fastify/helmet cannot change them.
   app.addHook('onSend', async (request: FastifyRequest, reply: FastifyReply) => {
     reply.headers(headers)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')

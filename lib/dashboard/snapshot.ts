@@ -2,7 +2,7 @@ import type { Task, TaskStatus } from '../../types/index.ts'
 import { MAX_TEXT, statusesOf, type Place, type Query } from './query.ts'
 import type { Counts, KindCount, Sort } from './wire.ts'
 
-/** Kinds that are counted, at most. An app may have a kind for every task; the frames must stay small all the same. */
+/** How many kinds a list has at most. An app may have a kind for each task, but a frame must stay small. */
 const MAX_KINDS = 100
 
 const ranks: Record<TaskStatus, number> = { running: 0, cancelling: 0, deferred: 1, completed: 2, failed: 2, cancelled: 2 }
@@ -21,7 +21,7 @@ function compare (a: Place, b: Place): number {
   return a.major - b.major || a.minor - b.minor
 }
 
-/** Keeps the first tasks, by a sort order, of those that are offered in any order. */
+/** Keeps the tasks that come first in a sort order. They may be offered in any order. */
 class Firsts {
   readonly #size: number
   readonly #placed: Placed[] = []
@@ -56,9 +56,9 @@ class Firsts {
 /** A page of a list. */
 export interface Page {
   tasks: Task[]
-  /** Where the next page and the previous page begin: after this place. Undefined: there is none. */
+  /** The next page begins after this place. Undefined if there is no next page. */
   next: Place | undefined
-  /** Null: the previous page is the first one. */
+  /** The previous page begins after this place. Null if it is the first page, undefined if there is none. */
   previous: Place | null | undefined
   /** How many tasks match on all pages, and how many of them come before this one. */
   total: number

@@ -17,7 +17,7 @@ export interface View {
   readonly query: Query
 }
 
-/** Up to this many tasks are read again for each request. */
+/** So many tasks, or fewer, are read anew for each request. */
 const FEW = 1000
 
 /** One reading of all tasks. Requests share it for 20 times as long as it took, so that polling takes 5 % of a core at most. */
@@ -38,19 +38,19 @@ class Reading {
 
   get overview () { return (this.#overview ??= takeOverview(this.tasks)) }
 
-  /** Extends the use of the reading, since work on it has taken the time since `began`. */
+  /** Lets the reading be used for longer, since work on it has taken the time since `began`. */
   spend (began: number): void {
     this.#freshUntil += REST * (performance.now() - began)
   }
 }
 
-/** Makes the JSON of the tasks of this process, for each client with the tasks that it may see. */
+/** Makes the JSON of the tasks of this process. Each client gets only the tasks that it may view. */
 export class TaskLists {
   readonly instance: string
   readonly #tasks: TaskRegistry
   readonly #authority: Authority
   readonly #show: Show
-  /** The last replies to each client, where `authorize` decides what it may see. */
+  /** The last replies to each client, if `authorize` decides what it may view. */
   readonly #polls = new Polls()
   #reading: Reading | undefined = undefined
   #forget: NodeJS.Timeout | undefined = undefined
@@ -62,7 +62,7 @@ export class TaskLists {
     this.#show = show
   }
 
-  /** Finds a task by its id. Undefined if there is none, or if the client may not see it. */
+  /** Finds a task by its id. Undefined if there is none, or if the client may not view it. */
   async find (request: FastifyRequest, id: string): Promise<Task | undefined> {
     const number = numberIn(this.instance, id)
     if (number === undefined) return undefined
@@ -83,7 +83,7 @@ export class TaskLists {
     })
   }
 
-  /** The tasks that match a filter and that the caller may see and may do this with. */
+  /** The tasks that match a filter: those that the caller may view, and of these, those that the caller may do this with. */
   async matching (request: FastifyRequest, filter: Filter, action: Action): Promise<{ visible: Task[], allowed: Task[] }> {
     const visible = await this.#authority.filter(request, 'view', select(this.#readAnew().tasks, filter))
     return { visible, allowed: await this.#authority.filter(request, action, visible) }
@@ -103,7 +103,7 @@ export class TaskLists {
     })
   }
 
-  /** The JSON of one task, whole. */
+  /** The JSON of one task. Nothing in it is cut. */
   async taskJson (request: FastifyRequest, task: Task): Promise<string> {
     const possible: Action[] = ['inspect']
     if (!task.settled && task.status !== 'cancelling') possible.push('cancel')
@@ -129,7 +129,7 @@ export class TaskLists {
     this.#polls.clear()
   }
 
-  /** Makes a reply to a client. With many tasks, the client may get its last reply again. */
+  /** Makes a reply to a client. If there are many tasks, the client may get its last reply again. */
   async #poll<Answer> (request: FastifyRequest, make: (reading: Reading) => Promise<Costly<Answer>>): Promise<Answer> {
     const answerOf = async () => {
       const began = performance.now()

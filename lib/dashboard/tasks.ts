@@ -8,12 +8,12 @@ import { sendFresh, sendJson } from './replies.ts'
 import type { TaskLists } from './task-lists.ts'
 import type { CancelledMany, Purged } from './wire.ts'
 
-/** Tasks that one request cancels, at most. */
+/** How many tasks one request cancels at most. */
 const MAX_MANY = 1000
 
 const reason = 'Cancelled from the dashboard'
 
-/** Lists the tasks of this process, and tells everything of one. */
+/** Adds the routes that read tasks of this process. */
 export function routeTasks (app: FastifyInstance, lists: TaskLists): void {
   app.get<{ Querystring: TaskQuerystring }>('/tasks', { schema: { querystring: taskQuery } }, async (request, reply) => {
     const query = readQuery(request.query, lists.instance)
@@ -26,7 +26,7 @@ export function routeTasks (app: FastifyInstance, lists: TaskLists): void {
   })
 }
 
-/** Cancels tasks, and drops those that have settled. */
+/** Adds the routes that cancel tasks and drop settled ones. */
 export function routeTaskChanges (app: FastifyInstance, lists: TaskLists, authority: Authority): void {
   app.delete<{ Params: { id: string } }>('/tasks/:id', async (request, reply) => {
     const task = await find(lists, request, request.params.id)
@@ -59,7 +59,7 @@ export function routeTaskChanges (app: FastifyInstance, lists: TaskLists, author
     return sendJson(reply, JSON.stringify({ purged } satisfies Purged))
   })
 
-  /** The tasks that a query asks for, as far as the caller may do this with them. If that is none of them it is forbidden. */
+  /** The tasks that match a query and that the caller may do this with. Throws `FST_ERR_TASK_FORBIDDEN` if tasks match, but none of them is allowed. */
   async function changeable (request: FastifyRequest<{ Querystring: Filter }>, action: 'cancel' | 'purge'): Promise<Task[]> {
     const { visible, allowed } = await lists.matching(request, request.query, action)
     if (allowed.length === 0 && visible.length > 0) throw new FST_ERR_TASK_FORBIDDEN(action)

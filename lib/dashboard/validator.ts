@@ -16,7 +16,7 @@ interface QuerySchema {
 
 /**
  * Compiles the schema of a querystring. The dashboard has its own validator, because the app's may be zod's or TypeBox's and may
- * not know these schemas. Reads what any querystring parser makes of a value: a text, a number or a boolean.
+ * not know these schemas. A value may be a text, a number or a boolean, since querystring parsers differ.
  */
 export const compileValidator: FastifySchemaCompiler<any> = ({ schema }) => querystring => {
   try {
@@ -26,7 +26,7 @@ export const compileValidator: FastifySchemaCompiler<any> = ({ schema }) => quer
   }
 }
 
-/** The dashboard's replies are texts already. What a hook of the app replies may be none. */
+/** Turns a reply into text. The dashboard's replies are text already, but a hook of the app may reply with an object. */
 export const compileSerializer: FastifySerializerCompiler<any> = () => payload => typeof payload === 'string' ? payload : JSON.stringify(payload)
 
 function readQuerystring ({ required, properties }: QuerySchema, querystring: Record<string, unknown>) {

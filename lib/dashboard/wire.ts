@@ -1,19 +1,20 @@
-// The JSON that the dashboard's server and its page exchange. Both sides compile these types.
+// The JSON that the dashboard's server and its page exchange. Both sides are compiled with these types.
 //
-// Every reply is sent as text, so that no hook, validator or serializer of the app changes its form. `GET`
-// replies carry an `etag`, those of `health` and `kinds` excepted: with it in `if-none-match` the reply is a 304 without a body
-// while nothing has changed.
+// Every reply is sent as text, so that no hook, validator or serializer of the app changes its form.
+//
+// `GET` replies have an `etag`, except those of `health`, `kinds` and `events`. A client may send it in `if-none-match`. If nothing
+// has changed, the reply is then a 304 without a body.
 
 export type Status = 'deferred' | 'running' | 'cancelling' | 'completed' | 'failed' | 'cancelled'
 
-/** A group of statuses that a query may ask for in the place of one. */
+/** A group of three statuses. A query may ask for a group instead of one status. */
 export type StatusGroup = 'unsettled' | 'settled'
 
 export type Counts = Record<Status, number>
 
 /**
- * What can be done with a task, a kind or a schedule: the actions of `authorize`, without `view`. `can` lists those that
- * the caller may do and that make sense in the present state. It is empty where `readOnly` is true, except for `inspect`.
+ * What can be done with a task, a kind or a schedule: the actions of `authorize`, without `view`. A list `can` has those that
+ * the caller may do and that are possible in the present state. If `readOnly` is true, it has `inspect` at most.
  */
 export type Action = 'inspect' | 'cancel' | 'retry' | 'promote' | 'purge' | 'pause' | 'schedule'
 
@@ -23,7 +24,7 @@ export interface ErrorState {
   code?: string | number | undefined
 }
 
-/** An error with its stack, its cause and the errors of an AggregateError. Five levels deep and ten errors each at most. */
+/** An error with its stack, its cause and the errors of an AggregateError: five levels at most, with ten errors each at most. */
 export interface ErrorDetails extends ErrorState {
   stack?: string
   cause?: ErrorDetails
@@ -31,22 +32,24 @@ export interface ErrorDetails extends ErrorState {
 }
 
 /**
- * A task's state. In lists, a text longer than 2 KB is cut and ends with `…`, and a longer value is the start of its JSON
- * as such a text. Replies about one task are not cut. A value that JSON cannot hold is the text `[unreadable]`.
+ * A task's state.
+ *
+ * In lists, a text of more than 2 KB is cut and ends with `…`. Of any other value whose JSON is longer, the start of that JSON is sent
+ * as such a text. In a reply about one task nothing is cut. A value that JSON cannot hold becomes the text `[unreadable]`.
  */
 export interface StateOnWire {
   status: Status
-  // The rest may be missing: `serialize` decides, and undefined is not JSON.
+  // All others but `can` may be missing: `serialize` may leave them out, and JSON has no undefined.
   name?: string
   kind?: string
   progress?: unknown
-  /** ISO 8601, as the other two. */
+  /** The three times are in ISO 8601. */
   createdAt?: string
   startedAt?: string
   settledAt?: string
-  /** What a failed or cancelled task ended with. Of a deferred task of the fleet: what its last attempt failed with. */
+  /** The error of a failed or cancelled task. Of a deferred task of the fleet: the error of its last attempt. */
   error?: ErrorState
-  /** In lists only `cancel`, `retry` and `promote`; in the reply about one task all. */
+  /** In lists it has only `cancel`, `retry` and `promote`. In a reply about one task it has all actions. */
   can: Action[]
   /** What `serialize` adds. */
   [added: string]: unknown
@@ -54,16 +57,16 @@ export interface StateOnWire {
 
 /** A task of this process. */
 export interface TaskRow extends StateOnWire {
-  /** Opaque: `<instance>-<number>`. What is shown may say `#` and what follows the last dash. */
+  /** `<instance>-<number>`. Do not take it apart, except to show it: `#` and the number. */
   id: string
 }
 
-/** The body of `GET tasks/:id/inspect` and of `GET kinds/task/inspect?kind=&name=&id=`. Needs the action `inspect`. */
+/** The body of `GET tasks/:id/inspect` and of `GET kinds/task/inspect?kind=&name=&id=`. The caller must be allowed to `inspect`. */
 export interface Inspection {
-  /** Missing if undefined. What JSON cannot hold is the text `[unreadable]`. More than 1 MB is cut, as in lists. */
+  /** Missing if undefined. A value that JSON cannot hold becomes the text `[unreadable]`. More than 1 MB is cut, as in lists. */
   data?: unknown
   result?: unknown
-  /** With stack and causes for tasks of this process. The fleet stores name, message and code only. */
+  /** A task of this process has the stack and the causes, too. The fleet stores only name, message and code. */
   error?: ErrorDetails
 }
 
@@ -73,21 +76,21 @@ export interface KindCount {
 }
 
 /**
- * The order of a list of this process:
+ * The order of the tasks in a list of this process:
  *
- * - `newest` (default), `oldest`: by when they were added
- * - `running`: running and cancelling (the oldest first), then deferred (the newest first), then settled (the newest first)
- * - `settled`: the latest to settle first, then those that have not settled
+ * - `newest` (default), `oldest`: by the time at which they were added
+ * - `running`: first running and cancelling tasks (the oldest first), then deferred ones, then settled ones (the newest first)
+ * - `settled`: the task that settled last comes first. Tasks that have not settled come at the end
  */
 export type Sort = 'newest' | 'oldest' | 'running' | 'settled'
 
-/** Which tasks of this process: a task has to match all that is given. */
+/** Selects tasks of this process. A task must match all that is given. */
 export interface TaskFilter {
   status?: Status | StatusGroup
   kind?: string
   /** The start of a name. 1,024 characters at most. */
   name?: string
-  /** A part of a name; upper and lower case are the same. 256 characters at most. Reads every name: some 10 ms for 100,000 tasks. */
+  /** A part of a name, in upper or lower case. 256 characters at most. It reads every name: some 10 ms for 100,000 tasks. */
   search?: string
 }
 
@@ -96,35 +99,35 @@ export interface TaskQuery extends TaskFilter {
   sort?: Sort
   /** From 1 to 200. Default: 50 */
   limit?: number
-  /** `cursor` or `previous` of another page of the same sort. */
+  /** The `cursor` or `previous` of another page with the same `sort`. */
   cursor?: string
 }
 
 /** The body of `GET tasks`, and the data of each `tasks` event of `GET events`. */
 export interface TaskList {
   tasks: TaskRow[]
-  /** Of all tasks, whatever the query asks for. */
+  /** The counts of all tasks, whatever the query asks for. */
   counts: Counts
-  /** Of all tasks that have a kind of at most 1,024 characters; the most frequent first, 100 at most. */
+  /** The 100 most frequent kinds of all tasks, the most frequent first. A kind of more than 1,024 characters is left out. */
   kinds: KindCount[]
-  /** Of the next page; null on the last one. */
+  /** The cursor of the next page. Null on the last page. */
   cursor: string | null
-  /** Of the previous page; `''` if that is the first page; null on the first page. */
+  /** The cursor of the previous page: `''` if that is the first page. Null on the first page. */
   previous: string | null
   /** How many tasks match the query, on all pages. */
   total: number
   /** How many of them come before this page. */
   position: number
-  /** When the latest failed task settled, in milliseconds since the epoch; null if none has failed. Read `GET failures` again when it changes. */
+  /** When a task failed last, in milliseconds since the epoch. Null if none has failed. When it changes, read `GET failures` again. */
   lastFailedAt: number | null
   /**
-   * Tasks about which `authorize` has not answered yet. They are not listed and not counted. More than 0: say that the page
-   * waits for the answer of the app's `authorize`.
+   * The number of tasks about which `authorize` has not answered yet. They are neither listed nor counted. If it is above 0, the page
+   * says that it waits for the app.
    */
   pending: number
 }
 
-/** The query of `DELETE tasks`, which drops settled tasks. `status` is required; `id` picks one task. */
+/** The query of `DELETE tasks`, which drops settled tasks. `status` is required. With an `id` only that task is dropped. */
 export interface PurgeQuery extends TaskFilter {
   status: 'settled' | 'completed' | 'failed' | 'cancelled'
   id?: string
@@ -135,7 +138,7 @@ export interface Purged {
   purged: number
 }
 
-/** The query of `PUT tasks/cancel`, which cancels many tasks of this process. `status` is required. */
+/** The query of `PUT tasks/cancel`, which cancels many tasks of this process and does not wait until they stop. `status` is required. */
 export interface CancelManyQuery extends TaskFilter {
   status: 'unsettled' | 'deferred' | 'running'
 }
@@ -143,24 +146,24 @@ export interface CancelManyQuery extends TaskFilter {
 /** The body of `PUT tasks/cancel` and of `PUT kinds/tasks/cancel`. */
 export interface CancelledMany {
   cancelled: number
-  /** True if there may be more: one call takes 1,000 at most. Call again. */
+  /** True if there may be more: one call cancels 1,000 tasks at most. Then call again. */
   more: boolean
 }
 
-/** What settled within one minute. */
+/** How many tasks settled within one minute. */
 export interface HistoryMinute {
-  /** The minute's start, in milliseconds since the epoch. */
+  /** When the minute began, in milliseconds since the epoch. */
   time: number
   completed: number
-  /** Of the fleet: with those that were cancelled. */
+  /** For the fleet it includes cancelled tasks. */
   failed: number
-  /** Always 0 for the fleet. */
+  /** For the fleet it is always 0. */
   cancelled: number
 }
 
-/** The body of `GET history` (this process) and of `GET kinds/history?kind=` (a kind; without `kind` all kinds together). */
+/** The body of `GET history` (this process) and of `GET kinds/history?kind=` (one kind, or all kinds together without `kind`). */
 export interface History {
-  /** 60 minutes, oldest first; the last one is the present minute. Null if the caller may not see the process or kind as a whole. */
+  /** 60 minutes, the oldest first. The last one is the present minute. Null if the caller may not view the process or the kind as a whole. */
   minutes: HistoryMinute[] | null
 }
 
@@ -168,43 +171,46 @@ export interface History {
 export type Failure = { fleet: false, task: TaskRow } | { fleet: true, task: FleetTaskRow }
 
 /**
- * The body of `GET failures?limit=&scope=`: what failed last in this process (`scope=process`, the default), in all kinds of
- * the fleet (`scope=fleet`), or in both (`scope=all`). `limit`: 1 to 50, default 3.
+ * The body of `GET failures?limit=&scope=`: the tasks that failed last in this process (`scope=process`, the default), in all kinds
+ * of the fleet (`scope=fleet`), or in both (`scope=all`). `limit`: from 1 to 50. Default: 3
  */
 export interface Failures {
-  /** The latest to settle first. */
+  /** The task that failed last comes first. */
   failures: Failure[]
-  /** How many failed in all. Of the fleet: with those that were cancelled, as its counts. Null if a kind could not be read. */
+  /**
+   * How many tasks have failed in all. In the fleet it includes cancelled ones, as `FleetCounts` does. Null if the fleet is asked for
+   * and a kind cannot be read or `authorize` is set.
+   */
   total: number | null
-  /** The first error of a kind that could not be read. */
+  /** The first error of a kind that cannot be read. Null if there is none. */
   error: ErrorState | null
-  /** As `TaskList.pending`. */
+  /** As `pending` of `TaskList`. */
   pending: number
 }
 
 /** The body of `GET health`. */
 export interface Health {
   title: string
-  /** Whether there are no routes that change anything. */
+  /** True if there is no route that changes anything. */
   readOnly: boolean
-  /** Whether there are routes `inspect`. */
+  /** True if there are `inspect` routes. */
   inspect: boolean
-  /** Milliseconds between snapshots; how often a page without a stream may poll. */
+  /** Milliseconds between two snapshots. A page without a stream waits as long between two polls. */
   interval: number
-  /** Whether `fastify-tasks/cluster` is registered, so that `GET kinds` has something to tell. */
+  /** True if `fastify-tasks/cluster` is registered. If not, `GET kinds` has no kinds. */
   fleet: boolean
   instance: string
   pid: number
   host: string
   /** The server's clock, in milliseconds since the epoch. */
   time: number
-  /** Of the process, in seconds. */
+  /** How long the process has been running, in seconds. */
   uptime: number
   versions: { node: string, fastify: string, 'fastify-tasks': string }
   counts: Counts
 }
 
-/** Of a kind of the fleet: `running` includes what is cancelling, `failed` what was cancelled. */
+/** The counts of a kind of the fleet. `running` includes `cancelling`, and `failed` includes `cancelled`. */
 export type FleetCounts = Record<'deferred' | 'running' | 'completed' | 'failed', number>
 
 export interface Schedule {
@@ -222,30 +228,30 @@ export interface Worker {
   pid: number
 }
 
-/** A process that works a kind. */
+/** A process that runs the tasks of a kind. */
 export interface KindWorker extends Worker {
-  /** Milliseconds since the epoch; null if unknown. */
+  /** When it began to run them, in milliseconds since the epoch. Null if unknown. */
   since: number | null
 }
 
-/** A kind of the fleet. What the server behind it did not tell is null, and `error` says why. */
+/** A kind of the fleet. If the task server cannot be read, `error` says why and the other values are null. */
 export interface FleetKind {
   kind: string
   counts: FleetCounts | null
   paused: boolean | null
   schedules: Schedule[] | null
-  /** Milliseconds that the oldest deferred task which may start has waited; 0 if none waits. */
+  /** How many milliseconds the oldest of the tasks that may start has waited. 0 if none waits. */
   latency: number | null
   workers: KindWorker[] | null
   error: ErrorState | null
-  /** What the caller may do with the kind as a whole: `cancel`, `retry`, `purge` (many at once), `pause`, `schedule`. Empty while the server is away. */
+  /** What the caller may do with the kind as a whole: `cancel`, `retry`, `purge` (many tasks), `pause`, `schedule`. Empty if there is an `error`. */
   can: Action[]
 }
 
 /** The body of `GET kinds`. */
 export interface FleetKinds {
   kinds: FleetKind[]
-  /** When this was read, in milliseconds since the epoch. All pages share one reading, which is `interval` old at most if the server answers quickly. */
+  /** When the reply was made, in milliseconds since the epoch. What it says of a kind is kept for `interval` ms and shared by all pages. */
   time: number
 }
 
@@ -257,43 +263,43 @@ export interface Paused {
 
 /** One run of a task of the fleet. */
 export interface Attempt {
-  /** Counts from 1; from 1 again after a retry. */
+  /** The number of the run. The first one is 1, also after a retry. */
   attempt: number
-  /** ISO 8601, as the other. */
+  /** Both times are in ISO 8601. */
   startedAt?: string
   endedAt: string
   worker?: Worker
-  /** Missing: it completed. */
+  /** Missing if the run completed. */
   error?: ErrorState
 }
 
-/** A task of the fleet. It is found by its kind and name, from any process. */
+/** A task of the fleet. Any process finds it by its kind and name. */
 export interface FleetTaskRow extends StateOnWire {
   kind: string
   name: string
   id: number
-  /** Which run this is, or was the last. 0 before the first. */
+  /** The number of the present run, or of the last one. 0 before the first run. */
   attempt?: number
   maxAttempts?: number
-  /** ISO 8601. When a delayed task starts at the earliest: one with a delay, of a schedule, or between two attempts. */
+  /** The earliest time at which a delayed task starts, in ISO 8601. It has a delay, belongs to a schedule, or waits for its next attempt. */
   startsAt?: string
-  /** How its runs ended, oldest first: the last 10. Not in lists. */
+  /** The last 10 runs that have ended, the oldest first. Missing in lists. */
   attempts?: Attempt[]
   /** The process that runs or ran it. */
   worker?: Worker
 }
 
-/** The query of `GET kinds/tasks`. Without `kind`: the tasks of all kinds. */
+/** The query of `GET kinds/tasks`. Without `kind` it lists the tasks of all kinds. */
 export interface FleetQuery {
   kind?: string
-  /** `running` includes `cancelling`; `failed` includes `cancelled`; `settled` and `unsettled` are those of both. */
+  /** `running` includes `cancelling`, and `failed` includes `cancelled`. */
   status?: Status | StatusGroup
   /**
-   * A part of a name; upper and lower case are the same. 256 characters at most. One request reads up to 2,000 tasks and
-   * replies with those that match. A page may be short, or empty, or somewhat longer than `limit`; it goes on at `offset`.
+   * A part of a name, in upper or lower case. 256 characters at most. One request reads some 2,000 tasks at most and replies with those
+   * that match. So a page may be short or empty, or have a few tasks more than `limit`. The search goes on at the `offset` of the reply.
    */
   search?: string
-  /** Default: 0. Without `kind` and `search` a list ends after 1,000 and a page; `offset` is then null. */
+  /** Default: 0. A list of all kinds without `search` ends with the page that begins at 1,000. */
   offset?: number
   /** From 1 to 200. Default: 50 */
   limit?: number
@@ -301,81 +307,88 @@ export interface FleetQuery {
 
 /** The body of `GET kinds/tasks`. */
 export interface FleetList {
-  /** Running first, then deferred (the next to start first), then failed and cancelled, then completed (the latest to settle first). */
+  /**
+   * First running tasks, then deferred ones (the next to start first), then failed and cancelled ones, then completed ones. Of the
+   * settled ones, the last to settle comes first.
+   */
   tasks: FleetTaskRow[]
-  /** Of the next page, or where a search goes on; null at the end. */
+  /** Where the next page begins, or where a search goes on. Null at the end. */
   offset: number | null
-  /** How many match on all pages. Null with `search`, and if the caller may not view a kind as a whole. */
+  /**
+   * How many tasks match on all pages. Null if that is not known: with `search`, with the status `cancelling` or `cancelled`, if a kind
+   * cannot be read, and if the caller may not view a kind as a whole.
+   */
   total: number | null
   /** How many tasks were read. */
   scanned: number
-  /** Of all kinds: the first error of a kind that could not be read. With `kind` such an error is the reply. */
+  /** In a list of all kinds: the first error of a kind that cannot be read. In a list of one kind, such an error is the reply. */
   error: ErrorState | null
-  /** As `TaskList.pending`. */
+  /** As `pending` of `TaskList`. */
   pending: number
 }
 
-/** The query of `GET kinds/task`, `GET kinds/task/inspect`, `DELETE kinds/task` (cancels it), `PUT kinds/task/promote` (starts a delayed task now). */
+/** The query of `GET kinds/task`, `GET kinds/task/inspect`, `DELETE kinds/task` (cancels the task) and `PUT kinds/task/promote` (ends its delay). */
 export interface FleetTaskQuery {
   kind: string
   name: string
-  /** 404 if another task has the name. */
+  /** If the task of this name has another id, the reply is a 404. */
   id?: number
 }
 
 /**
- * The query of `PUT kinds/tasks/retry`: with `name` (and `id`) one task, which is the reply; with `status` many, and the
- * reply is `RetriedMany`. `failed` is not `cancelled` here, so that what somebody cancelled does not run again unasked.
+ * The query of `PUT kinds/tasks/retry`. With `name` (and `id`) it retries one task, and the reply is that task. Without `name` it
+ * retries all tasks with this `status`, and the reply is `RetriedMany`.
  */
 export interface RetryQuery {
   kind: string
   name?: string
   id?: number
+  /** Default: `failed`. Here it does not include `cancelled`: a task that somebody has cancelled is not retried by mistake. */
   status?: 'failed' | 'cancelled' | 'completed'
 }
 
 export interface RetriedMany {
   retried: number
-  /** True if there may be more: one call takes 1,000 at most. Call again. */
+  /** True if there may be more: one call retries 1,000 tasks at most. Then call again. */
   more: boolean
 }
 
-/** The query of `PUT kinds/tasks/cancel`. The reply is `CancelledMany`. */
+/** The query of `PUT kinds/tasks/cancel`. The reply is `CancelledMany`, or a 504 if some tasks have not stopped within a second. */
 export interface FleetCancelQuery {
   kind: string
   status: 'deferred' | 'running' | 'unsettled'
 }
 
-/** The query of `DELETE kinds/tasks`, which drops settled tasks: all of a status, or the one with this name. The reply is `Purged`. */
+/** The query of `DELETE kinds/tasks`, which drops all settled tasks with this status, or only the one with this name. The reply is `Purged`. */
 export interface FleetPurgeQuery {
   kind: string
   status: 'settled' | 'completed' | 'failed' | 'cancelled'
   name?: string
-  /** Milliseconds since they settled, at least. */
+  /** Drops only tasks that settled at least so many milliseconds ago. */
   olderThan?: number
 }
 
 /**
- * The body of `GET kinds/count?kind=&status=`: how many tasks of one status there are, for the question before a bulk change.
- * `failed` and `cancelled` are told apart, which `counts` does not do.
+ * The body of `GET kinds/count?kind=&status=`: how many tasks have a status. The page asks for it before it changes many tasks.
+ * Unlike `FleetCounts`, it tells `failed` from `cancelled`.
  */
 export interface FleetCount {
   count: number
-  /** False: only the first 2,000 were read, there are more. */
+  /** False if it has counted to 2,000 and stopped: there may be more. */
   exact: boolean
 }
 
 /**
- * The body of `PUT kinds/schedules/run?kind=&name=`: a task with the schedule's data starts at once. Its next time stays.
- * The name of the task is `<schedule>@<now, ISO 8601>`.
+ * The body of `PUT kinds/schedules/run?kind=&name=`, which adds a task with the data of the schedule. The time of the schedule's next
+ * task stays the same. The new task is named `<schedule>@<now, ISO 8601>`.
  */
 export interface ScheduleRun {
   task: FleetTaskRow
 }
 
 /**
- * The body of `DELETE kinds/schedules?kind=&name=`, which ends a schedule and takes back its next task. A process that
- * declares the schedule when it starts brings it back: say so before asking.
+ * The body of `DELETE kinds/schedules?kind=&name=`, which removes a schedule and its next task. If a process sets the schedule
+ * whenever it starts, the schedule comes back. The page says so before it asks.
  */
 export interface Unscheduled {
   kind: string
@@ -387,16 +400,16 @@ export interface Unscheduled {
  *
  * | status | meaning |
  * | --- | --- |
- * | 400 | asked wrongly: do not repeat it |
- * | 401 | signed out (of the app's hook) |
- * | 403 | `FST_ERR_TASK_FORBIDDEN`, `FST_ERR_TASK_CROSS_SITE`, `FST_ERR_TASK_HOST`, or of the app's hook: not allowed |
- * | 404 | gone, or not to be seen |
- * | 409 | not in this state: a task that has not settled cannot be retried |
+ * | 400 | the query is wrong: do not repeat the request |
+ * | 401 | signed out: a reply of the app's hook |
+ * | 403 | not allowed: `FST_ERR_TASK_FORBIDDEN`, `FST_ERR_TASK_CROSS_SITE`, `FST_ERR_TASK_HOST`, or a reply of the app's hook |
+ * | 404 | there is no such task, or the caller may not view it |
+ * | 409 | not possible in the present state: a task that has not settled cannot be retried |
  * | 410 | `FST_ERR_TASK_STALE_CURSOR`: begin with the first page |
- * | 503 | `FST_ERR_TASK_STREAM_LIMIT`: poll; `FST_ERR_TASK_UNREACHABLE`: the fleet's server is away |
+ * | 503 | `FST_ERR_TASK_STREAM_LIMIT`: poll instead. `FST_ERR_TASK_UNREACHABLE`: the task server does not answer |
  * | 504 | `FST_ERR_TASK_CANCEL_TIMEOUT`: of many tasks of the fleet, some have not stopped within a second |
  *
- * An app whose hook replies by itself may send anything, a redirect too: the page must not follow one (`redirect: 'manual'`).
+ * The app's hook may reply with anything, even a redirect. The page must not follow a redirect (`redirect: 'manual'`).
  */
 export interface ErrorBody {
   statusCode: number
