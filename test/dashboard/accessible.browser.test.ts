@@ -89,7 +89,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const { page, problems } = await openPage(t, `${url}?fleet=mail`, { colorScheme, reducedMotion: 'reduce', viewport: { width, height } }, page => fleet.serve(page))
       await page.evaluate(axe)
       await page.getByText('1 schedule').click()
-      await page.getByText('1 process works it').click()
+      await page.getByText('1 process runs its tasks').click()
       await page.locator('#failures summary').click() // folds it, or where it is narrow opens it
       await page.getByRole('row', { name: 'fails' }).waitFor()
       t.strictSame(await violations(page), [])

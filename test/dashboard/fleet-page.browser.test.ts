@@ -23,7 +23,7 @@ async function openFleet (t: Test, query: string, prepare: (fleet: FakeFleet) =>
   return { ...opened, fleet, url }
 }
 
-t.test('what has failed, why, and what to press are seen at once', inBrowser, async t => {
+t.test('the page shows at once what has failed, why, and the button that retries it', inBrowser, async t => {
   const { page, problems, fleet } = await openFleet(t, '')
   const panel = page.locator('#failures')
   await panel.getByRole('button', { name: 'welcome:2', exact: true }).waitFor()
@@ -54,11 +54,11 @@ t.test('retrying all failed says how many, and goes on until all are done', inBr
   t.strictSame(problems, [])
 })
 
-t.test('a bulk change that fails in the middle says how far it came', inBrowser, async t => {
+t.test('a change of many tasks that fails halfway says how many were changed', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail', fleet => { fleet.count = { count: 2000, exact: false } })
   fleet.replies = [{ json: { cancelled: 1000, more: true } }, { status: 503, json: { message: 'The server is away' } }]
   await page.getByRole('button', { name: 'Cancel all deferred' }).click()
-  await page.getByRole('dialog', { name: 'Cancel more than 2,000 deferred tasks of mail?' }).getByRole('button', { name: 'Cancel more than 2,000' }).click()
+  await page.getByRole('dialog', { name: 'Cancel 2,000 or more deferred tasks of mail?' }).getByRole('button', { name: 'Cancel 2,000 or more' }).click()
   await page.locator('#notice', { hasText: 'Only 1,000 tasks were cancelled. The server is away' }).waitFor()
 })
 
@@ -78,7 +78,7 @@ t.test('a cancellation of many that do not all stop says what the server says, n
   await page.locator('#notice', { hasText: /^1,000 tasks cancelled. The work of 2 tasks/ }).waitFor()
 })
 
-t.test('a purge does what the filter says', inBrowser, async t => {
+t.test('a purge follows the filter', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail&status=failed', fleet => { fleet.count = { count: 1, exact: true } })
   fleet.replies = [{ json: { purged: 1 } }]
   await page.getByRole('button', { name: 'Purge failed' }).click()
@@ -98,7 +98,7 @@ t.test('nothing is changed without a yes', inBrowser, async t => {
   t.strictSame(fleet.changes, [])
 })
 
-t.test('what the server does not allow has no button', inBrowser, async t => {
+t.test('an action that the server does not allow has no button', inBrowser, async t => {
   const { page, problems } = await openFleet(t, '?fleet=mail', fleet => {
     fleet.kinds = [fakeKind('mail', { ...fleet.kinds[0], can: [], schedules: [{ name: 'digest', every: 1000, nextAt: Date.now() }] })]
     fleet.tasks = fleet.tasks.map(task => ({ ...task, can: [] }))
@@ -129,7 +129,7 @@ t.test('a task that waits for its next attempt says so, and may run now', inBrow
   t.match(fleet.changes, [/^PUT kinds\/task\/promote\?kind=mail&name=later&id=\d+$/])
 })
 
-t.test('the details tell every attempt with its error, and data when asked', inBrowser, async t => {
+t.test('the details show every attempt with its error, and the data on request', inBrowser, async t => {
   const { page, problems } = await openFleet(t, '?fleet=', fleet => {
     fleet.tasks.push(fakeTask('mail', 'third', {
       status: 'completed',
@@ -175,10 +175,10 @@ t.test('one settled task is dropped', inBrowser, async t => {
   t.strictSame(fleet.changes, ['DELETE kinds/tasks?status=settled&kind=mail&name=welcome%3A1'])
 })
 
-t.test('the latency and the processes of a kind are told', inBrowser, async t => {
+t.test('the latency and the processes of a kind are shown', inBrowser, async t => {
   const { page } = await openFleet(t, '?fleet=mail')
   await page.getByText(/^The oldest task has waited 4 m 1\d s$/).waitFor()
-  await page.getByText('1 process works it').click()
+  await page.getByText('1 process runs its tasks').click()
   const worker = page.getByRole('listitem').filter({ hasText: 'web-1' })
   await worker.getByText('process 4127').waitFor()
   await worker.getByText('for 2 h').waitFor()
@@ -212,7 +212,7 @@ t.test('the tasks of all kinds are in one view, with their kinds', inBrowser, as
   await page.getByRole('dialog', { name: 'annual' }).getByText('report', { exact: true }).waitFor()
 })
 
-t.test('a fleet whose server is away is not called live, and cannot be changed', inBrowser, async t => {
+t.test('while the task server does not answer, the page is not live and the fleet cannot be changed', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail')
   await page.getByRole('row', { name: 'welcome:1' }).waitFor()
   fleet.outage = { status: 503, json: { message: 'The server of the fleet is away', code: 'FST_ERR_TASK_UNREACHABLE' } }

@@ -17,9 +17,9 @@ export interface TaskAction {
 }
 
 export interface ActionsListener {
-  /** A task is to be shown otherwise. */
+  /** A task has changed. */
   onChange: (task: AnyTask) => void
-  /** The list is not what it was. */
+  /** The list has changed, and is to be read again. */
   onReload: () => void
   /** A task has been dropped. */
   onDrop: (task: AnyTask) => void
@@ -41,7 +41,7 @@ export class Actions {
   readonly drop: TaskAction
   /** The tasks that are being cancelled, by path. They are shown as `cancelling` from the click until they have settled. */
   readonly #cancelling = new Set<string>()
-  /** What became of a task whose cancellation the server has not replied to yet. */
+  /** Tasks that have settled before the server replied to their cancellation, by path. */
   readonly #ended = new Map<string, AnyTask>()
   /** The tasks that are being dropped, by path. */
   readonly #dropping = new Set<string>()
@@ -65,7 +65,7 @@ export class Actions {
     return actions.find(({ isPossible }) => isPossible(task))
   }
 
-  /** A task as it is to be shown. */
+  /** Returns a task as it is to be shown. */
   see <Task extends AnyTask>(task: Task): Task {
     const at = path(task)
     if (!this.#cancelling.has(at)) return task
@@ -85,8 +85,8 @@ export class Actions {
     const yes = await ask({
       title: `Cancel ${name}?`,
       text: task.status === 'deferred'
-        ? `It ${isRetrying(task) ? 'waits for its next attempt' : 'has not started'}, and never will start.`
-        : 'Its work is told to stop, and gets the time that it takes to clean up. It cannot be resumed.',
+        ? `It ${isRetrying(task) ? 'waits for its next attempt, which' : 'has not started, and'} will never start.`
+        : 'Its work is told to stop, and may clean up first. The task cannot be resumed.',
       yes: 'Cancel the task',
       no: 'Keep it'
     })
@@ -97,7 +97,7 @@ export class Actions {
     this.#listener.onChange(this.see(task))
     try {
       const reply = await request<AnyTask>('DELETE', at)
-      // The list may have told the end before this reply comes, which tells the beginning.
+      // The list may have shown the end of the task before this reply, which shows the task as it was before.
       const latest = this.#ended.get(at) ?? this.see(reply)
       this.#listener.onChange(latest)
       notify(isSettled(latest) ? `${name} is ${latest.status}.` : `${name} is being cancelled.`)
@@ -123,7 +123,7 @@ export class Actions {
     if (await ask(change.question)) await this.#send(task, change)
   }
 
-  /** Returns true if it is done. */
+  /** Returns true if the change has succeeded. */
   async #send (task: AnyTask, { method, path, done, notDone }: Change): Promise<boolean> {
     let isDone = true
     try {

@@ -3,7 +3,7 @@
  * - `signed-out`: a 401, a redirect to another page, or a page instead of JSON
  * - `forbidden`: a 403
  * - `refused`: the request itself is wrong, so that sending it again does not help
- * - `away`: no answer, or one that may be another a moment later
+ * - `away`: no reply, or one that may be different a moment later
  */
 export type Trouble = 'signed-out' | 'forbidden' | 'refused' | 'away'
 
@@ -12,7 +12,7 @@ export class ReplyError extends Error {
   readonly status: number
   readonly code: string | undefined
   readonly trouble: Trouble
-  /** Milliseconds after which the server may be asked again, if it says so. */
+  /** After so many milliseconds the request may be sent again, if the server says so. */
   readonly retryAfter: number | undefined
 
   constructor (message: string, { status, code, trouble, retryAfter }: { status: number, code?: string | undefined, trouble: Trouble, retryAfter?: number | undefined }) {
@@ -24,10 +24,10 @@ export class ReplyError extends Error {
   }
 }
 
-/** Milliseconds that a reply may take. */
+/** How many milliseconds a reply may take. */
 const timeout = 15_000
 
-/** Replies that are remembered. */
+/** How many replies are kept. */
 const mostReplies = 20
 /** Replies that the server need not send again while they have not changed. */
 const replies = new Map<string, { etag: string, body: unknown }>()
@@ -44,7 +44,7 @@ export async function request<Reply> (method: 'GET' | 'PUT' | 'DELETE', path: st
   const response = await fetch(path, {
     method,
     headers: { accept: 'application/json', ...known === undefined ? {} : { 'if-none-match': known.etag } },
-    redirect: 'manual', // a redirect leads to a login, which is no answer
+    redirect: 'manual', // a redirect leads to a login page, not to a reply
     signal: options.signal === undefined ? limit : AbortSignal.any([options.signal, limit])
   })
   if (response.type === 'opaqueredirect') throw signedOut(response, 'The server sends you to another page.')
@@ -102,7 +102,7 @@ export function troubleIn (error: unknown): Trouble {
   return error instanceof ReplyError ? error.trouble : 'away'
 }
 
-/** What to tell the operator of an error. */
+/** What the page says of an error. */
 export function describe (error: unknown): string {
   if (error instanceof ReplyError) return error.message
   return (error as Error).name === 'TimeoutError' ? 'The server has not answered in time.' : 'The server does not answer.'

@@ -7,11 +7,11 @@ import { notify } from './notice.ts'
 import { ask } from './question.ts'
 import { queryOf, type View } from './view.ts'
 
-/** Milliseconds that one call may take: it takes up to 1,000 tasks. */
+/** How many milliseconds one request may take. It changes up to 1,000 tasks. */
 const timeout = 120_000
 
 interface Verb {
-  /** In the infinitive, and as it is told afterwards. */
+  /** Such as `Retry`, and `retried` for afterwards. */
   words: [now: string, past: string]
   what: string
   text: string
@@ -20,7 +20,7 @@ interface Verb {
   isHarmless?: boolean
 }
 
-/** What the buttons know of the view: what may be done, and what there is to do it with. */
+/** What the buttons depend on. */
 export interface BulkState {
   view: View
   kind: FleetKind | undefined
@@ -28,7 +28,7 @@ export interface BulkState {
   counts: Partial<Record<Status, number>>
 }
 
-/** What is done to many tasks at once. Each button asks first, and says how many tasks it will be. */
+/** The buttons that change many tasks. Each counts the tasks and asks first. */
 export class Bulk {
   readonly #retry: HTMLButtonElement
   readonly #cancel: HTMLButtonElement
@@ -62,7 +62,7 @@ export class Bulk {
     setEnabled(this.#purge, this.#purged === 'settled' ? this.#has('completed') || this.#has('failed') || this.#has('cancelled') : this.#has(this.#purged))
   }
 
-  /** What the cancel button is about: what the filter shows, if that can be cancelled, or else what has not started. */
+  /** The status of the tasks that the cancel button cancels: `running` if the filter asks for it, else `deferred`. */
   get #cancelled (): 'running' | 'deferred' {
     return this.#state?.view.status === 'running' ? 'running' : 'deferred'
   }
@@ -72,7 +72,7 @@ export class Bulk {
     return status === 'completed' || status === 'failed' || status === 'cancelled' ? status : 'settled'
   }
 
-  /** What is not known counts as there. */
+  /** Returns true if there are tasks with this status, or if that is not known. */
   #has (status: Status): boolean {
     return this.#state?.counts[status] !== 0
   }
@@ -113,21 +113,21 @@ function outcomeOf (error: unknown, done: number, past: string): string {
   return `${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. `
 }
 
-/** How many tasks it will be, in words: `98`, or `more than 2,000` if nobody counts them all. */
+/** How many tasks it will be, in words: `98`, or `2,000 or more` if the server has stopped counting. */
 async function countOf (view: View, status: string): Promise<string> {
   if (view.fleet === undefined) {
     const { total } = await request<TaskList>('GET', `tasks?${filterOf(view, status)}&limit=1`)
     return count(total)
   }
   const { count: n, exact } = await request<FleetCount>('GET', `kinds/count?${queryOf({ kind: view.fleet, status })}`)
-  return exact ? count(n) : `more than ${count(n)}`
+  return exact ? count(n) : `${count(n)} or more`
 }
 
 function filterOf ({ kind, search }: View, status: string): URLSearchParams {
   return queryOf({ status, kind, search })
 }
 
-/** Which tasks, in a title: `failed task{s} of mail whose names contain "x"`. */
+/** Which tasks, in a title: `failed task{s} of mail with “x” in the name`. */
 function nounOf ({ fleet, kind, search }: View, status: string): string {
   const of = fleet ?? kind
   const has = fleet === undefined && search !== '' ? ` with “${inWords(search)}” in the name` : ''
@@ -138,7 +138,7 @@ function retryOf (view: View, status: string): Verb {
   return {
     words: ['Retry', 'retried'],
     what: nounOf(view, status),
-    text: 'They run again with the same names and data, from their last progress. What somebody has cancelled is not among them.',
+    text: 'They run again with the same names and data, from their last progress. Cancelled tasks are not among them.',
     method: 'PUT',
     path: `kinds/tasks/retry?${queryOf({ kind: view.fleet, status })}`,
     isHarmless: true
@@ -150,7 +150,7 @@ function cancellationOf (view: View, status: string): Verb {
   return {
     words: ['Cancel', 'cancelled'],
     what: nounOf(view, status),
-    text: status === 'deferred' ? 'They have not started, and never will.' : 'Their work is told to stop, and gets the time that it takes to clean up. It cannot be resumed.',
+    text: status === 'deferred' ? 'They have not started, and will never start.' : 'Their work is told to stop, and may clean up first. The tasks cannot be resumed.',
     method: 'PUT',
     path: isOfFleet ? `kinds/tasks/cancel?${queryOf({ kind: view.fleet, status })}` : `tasks/cancel?${filterOf(view, status)}`
   }

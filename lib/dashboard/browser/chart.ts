@@ -4,17 +4,17 @@ import { byId, element, setAttribute, setText, svg } from './element.ts'
 import { count, timeOfDay } from './format.ts'
 import type { View } from './view.ts'
 
-/** From the bottom: what went wrong stands on the ground, where its height can be compared. */
+/** The parts of a column, from the bottom. What went wrong is at the bottom, where heights are easy to compare. */
 const parts = ['failed', 'cancelled', 'completed'] as const
 const height = 84
 const columnWidth = 10
 const gap = 2
-/** The height of what is too little to be seen. Beside a spike, one failure still shows. */
+/** The smallest height of a part, so that one failure can be seen beside a spike. */
 const least = 2.5
-/** The scale ends above the highest column, where its end is written. */
+/** So much higher than the highest column is the end of the scale, where its number is written. */
 const headroom = 1.15
 
-/** What settled in each minute of the last hour: bars that are stacked, the numbers of one under the pointer, and a table of all. */
+/** The chart of what settled in each minute of the last hour: stacked columns, the numbers of the minute under the pointer, and a table of all numbers. */
 export class Chart {
   readonly #panel = byId('chart')
   readonly #plot = svg('svg', { role: 'img', preserveAspectRatio: 'none', class: 'plot' })
@@ -58,7 +58,7 @@ export class Chart {
     this.refresh()
   }
 
-  /** Without it, the page still tells everything else. */
+  /** Reads the history again. If that fails, the chart is hidden, and the rest of the page goes on. */
   async refresh (): Promise<void> {
     const path = this.#path
     const { minutes } = await request<History>('GET', path).catch(() => ({ minutes: null }))
@@ -78,7 +78,7 @@ export class Chart {
     this.#idle.hidden = highest > 0
     setText(this.#top, highest > 0 ? `${count(top)} a minute` : '')
     setAttribute(this.#plot, 'viewBox', `0 0 ${minutes.length * columnWidth} ${height}`)
-    setAttribute(this.#plot, 'aria-label', `In the last hour: ${inWords(minutes)}. The most in a minute: ${count(highest)}.`)
+    setAttribute(this.#plot, 'aria-label', `In the last hour: ${inWords(minutes)}. At most ${count(highest)} in a minute.`)
     this.#plot.replaceChildren(
       ...[0, 0.5].map(at => svg('line', { class: 'grid', x1: '0', x2: String(minutes.length * columnWidth), y1: String(at * height), y2: String(at * height) })),
       ...minutes.map((minute, i) => column(minute, i, top, i === minutes.length - 1))
@@ -93,7 +93,7 @@ export class Chart {
     this.#point(this.#pointed)
   }
 
-  /** Tells the numbers of the minute under the pointer, or those of the hour. */
+  /** Shows the numbers of the minute under the pointer, or those of the hour. */
   #point (i: number | undefined): void {
     const minute = i === undefined ? undefined : this.#minutes[i]
     this.#pointed = minute === undefined ? undefined : i
@@ -112,7 +112,7 @@ function column (minute: HistoryMinute, i: number, top: number, isPresent: boole
   const group = svg('g', { class: isPresent ? 'present' : undefined },
     svg('rect', { class: 'ground', x: String(i * columnWidth), y: '0', width: String(columnWidth), height: String(height) }))
   let y = height
-  // What is raised to be seen is taken from the tallest part, so that the column ends where it should.
+  // If parts are raised to be seen, the tallest part is lowered, so that the column keeps its height.
   const heights = parts.map(part => minute[part] === 0 ? 0 : Math.max(least, minute[part] / top * height))
   const excess = heights.reduce((a, b) => a + b, 0) - Math.max(sum(minute) / top * height, heights.reduce((a, b) => a + (b > 0 ? least : 0), 0))
   const tallest = heights.indexOf(Math.max(...heights))
@@ -140,7 +140,7 @@ function inWords (minutes: HistoryMinute[]): string {
   return `${count(completed)} completed, ${count(failed)} failed, ${count(cancelled)} cancelled`
 }
 
-/** The end of the scale: the next round number, and 4 at least. */
+/** The end of the scale: the next round number, but at least 4. */
 function roundUp (n: number): number {
   if (n <= 4) return 4
   const power = 10 ** Math.floor(Math.log10(n))

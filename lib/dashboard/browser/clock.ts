@@ -1,6 +1,6 @@
 /**
- * The server's clock. With it ages are right on a laptop whose own clock is wrong. Everything on the page that shows time is
- * updated by it, once a second. It stands still while the page is paused or has lost the server.
+ * The server's clock. With it, ages are right even if the clock of this device is wrong. Once a second it updates everything on the
+ * page that shows time. It stands still while the page is paused or has lost the server.
  */
 export class Clock {
   #ahead = 0

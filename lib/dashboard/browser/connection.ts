@@ -26,7 +26,7 @@ const titles: Partial<Record<ConnectionState, string>> = {
 export interface ConnectionListener {
   onPause: () => void
   onTryNow: () => void
-  /** Leaves the filters, for what they ask for is refused. */
+  /** Clears the filters, because the server refuses what they ask for. */
   onReset: () => void
 }
 
@@ -63,7 +63,7 @@ export class Connection {
     if (state === this.#shown) return
     setAttribute(this.#state, 'data-state', state)
     setText(this.#state, words[state])
-    setAttribute(this.#state, 'title', state === 'polling' ? 'This page asks for the tasks again and again: it gets no stream of them.' : undefined)
+    setAttribute(this.#state, 'title', state === 'polling' ? 'This page polls, because it gets no stream of events.' : undefined)
     setText(this.#pause, state === 'paused' ? 'Resume' : 'Pause')
     const isFirst = this.#shown === 'connecting' && state !== 'paused' && title === undefined
     if (words[state] !== words[this.#shown] && !isFirst) announce(`${title ?? `The page is ${words[state].toLowerCase()}`}. ${reason}`)
@@ -78,7 +78,7 @@ export class Connection {
     this.#notice.hidden = false
   }
 
-  /** The button that has the focus goes with the notice, so the focus moves to one that stays. */
+  /** If a button in the notice has the focus, the focus moves to a button that stays. */
   #hideNotice (): void {
     if (this.#notice.contains(document.activeElement)) this.#pause.focus()
     this.#notice.hidden = true

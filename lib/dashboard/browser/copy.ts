@@ -11,7 +11,7 @@ async function copy (text: string): Promise<void> {
     await navigator.clipboard.writeText(text)
     notify('Copied.')
   } catch {
-    // Browsers allow it on pages of https or of this machine only.
+    // Browsers allow it only on pages of https: or of localhost.
     notify('The browser does not let this page copy.', 'bad')
   }
 }

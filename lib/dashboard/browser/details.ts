@@ -11,15 +11,15 @@ import { ageOf, type AnyTask, can, durationOf, errorOf, isRetrying, isSettled, k
 import { timeline } from './timeline.ts'
 import { why } from './why.ts'
 
-/** What has a place of its own. The rest, which `serialize` adds, is shown below. */
+/** Properties that have a place of their own. The others, which `serialize` adds, are shown below. */
 const shownApart = new Set(['id', 'name', 'kind', 'status', 'progress', 'createdAt', 'startsAt', 'startedAt', 'settledAt', 'error', 'attempt', 'attempts', 'maxAttempts', 'worker', 'can'])
-/** Milliseconds after which an open task that is not in the list is read again. */
+/** After so many milliseconds an open task that is not in the list is read again. */
 const readEvery = 5000
 const longestTitle = 60
 
 export interface DetailsListener {
   now: () => number
-  /** A task as it is to be shown. */
+  /** Returns a task as it is to be shown. */
   see: (task: AnyTask) => AnyTask
   /** Returns true while a task is being dropped. It is not read then: the server would answer that there is none. */
   isDropping: (task: AnyTask) => boolean
@@ -28,7 +28,7 @@ export interface DetailsListener {
   onClose: () => void
 }
 
-/** Everything of one task, in a dialog, which follows the task until it has settled. */
+/** The dialog with the details of one task. It follows the task until it has settled. */
 export class Details {
   readonly #dialog = byId<HTMLDialogElement>('details')
   readonly #name = element('h2', { id: 'details-name', tabindex: '0' })
@@ -43,14 +43,14 @@ export class Details {
   /** The sections that are shown, by name, each with the JSON of what it shows. */
   readonly #sections = new Map<string, { element: HTMLElement, shown: string }>()
   #isFetching = false
-  /** The task has changed, or is another one, since it was last asked for. */
+  /** True if the task has changed, or another one was opened, since the last request began. */
   #isOutdated = false
   #readAt = 0
   #key: string | undefined
   #path = ''
   #task: AnyTask | undefined
   #listed: string | undefined
-  /** Data, result and stack, once they have been asked for, and the state they are of. */
+  /** Data, result and stack, once they were requested, and the status and time of the task at that moment. */
   #inspection: { of: string, told: Inspection } | undefined
 
   constructor (listener: DetailsListener) {
@@ -79,10 +79,10 @@ export class Details {
     this.#dialog.addEventListener('click', ({ target }) => target === this.#dialog && this.#dialog.close())
   }
 
-  /** What tells the open task from others. */
+  /** Identifies the open task. */
   get key () { return this.#key }
 
-  /** Opens with what is known of a task, if anything is, and reads the rest. */
+  /** Opens with what is known of a task, and reads the rest. */
   open (key: string, path: string, known?: AnyTask): void {
     this.#key = key
     this.#path = path
@@ -123,7 +123,7 @@ export class Details {
     this.#listener.onTitle(inWords(label(task).slice(0, longestTitle)))
     this.#showSections(task)
     this.tick()
-    // Why a task failed is told at once, its data and result when they are asked for.
+    // A failed task is inspected at once, to show why it failed. Another one is inspected when the user asks for it.
     const isOf = `${task.status} ${task.settledAt}`
     if (can('inspect', task) && (task.status === 'failed' || this.#inspection !== undefined) && this.#inspection?.of !== isOf) this.#inspect(task, isOf)
   }
@@ -164,7 +164,7 @@ export class Details {
   async #inspect (task: AnyTask, of = `${task.status} ${task.settledAt}`): Promise<void> {
     this.#inspection = { of, told: this.#inspection?.told ?? {} }
     const told = await request<Inspection>('GET', path(task, 'inspect')).catch((error: unknown) => {
-      if (task.status !== 'failed') notify(`They cannot be read. ${describe(error)}`, 'bad')
+      if (task.status !== 'failed') notify(`Data and result cannot be read. ${describe(error)}`, 'bad')
       return {}
     })
     if (key(task) !== this.#key || this.#inspection?.of !== of) return
@@ -172,7 +172,7 @@ export class Details {
     if (this.#task !== undefined) this.#showSections(this.#task)
   }
 
-  /** A task that is gone is shown as it was last, and says so. */
+  /** If the task is gone, its last state stays, with a note that says so. */
   #failed (error: unknown): void {
     const isGone = error instanceof ReplyError && error.status === 404
     if (this.#task !== undefined && !isGone) return
@@ -256,7 +256,7 @@ export class Details {
   }
 }
 
-/** Why there is no duration to tell. */
+/** Why there is no duration. */
 function pauseOf (task: AnyTask): string {
   if (isRetrying(task)) return 'waits for its next attempt'
   return task.status === 'deferred' ? 'has not started' : 'did not start'

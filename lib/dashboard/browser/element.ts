@@ -25,7 +25,7 @@ export function svg<Tag extends keyof SVGElementTagNameMap> (
 
 export function button (label: string, onClick: () => void, attributes: Attributes = {}): HTMLButtonElement {
   const node = element('button', { type: 'button', ...attributes }, label)
-  // A button that does nothing now stays where it is and keeps the focus: it is disabled for assistive software only.
+  // A disabled button keeps its place and the focus. So it has `aria-disabled`, and its clicks are ignored here.
   node.addEventListener('click', () => node.getAttribute('aria-disabled') !== 'true' && onClick())
   return node
 }

@@ -5,14 +5,14 @@ import { isFiltered, type View } from './view.ts'
 const panel = byId('empty')
 let shown = ''
 
-/** Says why there is nothing in the table, and what to do about it. */
+/** Says why the table is empty, and what to do about it. */
 export function showEmpty (view: View, isEmpty: boolean, pending: number, change: (change: Partial<View>) => void): void {
   const text = isEmpty ? JSON.stringify([view, pending]) : 'no'
   if (text === shown) return
   shown = text
   panel.hidden = !isEmpty
   if (!isEmpty) return
-  // The focus goes to the box for names, as the button goes.
+  // The button disappears, so the focus moves to the box for names.
   const go = (to: Partial<View>) => () => {
     change(to)
     byId('search').focus()
@@ -20,24 +20,24 @@ export function showEmpty (view: View, isEmpty: boolean, pending: number, change
   if (pending > 0) {
     tell('Waiting for the app', `It has not said yet whether you may see ${count(pending)} ${pending === 1 ? 'task' : 'tasks'} (authorize).`)
   } else if (view.cursor !== undefined) {
-    tell('Nothing on this page', 'Its tasks are gone, or the search goes on.', button('First page', go({ cursor: undefined })))
+    tell('Nothing on this page', 'Its tasks are gone, or the search goes on with the next page.', button('First page', go({ cursor: undefined })))
   } else if (isFiltered(view)) {
     const { status, kind, search } = view
-    tell(status !== undefined && kind === undefined && search === '' ? `No ${status} tasks` : 'No task fits all filters', 'There may be others.',
+    tell(status !== undefined && kind === undefined && search === '' ? `No ${status} tasks` : 'No task matches the filters', 'There may be others.',
       button('Show all tasks', go({ status: undefined, kind: undefined, search: '' })))
   } else {
     tell('No tasks', 'None runs. A task appears here as soon as it is added.')
   }
 }
 
-/** Says why it is not known what would be in the table. */
+/** Says why the tasks cannot be read. */
 export function showOutage (reason: string): void {
   shown = 'outage'
   panel.hidden = false
   tell('The tasks cannot be read', reason)
 }
 
-/** Says that the server takes long to list what was asked for. */
+/** Says that the server takes long to list the tasks. */
 export function showWaiting (seconds: number): void {
   shown = 'waiting'
   panel.hidden = false

@@ -21,7 +21,7 @@ export interface FailuresListener {
   onTotal: (total: number) => void
 }
 
-/** What failed last, above the table: what has failed, why, and a button that runs it again, whatever fills the table. */
+/** The panel above the table with the tasks that failed last: why each failed, and a button that retries it. */
 export class Failures {
   readonly #panel = byId<HTMLDetailsElement>('failures')
   readonly #list = element('ul')
@@ -31,7 +31,7 @@ export class Failures {
   readonly #listener: FailuresListener
   #path = ''
   #hasFleet = false
-  /** What is shown, and what is to be shown once the pointer and the focus have left. */
+  /** The tasks that are shown, and those that will be shown once the pointer and the focus have left. */
   #tasks: AnyTask[] = []
   #waiting: AnyTask[] | undefined
   #signs = ''
@@ -48,7 +48,7 @@ export class Failures {
     }, { class: 'small new', hidden: true })
     byId('failures-content').append(this.#none, this.#list)
     byId('failures-head').append(this.#new, this.#all)
-    // The focus has not arrived yet when it leaves.
+    // While the focus leaves an element, it has not reached the next one yet.
     const left = () => setTimeout(() => { if (!this.#isHeld) this.#release() })
     this.#panel.addEventListener('pointerleave', left)
     this.#panel.addEventListener('focusout', left)
@@ -76,7 +76,7 @@ export class Failures {
     this.tick()
   }
 
-  /** Reads the failures again if the last reading is old: a kind that keeps so many failed tasks counts the same after another. */
+  /** Reads the failures again if the last reading is old. Once a kind drops its oldest failed tasks, a new failure does not change its count. */
   expire (): void {
     if (performance.now() - this.#readAt >= longestRest) this.reload()
   }
@@ -95,7 +95,7 @@ export class Failures {
     this.#signsRead = this.#signs
     this.#readAt = performance.now()
     const reply = await request<Reply | FleetList>('GET', path).catch(() => undefined)
-    if (path !== this.#path || reply === undefined) return // the table tells as well, or why it does not
+    if (path !== this.#path || reply === undefined) return // the table shows them too, or says why it cannot
     const tasks = 'tasks' in reply ? reply.tasks : reply.failures.map(({ task }) => task)
     const total = reply.total ?? tasks.length
     setText(this.#all, `All ${count(total)}`)
@@ -107,7 +107,7 @@ export class Failures {
 
   get #isHeld () { return this.#panel.matches(':focus-within') || (matchMedia('(hover: hover)').matches && this.#panel.matches(':hover')) }
 
-  /** Nothing moves under the pointer or the focus: what is new waits, and a button says how much that is. */
+  /** Nothing moves under the pointer or the focus: new failures wait, and a button says how many there are. */
   #offer (tasks: AnyTask[]): void {
     const known = new Set(this.#tasks.map(identity))
     const added = tasks.filter(task => !known.has(identity(task))).length
@@ -143,7 +143,7 @@ export class Failures {
   }
 }
 
-/** What tells one failure from another. A task that is retried may fail again. */
+/** Identifies a failure. A task that is retried may fail again. */
 function identity (task: AnyTask): string {
   return `${key(task)} ${task.settledAt}`
 }

@@ -39,7 +39,7 @@ export class Filters {
     })
   }
 
-  /** Shows what is filtered by. A name that is being typed is left alone. */
+  /** Shows the filters of a view. It does not change a name that is being typed. */
   show (view: View): void {
     this.#view = view
     const isOfFleet = view.fleet !== undefined
@@ -72,7 +72,7 @@ export class Filters {
     const isHeld = this.#kinds.matches(':hover, :focus-within')
     for (const [kind, chip] of this.#chips) {
       if (known.has(kind)) continue
-      // The kind that is filtered by stays though no task has it any more. Nothing moves under the pointer or the focus.
+      // The kind of the filter stays, even if no task has it any more. Nothing moves under the pointer or the focus.
       if (isHeld || kind === this.#view.kind) setText(chip.querySelector('.count')!, '0')
       else this.#dropChip(kind, chip)
     }
@@ -116,7 +116,7 @@ export class Filters {
   }
 }
 
-/** The cluster counts what is being cancelled as running, and what was cancelled as failed. */
+/** The cluster counts `cancelling` as `running`, and `cancelled` as `failed`. */
 function fleetLabel (status: Status): string {
   if (status === 'running') return 'running, cancelling'
   if (status === 'failed') return 'failed, cancelled'

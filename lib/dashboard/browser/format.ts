@@ -14,12 +14,12 @@ export function duration (ms: number): string {
   return `${Math.floor(ms / day)} d ${pad(Math.floor(ms / hour) % 24)} h`
 }
 
-/** A length of time that goes on, to two units, in whole seconds. */
+/** A length of time that still grows, to two units, in whole seconds. */
 export function elapsed (ms: number): string {
   return ms < second ? '< 1 s' : duration(Math.floor(ms / second) * second)
 }
 
-/** A length of time that goes on, to one unit, so that it is read at a glance: `now`, `42 s`, `3 m`, `2 h`, `5 d`. */
+/** A length of time that still grows, to one unit, so that it is quick to read: `now`, `42 s`, `3 m`, `2 h`, `5 d`. */
 export function age (ms: number): string {
   if (ms < second) return 'now'
   if (ms < minute) return `${Math.floor(ms / second)} s`

@@ -7,7 +7,7 @@ import { notify } from './notice.ts'
 import { ask } from './question.ts'
 import { queryOf } from './view.ts'
 
-/** What is told of the kind whose tasks are in the table: whether it is paused, how long tasks wait, where they run, and its schedules. */
+/** The panel of the kind whose tasks are in the table: whether it is paused, how long tasks wait, where they run, and its schedules. */
 export class Kind {
   readonly #section = byId('kind')
   readonly #name = element('span')
@@ -51,7 +51,7 @@ export class Kind {
     const waited = latency === null || latency === 0 ? latency : latency + now - this.#readAt
     setText(this.#latency, waited === null ? '' : waited === 0 ? 'Nothing waits' : `The oldest task has waited ${elapsed(waited)}`)
     this.#latency.classList.toggle('bad', waited !== null && waited > 60_000)
-    this.#workers.show(workers === null ? '' : workers.length === 0 ? 'No process works it' : workers.length === 1 ? '1 process works it' : `${count(workers.length)} processes work it`, workers ?? [], worker => workerItem(worker, now))
+    this.#workers.show(workers === null ? '' : workers.length === 0 ? 'No process runs its tasks' : workers.length === 1 ? '1 process runs its tasks' : `${count(workers.length)} processes run its tasks`, workers ?? [], worker => workerItem(worker, now))
     this.#workers.element.classList.toggle('bad', workers?.length === 0)
     this.#schedules.show(plural(schedules?.length ?? 0, 'schedule'), schedules ?? [], schedule => this.#scheduleItem(kind, schedule, can?.includes('schedule') === true, now))
   }
@@ -61,7 +61,7 @@ export class Kind {
     const pauses = paused !== true
     try {
       await request(pauses ? 'PUT' : 'DELETE', `kinds/pause?${queryOf({ kind })}`)
-      notify(pauses ? `${inWords(kind)} is paused: what runs goes on, nothing else starts.` : `${inWords(kind)} is resumed.`)
+      notify(pauses ? `${inWords(kind)} is paused: running tasks go on, no other starts.` : `${inWords(kind)} is resumed.`)
     } catch (error) {
       notify(`${inWords(kind)} was not ${pauses ? 'paused' : 'resumed'}. ${describe(error)}`, 'bad')
     }
@@ -81,13 +81,13 @@ export class Kind {
 
   async #run (kind: string, name: string): Promise<void> {
     const shown = inWords(name)
-    const yes = await ask({ title: `Run ${shown} now?`, text: 'A task with its data is added and starts as soon as a process is free. Its next time stays.', yes: 'Run it now', no: 'Leave it', isHarmless: true })
+    const yes = await ask({ title: `Run ${shown} now?`, text: 'A task with the data of the schedule is added. It starts as soon as a process is free. The time of the next task stays the same.', yes: 'Run it now', no: 'Leave it', isHarmless: true })
     if (yes) await this.#send('PUT', `kinds/schedules/run?${queryOf({ kind, name })}`, `${shown} has been started.`, `${shown} was not started.`)
   }
 
   async #remove (kind: string, name: string): Promise<void> {
     const shown = inWords(name)
-    const yes = await ask({ title: `Remove the schedule ${shown}?`, text: 'No more of its tasks start, and its next one is taken back. A process that declares the schedule when it starts brings it back.', yes: 'Remove it', no: 'Keep it' })
+    const yes = await ask({ title: `Remove the schedule ${shown}?`, text: 'Its next task is removed, and no other is added. If a process sets the schedule whenever it starts, the schedule comes back.', yes: 'Remove it', no: 'Keep it' })
     if (yes) await this.#send('DELETE', `kinds/schedules?${queryOf({ kind, name })}`, `${shown} is removed.`, `${shown} was not removed.`)
   }
 
@@ -110,7 +110,7 @@ function workerItem ({ host, pid, since }: KindWorker, now: number): HTMLElement
   )
 }
 
-/** A list that is folded under its number. Its items are made again only if they differ, and the focus stays. */
+/** A list that is folded under its number. Its items are made again only if they differ, so that the focus stays. */
 function foldable () {
   const summary = element('summary')
   const list = element('ul', { class: 'items' })
@@ -134,7 +134,7 @@ function foldable () {
   }
 }
 
-/** Puts an item in the place of another. A button that has the focus is kept if only the time beside it differs. */
+/** Replaces an item by another. If only a text differs, such as a time, the buttons beside it stay and keep the focus. */
 function update (list: HTMLElement, old: Element | undefined, item: HTMLElement): void {
   if (old === undefined) return list.append(item)
   const isSame = old.children.length === item.children.length && old.getAttribute('data-key') === item.getAttribute('data-key')

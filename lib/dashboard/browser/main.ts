@@ -32,7 +32,7 @@ const patience = 2000
 /** The page: one view, the parts that show it, and what keeps them up to date. */
 class Page {
   #view = readView(location.search)
-  /** Whether the list that is shown is not the one that is asked for. */
+  /** True while the list that is shown is not the one of the view. */
   #isStale = true
   #askedAt = performance.now()
   readonly #clock = new Clock()
@@ -42,7 +42,7 @@ class Page {
   readonly #title = document.title
   #failed = 0
   #openName: string | undefined
-  /** Of this process, as far as that is known. */
+  /** The counts of this process, once they are known. */
   #counts: Counts | undefined
   #lastFailedAt: number | null = null
   readonly #stream: Stream<Frame>
@@ -99,7 +99,7 @@ class Page {
     })
     this.#pages = new Pages(change)
     this.#bulk = new Bulk(health.readOnly, () => {
-      this.#isStale = true // what is under the pointer may go: it was asked for
+      this.#isStale = true // rows may move under the pointer, since the user has asked for it
       onReload()
     })
     this.#kind = new Kind(onReload)
@@ -113,7 +113,7 @@ class Page {
     this.#stream.interval = health.interval
     this.#showHealth(health)
     foldWhereNarrow()
-    // Not by the link's fragment: going back to a URL with it would take the focus again.
+    // The link is not followed: its fragment would be in the URL, and going back to that URL would move the focus again.
     document.querySelector('.skip')!.addEventListener('click', event => {
       event.preventDefault()
       byId('tasks').focus()
@@ -122,7 +122,7 @@ class Page {
     this.#clock.onTick(now => this.#tick(now))
     setInterval(() => this.#refreshHealth(), healthEvery)
     setInterval(() => this.#refreshRest(), Math.max(fleetEvery, health.interval))
-    // What the page does not understand in its URL is not left there.
+    // Values that the page does not know are removed from the URL.
     history.replaceState(history.state, '', urlOf(this.#view))
     this.#arrive(this.#view)
   }
@@ -135,7 +135,7 @@ class Page {
   /** Changes the view, and the URL with it. Another filter begins on its first page. */
   #go (change: Partial<View>, how: 'pushState' | 'replaceState' = 'pushState'): void {
     const view = { ...this.#view, cursor: undefined, ...change }
-    // A name that is typed on is one step back, not one for each pause in typing.
+    // A name that is typed is one step in the history, not one step for each pause in typing.
     const isTyping = change.search !== undefined && this.#view.search !== '' && change.search !== ''
     history[isTyping ? 'replaceState' : how](null, '', urlOf(view))
     this.#arrive(view)
@@ -178,8 +178,8 @@ class Page {
   }
 
   /**
-   * A page of a list that a restarted server does not know gives way to the first. A fleet that cannot be read is no lost
-   * connection. If another list was asked for, the old one does not stay under the new filters.
+   * If the server does not know the page of the list, as after a restart, the first page is opened. If only the fleet cannot be read,
+   * the connection is not lost. If another list was requested, the old one does not stay under the new filters.
    */
   #unread (error: unknown): boolean {
     if (error instanceof ReplyError && [400, 410].includes(error.status) && this.#view.cursor !== undefined) {
@@ -219,7 +219,7 @@ class Page {
     else history.replaceState(null, '', urlOf(this.#view))
   }
 
-  /** The failures of this process, or of the fleet where those are. */
+  /** Shows all failed tasks of this process, or those of the fleet if this process has none. */
   #showAllFailures (): void {
     const { fleet } = this.#view
     const isElsewhere = fleet === undefined && this.#counts?.failed === 0
@@ -270,7 +270,7 @@ class Page {
     this.#showCounts()
   }
 
-  /** Shows the counts of what the view is about, and what can be done with so many. */
+  /** Shows the counts for the view, and the buttons that depend on them. */
   #showCounts (): void {
     const { fleet } = this.#view
     const kind = fleet ? this.#sources?.find(fleet) : undefined
@@ -314,7 +314,7 @@ class Page {
   }
 }
 
-/** What can be done on the page is known once the server has said it. */
+/** Starts the page once the server has said what can be done on it. */
 async function start (): Promise<void> {
   const health = await untilReady()
   try {

@@ -1,10 +1,10 @@
 import { element, setAttribute } from './element.ts'
 
-/** Characters that a name shows at its end when it is too long for its place. */
+/** How many characters at the end of a name are shown if it is too long for its place. */
 const endLength = 10
 const longestName = 500
 
-/** Characters that have no shape, or that turn the text around them: controls, directions, spaces of width zero, halves of pairs. */
+/** Characters that cannot be seen, or that change the direction of the text: controls, directions, spaces of width zero, halves of surrogate pairs. */
 const unseen = /(?!\u200D)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]|(?! )\p{Zs}/gu
 
 /** A text with its invisible characters shown, on one line. */
@@ -23,7 +23,7 @@ function picture (character: string): string {
   return code === 0x7F ? '␡' : `‹U+${code.toString(16).toUpperCase().padStart(4, '0')}›`
 }
 
-/** Shows a name. Where it does not fit, it is cut in the middle: names that begin alike often differ at their ends. */
+/** Shows a name. If it does not fit, it is cut in the middle: names that begin alike often differ at their ends. */
 export function showName (node: HTMLElement, name: string): void {
   const whole = visible(name.slice(0, longestName)) + (name.length > longestName ? '…' : '')
   if (node.textContent === whole) return
@@ -37,7 +37,7 @@ export function showName (node: HTMLElement, name: string): void {
   if (node instanceof HTMLButtonElement) setAttribute(node, 'aria-label', at > 0 ? whole : undefined)
 }
 
-/** Where a long name is cut: not inside a pair, before a combining mark, or beside a joiner. */
+/** Where a long name is cut: not inside a surrogate pair, before a combining mark, or beside a joiner. */
 function splitOf (name: string): number {
   if (name.length < 2 * endLength) return 0
   let at = name.length - endLength

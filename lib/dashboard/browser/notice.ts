@@ -1,6 +1,6 @@
 import { byId, setAttribute, setText } from './element.ts'
 
-/** Milliseconds that a notice stays. */
+/** How many milliseconds a notice stays. */
 const shownFor = 8000
 
 const notice = byId('notice')
@@ -13,17 +13,17 @@ let timer: ReturnType<typeof setTimeout> | undefined
 export function announce (text: string): void {
   const regions = document.querySelectorAll('dialog:modal .announcement')
   const region = regions[regions.length - 1] ?? byId('announcement')
-  // The same text twice is announced twice only if it is taken away in between.
+  // To announce the same text again, it must be removed in between.
   if (region.textContent === text) region.textContent = ''
   setText(region, text)
 }
 
-/** Tells how something has ended that the operator did. */
+/** Says how an action of the operator has ended. */
 export function notify (text: string, tone: 'good' | 'bad' = 'good'): void {
   clearTimeout(timer)
   setAttribute(notice, 'data-tone', tone)
   setText(notice, text)
-  // It is above whatever has opened last, so it is not dimmed by a dialog's backdrop.
+  // It is opened anew, so that it is above each open dialog and its backdrop.
   if (notice.matches(':popover-open')) notice.hidePopover()
   notice.showPopover()
   announce(text)

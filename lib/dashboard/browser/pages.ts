@@ -3,12 +3,12 @@ import { byId, button, element, setEnabled, setText } from './element.ts'
 import { count } from './format.ts'
 import { limits, type View } from './view.ts'
 
-/** A page of a list, as far as turning pages goes. */
+/** What the buttons that turn pages need to know of a page. */
 interface Turn {
   /** Undefined: there is none. An empty text: the first page. */
   previous?: string | undefined
   next?: string | undefined
-  /** How many come before this page, and how many there are on all pages, if that is known. */
+  /** How many tasks come before this page, and how many are on all pages, if that is known. */
   position?: number | undefined
   total?: number | undefined
 }
@@ -46,7 +46,7 @@ export class Pages {
     setText(this.#words, wordsOf(shown, turn) + pendingIn(frame))
   }
 
-  /** Says nothing, for it is not known what there is. */
+  /** Shows nothing, because the list is not known. */
   clear (): void {
     this.#turn = {}
     setEnabled(this.#previous, false)
@@ -72,7 +72,7 @@ function turnOfFleet ({ cursor, limit, search }: View, { offset, total }: FleetL
 }
 
 function wordsOf (shown: number, { position, total, next }: Turn): string {
-  if (shown === 0) return next === undefined ? '' : 'None of those that were read. There are more on the next page.'
+  if (shown === 0) return next === undefined ? '' : 'No tasks on this page. There may be some on the next page.'
   if (position === undefined) return `${count(shown)} shown`
   const range = `${count(position + 1)}–${count(position + shown)}`
   return total === undefined ? range : `${range} of ${count(total)}`

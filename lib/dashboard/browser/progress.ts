@@ -4,7 +4,7 @@ import { visible } from './name.ts'
 
 interface Bar { share: number, words: string }
 
-/** What of a progress is a bar: `{ percent }`, `{ done, total }`, or a number from 0 to 1. */
+/** The bar of a progress, if it has one: `{ percent }`, `{ done, total }`, or a number from 0 to 1. */
 export function barOf (progress: unknown): Bar | undefined {
   if (typeof progress === 'number') return progress >= 0 && progress <= 1 ? percentage(progress) : undefined
   if (typeof progress !== 'object' || progress === null) return undefined

@@ -7,7 +7,7 @@ export interface Question {
   text: string
   yes: string
   no: string
-  /** What is done destroys nothing. */
+  /** True if nothing is lost by it. */
   isHarmless?: boolean
 }
 

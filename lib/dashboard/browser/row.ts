@@ -7,7 +7,7 @@ import { ageOf, type AnyTask, durationOf, errorOf, isRetrying, label, reasonOf, 
 
 export interface RowListener {
   onOpen: (task: AnyTask) => void
-  /** What the button of a task does, if anything can be done. */
+  /** What the button of a task does. Undefined if nothing can be done. */
   actionOf: (task: AnyTask) => TaskAction | undefined
 }
 
@@ -80,14 +80,14 @@ export class Row {
     this.#updateButton()
   }
 
-  /** Moves the focus to what is in this row what `other` is in its own. */
+  /** Moves the focus to this row: to its button if `other` is such a button, else to its name. */
   focusLike (other: Element): void {
     const isButton = other.closest('.action') !== null && !this.#button.hidden
     if (isButton) this.#button.focus()
     else this.#name.focus()
   }
 
-  /** An error takes the place of a progress, unless that is a bar: both together tell how far it came. */
+  /** An error is shown in place of the progress. But a bar stays, since it shows how far the task came. */
   #updateWhat (task: AnyTask): void {
     const text = reasonOf(task)
     this.#progress.update(task.progress, task.status === 'completed')

@@ -19,7 +19,7 @@ export class Sources {
   readonly #select = element('select', { id: 'source' })
   readonly #outage = element('div', { class: 'outage', role: 'status', hidden: true })
   readonly #change: (change: Partial<View>) => void
-  /** By the view's `fleet`: the process has none, all kinds together have the empty text. */
+  /** By `fleet` of the view: undefined for this process, '' for all kinds together. */
   readonly #sources = new Map<string | undefined, Source>()
 
   constructor ({ host, pid }: Health, change: (change: Partial<View>) => void) {

@@ -14,9 +14,9 @@ export interface StreamListener<Frame> {
   onFailure: (error: unknown) => boolean
 }
 
-/** Milliseconds until the first event, before the page polls instead. */
+/** If the first event has not come after so many milliseconds, the page polls instead. */
 const firstEventWithin = 5000
-/** A stream that ends sooner is cut off by something on the way. */
+/** A stream that ends sooner was cut off on its way, such as by a proxy. */
 const shortestStream = 2000
 const retryStreamAfter = 30_000
 const longestRetry = 10_000
@@ -89,7 +89,7 @@ export class Stream<Frame> {
     let openedAt = Infinity
     const source = this.#source = new EventSource(events)
     // An EventSource does not tell why it fails, a request of the list does. A stream that was open ends after a while, or
-    // with its server. One that never opened was refused, or a proxy keeps its events back or cuts it off.
+    // with its server. One that never opened was refused, or a proxy holds its events back or cuts it off.
     const failed = () => {
       this.#stop()
       const now = performance.now()

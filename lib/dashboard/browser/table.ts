@@ -20,7 +20,7 @@ export class Table {
   constructor (listener: RowListener, now: () => number) {
     this.#listener = listener
     this.#now = now
-    // The focus has not arrived yet when it leaves.
+    // While the focus leaves an element, it has not reached the next one yet.
     const left = () => setTimeout(() => this.#arrange(this.#isHeld))
     this.#body.addEventListener('focusout', left)
     this.#body.addEventListener('pointerleave', left)
@@ -38,19 +38,19 @@ export class Table {
     this.#arrange(this.#rows.size > 0 && this.#isHeld)
   }
 
-  /** Another list is asked for. What is shown is the old one until that comes. */
+  /** Another list was requested. Until it comes, the old one stays. */
   wait (): void {
     setAttribute(byId('tasks'), 'aria-busy', 'true')
   }
 
-  /** Shows other tasks: whatever has the focus or the pointer, it has asked for them. */
+  /** Shows another list at once, even under the focus or the pointer, since the user has asked for it. */
   replace (tasks: AnyTask[]): void {
     this.#tasks = tasks
     setAttribute(byId('tasks'), 'aria-busy', undefined)
     this.#arrange(false)
   }
 
-  /** Shows again what is known of a task, such as that it is being cancelled. */
+  /** Shows a task that has changed, such as one that is being cancelled. */
   refresh (task: AnyTask): void {
     this.#tasks = this.#tasks.map(known => key(known) === key(task) ? task : known)
     this.#rows.get(key(task))?.update(task, this.#now())

@@ -17,23 +17,23 @@ export function label ({ id, name }: AnyTask): string {
   return name || `#${String(id ?? '?').replace(/^.*-/, '')}`
 }
 
-/** What tells a task from all others in a list. */
+/** Identifies a task in a list. */
 export function key (task: AnyTask): string {
   return isOfFleet(task) ? JSON.stringify([task.kind, task.name]) : task.id
 }
 
-/** Where a task is read and cancelled, and with a verb where that is done to it. */
+/** The path that reads or cancels a task. With a verb, the path that does this to the task. */
 export function path (task: AnyTask, verb = ''): string {
   const suffix = verb && `/${verb}`
   return isOfFleet(task) ? `kinds/task${suffix}?${identity(task)}` : `tasks/${encodeURIComponent(task.id)}${suffix}`
 }
 
-/** What tells a task of the fleet in a query. The id tells it from others that have had its name. */
+/** The query that identifies a task of the fleet. With the id, it does not mean another task of the same name. */
 export function identity ({ kind, name, id }: FleetTaskRow): URLSearchParams {
   return new URLSearchParams({ kind, name, id: String(id) })
 }
 
-/** Whether something can be done to a task: the present user may, and it makes sense in its state. */
+/** Returns true if the user may do something to a task and it is possible in its state. */
 export function can (action: Action, task: AnyTask): boolean {
   return task.can?.includes(action)
 }
@@ -76,7 +76,7 @@ export function startOf ({ status, startsAt }: AnyTask, now: number): string {
   return status === 'deferred' && typeof startsAt === 'string' ? until(Date.parse(startsAt) - now) : ''
 }
 
-/** What a task has failed with, or its last attempt. */
+/** The error of a task, or of its last attempt. */
 export function errorOf ({ error }: AnyTask): Told | undefined {
   return error ?? undefined
 }

@@ -1,7 +1,7 @@
 import type { Sort, Status } from '../wire.ts'
 import { statuses } from './task.ts'
 
-/** What the page shows. All of it is in its URL: a view survives a reload, can be gone back to, and can be sent to a colleague. */
+/** What the page shows. All of it is in the URL: so a view survives a reload, is in the history, and can be sent to a colleague. */
 export interface View {
   /** A kind of the fleet, or '' for all kinds. Undefined: the tasks of this process. */
   fleet?: string | undefined
@@ -11,11 +11,11 @@ export interface View {
   search: string
   sort: Sort
   limit: number
-  /** Where the page of the list begins, as the server said. Undefined: the first page. */
+  /** Where the page of the list begins: a value from the server. Undefined for the first page. */
   cursor?: string | undefined
   /** The task whose details are open: its id, or its name if it is of the fleet. */
   task?: string | undefined
-  /** The kind of the task that is open, if it is of the fleet and the view does not tell its kind. */
+  /** The kind of the open task, if it is of the fleet and `fleet` is not its kind. */
   of?: string | undefined
 }
 
@@ -26,7 +26,7 @@ export const sorts: Record<Sort, string> = {
   running: 'Running first',
   newest: 'Newest first',
   oldest: 'Oldest first',
-  settled: 'Settled last first'
+  settled: 'Last settled first'
 }
 
 /** A view without filters. */
@@ -56,7 +56,7 @@ export function urlOf ({ fleet, limit, sort, ...rest }: View): string {
   return query.size === 0 ? './' : `?${query}`
 }
 
-/** Where the list of a view is, and its events. */
+/** The paths of the list of a view and of its events. */
 export function pathsOf ({ fleet, status, kind, search, sort, limit, cursor }: View): { list: string, events?: string } {
   if (fleet !== undefined) return { list: `kinds/tasks?${queryOf({ kind: fleet, status, search, limit: String(limit), offset: cursor })}` }
   const query = queryOf({ status, kind, search, sort, limit: String(limit), cursor })
@@ -68,30 +68,30 @@ function kindOfTask ({ fleet, of }: View): string | undefined {
   return of ?? (fleet || undefined)
 }
 
-/** What tells the task that is open from others, as `key()` of a task. */
+/** Identifies the open task, as `key()` does. */
 export function taskKeyOf (view: View): string | undefined {
   const kind = kindOfTask(view)
   return view.task === undefined || kind === undefined ? view.task : JSON.stringify([kind, view.task])
 }
 
-/** Where the task that is open is read. */
+/** The path that reads the open task. */
 export function taskPathOf (view: View): string {
   const kind = kindOfTask(view)
   return kind === undefined ? `tasks/${encodeURIComponent(view.task!)}` : `kinds/task?${queryOf({ kind, name: view.task })}`
 }
 
-/** Whether two views show the same list, whatever task is open. */
+/** Returns true if two views show the same list, whatever task is open. */
 export function isSameList (view: View, other: View): boolean {
   const closed = { task: undefined, of: undefined }
   return urlOf({ ...view, ...closed }) === urlOf({ ...other, ...closed })
 }
 
-/** Whether a view leaves tasks out. */
+/** Returns true if a view has filters. */
 export function isFiltered (view: View): boolean {
   return view.status !== undefined || view.search !== '' || (view.fleet === undefined && view.kind !== undefined)
 }
 
-/** The query of those parameters that are given. */
+/** The query of the parameters that have a value. */
 export function queryOf (parameters: Record<string, string | undefined>): URLSearchParams {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value)
