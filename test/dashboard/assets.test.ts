@@ -8,7 +8,7 @@ const types = {
 }
 
 for (const [path, type] of Object.entries(types)) {
-  t.test(`${path} is served, and told again only when it has changed`, async t => {
+  t.test(`${path} is served, and sent again only after a change`, async t => {
     const { url } = await startDashboard(t)
     const response = await fetch(url + path)
     t.equal(response.status, 200)
@@ -24,7 +24,7 @@ for (const [path, type] of Object.entries(types)) {
     t.equal((await fetch(url + path, { headers: { 'if-none-match': '"other"' } })).status, 200)
   })
 
-  t.test(`HEAD ${path} tells what GET would`, async t => {
+  t.test(`HEAD ${path} has the headers of GET`, async t => {
     const { url } = await startDashboard(t)
     const { status, headers } = await fetch(url + path, { method: 'HEAD' })
     t.equal(status, 200)
@@ -62,7 +62,7 @@ t.test('markup in the title is shown as text', async t => {
   t.notMatch(page, '<script>"Jobs"')
 })
 
-t.test('another title is another page', async t => {
+t.test('a page with another title has another etag', async t => {
   const [one, other] = await Promise.all(['One', 'Other'].map(async title => {
     const { url } = await startDashboard(t, { title })
     return (await fetch(`${url}/`)).headers.get('etag')

@@ -56,7 +56,7 @@ t.test('what may not be viewed is not found', async t => {
   t.equal((await fetch(url('bob runs'), as('bob'))).status, 200)
 })
 
-t.test('what may be viewed need not be cancelled', async t => {
+t.test('a caller who may view a task may still not cancel it', async t => {
   const { app, url } = await start(t)
   t.match(await getJson(url('all runs'), as('bob', { method: 'DELETE' })), {
     statusCode: 403, error: 'Forbidden', code: 'FST_ERR_TASK_FORBIDDEN', message: 'You may not cancel this'
@@ -65,14 +65,14 @@ t.test('what may be viewed need not be cancelled', async t => {
   t.equal((await fetch(url('bob runs'), as('bob', { method: 'DELETE' }))).status, 202)
 })
 
-t.test('a purge takes what may be viewed and purged, and no other', async t => {
+t.test('a purge drops only tasks that may be viewed and purged', async t => {
   const { app, base } = await start(t)
   t.strictSame(await getJson(`${base}/tasks?status=settled`, as('bob', { method: 'DELETE' })), { purged: 1 })
   t.equal(app.getTask('bob failed', { optional: true }), undefined)
   t.equal(app.tasks.size, 8)
 })
 
-t.test('a purge of nothing that may be purged is forbidden', async t => {
+t.test('a purge is forbidden if none of the tasks may be purged', async t => {
   const { app, base } = await start(t)
   t.match(await getJson(`${base}/tasks?status=settled`, as('eve', { method: 'DELETE' })), {
     statusCode: 403, code: 'FST_ERR_TASK_FORBIDDEN', message: 'You may not purge this'
@@ -80,7 +80,7 @@ t.test('a purge of nothing that may be purged is forbidden', async t => {
   t.equal(app.tasks.size, 9)
 })
 
-t.test('each one who watches sees what is theirs', async t => {
+t.test('each stream has only the tasks that its user may view', async t => {
   const { app, base } = await start(t)
   const [ann, bob] = await Promise.all(['ann', 'bob'].map(user => watch(t, `${base}/events`, as(user))))
   t.equal((await ann!.list()).tasks.length, 9)
@@ -94,7 +94,7 @@ t.test('each one who watches sees what is theirs', async t => {
   t.notOk(JSON.stringify(list).includes('ann'))
 })
 
-t.test('an answer may take its time', async t => {
+t.test('an answer may come late', async t => {
   const { base, url } = await start(t, {
     authorize: async (request, action, task) => await authorize(request, action, task)
   })
@@ -141,14 +141,14 @@ t.test('an authorize that throws later ends that stream and no other', async t =
   await bob!.list()
   lost = true
   app.addTask(untilAborted, { name: 'news' })
-  // It is cut off, which fetch tells of or not, as its version has it.
+  // The stream is cut off. Some versions of fetch reject then, others end the stream.
   const end = await bob!.frame().catch((error: Error) => error.message)
   t.match(end ?? 'terminated', 'terminated')
   t.equal((await ann!.list()).tasks[0]!.name, 'news')
   t.ok(lines.some(({ err }) => err?.message === 'no answer'))
 })
 
-t.test('an answer that never comes holds up one stream and no other', async t => {
+t.test('an answer that never comes delays one stream and no other', async t => {
   let slow = false
   const { app, url } = await startDashboard(t, {
     authorize: request => slow && request.headers['x-user'] === 'bob' ? new Promise(() => {}) : true
@@ -164,7 +164,7 @@ t.test('an answer that never comes holds up one stream and no other', async t =>
   t.equal((await ann!.list()).tasks[0]!.name, 'two')
 })
 
-t.test('many answers do not hold up the event loop', async t => {
+t.test('many answers do not block the event loop', async t => {
   const { app, url } = await startDashboard(t, {
     authorize: () => {
       const until = performance.now() + 0.2

@@ -12,7 +12,7 @@ async function slowToStop (_app: unknown, { signal }: Task) {
   throw signal.reason
 }
 
-t.test('cancelling asks, shows cancelling, and ends as the task does', inBrowser, async t => {
+t.test('a cancellation asks, then shows cancelling, then how the task has ended', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const task = app.addTask(slowToStop, { name: 'one' })
   const { page, problems } = await openPage(t, url)
@@ -162,7 +162,7 @@ t.test('one settled task is dropped', inBrowser, async t => {
   t.strictSame(problems, [])
 })
 
-t.test('a task that is being dropped is not asked for, though the list shows it no more', inBrowser, async t => {
+t.test('a task that is being dropped is not read again when it leaves the list', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   app.addTask(() => {}, { name: 'done' })
   const { page, problems } = await openPage(t, url)

@@ -11,7 +11,7 @@ async function idOf ({ url }: Dashboard, name: string): Promise<string> {
 
 const DELETE = { method: 'DELETE' }
 
-t.test('a running task is cancelled, which is told at once and logged with the request', async t => {
+t.test('a running task is cancelled, which is shown at once and logged with the request', async t => {
   const started = await startDashboard(t)
   const { app, lines, url } = started
   const task = app.addTask(untilAborted, { name: 'wait' })
@@ -70,7 +70,7 @@ t.test('a task without a name is logged by its number', async t => {
   t.match(lines.filter(({ msg }) => msg === 'task cancelled from the dashboard'), [{ task: 1 }])
 })
 
-t.test('what has settled is purged, which is logged with the request', async t => {
+t.test('settled tasks are purged, which is logged with the request', async t => {
   const { app, lines, url } = await startDashboard(t)
   await app.addTask(async () => {}, { name: 'a' }).finished
   await app.addTask(async () => {}, { name: 'b' }).finished
@@ -84,7 +84,7 @@ t.test('what has settled is purged, which is logged with the request', async t =
 })
 
 for (const query of ['', '?status=', '?status=running', '?status=settled&status=settled', '?kind=a']) {
-  t.test(`a purge has to say what it purges, which "${query}" does not`, async t => {
+  t.test(`a purge with the query "${query}" is refused, because it does not say what to purge`, async t => {
     const { app, url } = await startDashboard(t)
     await app.addTask(async () => {}, { name: 'done' }).finished
     t.match(await getJson(`${url}/tasks${query}`, DELETE), { statusCode: 400, code: 'FST_ERR_VALIDATION' })

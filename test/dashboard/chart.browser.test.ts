@@ -20,7 +20,7 @@ async function barsOf (t: Test, minuteOf: (i: number) => Partial<HistoryMinute>,
 
 const height = 84
 
-t.test('an hour of one task a second is an even row', inBrowser, async t => {
+t.test('one task a second makes columns of one height', inBrowser, async t => {
   const { bars, page, problems } = await barsOf(t, i => ({ completed: i === 59 ? 20 : 60 }))
   t.equal(bars.length, 60)
   const full = bars.slice(0, 59)
@@ -38,7 +38,7 @@ t.test('an idle hour says so', inBrowser, async t => {
   t.ok(await page.getByText('Nothing has settled in the last hour').isVisible())
 })
 
-t.test('beside a spike of 10,000 what is little can still be seen', inBrowser, async t => {
+t.test('a small number can be seen beside a spike of 10,000', inBrowser, async t => {
   const { bars, page } = await barsOf(t, i => ({ completed: i === 30 ? 10_000 : i === 10 ? 1 : 0, failed: i === 20 ? 1 : 0 }))
   const [one, failure, spike] = bars
   t.strictSame([one!.minute, failure!.minute, spike!.minute], [10, 20, 30])
@@ -48,7 +48,7 @@ t.test('beside a spike of 10,000 what is little can still be seen', inBrowser, a
   await page.getByText('12,000 a minute').waitFor()
 })
 
-t.test('what failed, was cancelled and has completed is stacked', inBrowser, async t => {
+t.test('failed, cancelled and completed tasks are stacked', inBrowser, async t => {
   const { bars } = await barsOf(t, i => i === 5 ? { completed: 50, failed: 25, cancelled: 25 } : {}, 'dark')
   t.strictSame(bars.map(({ part }) => part), ['failed', 'cancelled', 'completed'])
   const [failed, cancelled, completed] = bars
@@ -58,7 +58,7 @@ t.test('what failed, was cancelled and has completed is stacked', inBrowser, asy
   t.ok(Math.abs(completed!.height - 2 * failed!.height) < 0.1)
 })
 
-t.test('the numbers of a minute are told under the pointer, and all of them in a table', inBrowser, async t => {
+t.test('the pointer shows the numbers of a minute, and a table has all numbers', inBrowser, async t => {
   const { page } = await barsOf(t, i => ({ completed: i, failed: i === 30 ? 7 : 0 }))
   const { x, y, width, height } = (await page.locator('.plot').boundingBox())!
   await page.mouse.move(x + width * 30.5 / 60, y + height / 2)
@@ -68,7 +68,7 @@ t.test('the numbers of a minute are told under the pointer, and all of them in a
   t.strictSame(await table.getByRole('row').nth(31).getByRole('cell').allTextContents(), ['30', '7', '0'])
 })
 
-t.test('a caller who may not see the whole has no chart', inBrowser, async t => {
+t.test('a caller who may not view the process as a whole has no chart', inBrowser, async t => {
   const { url } = await serveDashboard(t)
   const fleet = new FakeFleet()
   fleet.minutes = null

@@ -24,7 +24,7 @@ t.test('an app with open streams closes, and ends them', async t => {
   for (const stream of streams) t.equal(await stream.frame(), undefined)
 })
 
-t.test('close waits for no client that does not read', async t => {
+t.test('close does not wait for a client that does not read', async t => {
   const { app, url } = await startDashboard(t, { interval: 5 })
   for (let i = 0; i < 200; i++) app.addTask(untilAborted, { name: `${i}` }).progress = 'x'.repeat(2000)
   const [slow] = await once(get(`${url}/events?limit=200`, { agent: false }), 'response')
@@ -39,7 +39,7 @@ t.test('close waits for no client that does not read', async t => {
   t.ok(took < 30_000, `${took} ms`)
 })
 
-t.test('a task that does not stop holds up no stream', async t => {
+t.test('streams end on close, even if a task does not stop', async t => {
   const { app, url } = await startDashboard(t, {}, { cancelTimeout: 300 })
   app.addTask(deaf)
   const stream = await watch(t, `${url}/events`)
@@ -75,7 +75,7 @@ t.test('a stream that begins as the app closes ends with its first frame', async
   await closed
 })
 
-t.test('HTTP/2 streams too', async t => {
+t.test('an app with open HTTP/2 streams closes, too', async t => {
   const app = Fastify({ http2: true })
   t.teardown(() => app.close())
   await app.register(tasks)
@@ -95,7 +95,7 @@ t.test('HTTP/2 streams too', async t => {
   await ended
 })
 
-t.test('HTTP/2 streams that are not read too', async t => {
+t.test('an app with HTTP/2 streams that nobody reads closes, too', async t => {
   const app = Fastify({ http2: true })
   t.teardown(() => app.close())
   await app.register(tasks)

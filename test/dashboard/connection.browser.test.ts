@@ -57,7 +57,7 @@ for (const [name, reply, title, button] of [
   ['a 400', { status: 400, json: { message: 'Too long' } }, 'The server refuses what the page asks for', 'Show all tasks'],
   ['a 503', { status: 503, json: { message: 'Later' } }, 'Connection lost', 'Try now']
 ] as const) {
-  t.test(`${name} is told for what it is`, inBrowser, async t => {
+  t.test(`the page says what ${name} means, and offers the right button`, inBrowser, async t => {
     const { app, url } = await serveDashboard(t)
     app.addTask(untilAborted, { name: 'one' })
     const { page } = await openPage(t, url)

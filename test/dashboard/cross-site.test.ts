@@ -5,7 +5,7 @@ import type { FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
-/** What cancelling a task answers to a request with these headers, and whether the task was cancelled. */
+/** The reply to a request with these headers that cancels a task, and whether the task was cancelled. */
 async function cancelWith (t: Test, headers: (url: URL) => Record<string, string>, options: Partial<FastifyTasksDashboardOptions> = {}) {
   const { app, url } = await startDashboard(t, options)
   const task = app.addTask(untilAborted, { name: 'wait' })
@@ -51,7 +51,7 @@ for (const [what, headers, expected] of cases) {
   })
 }
 
-t.test('an origin is not trusted by itself', async t => {
+t.test('an origin is not trusted unless an option says so', async t => {
   t.match(await cancelWith(t, () => ({ origin: origins[0]! })), refused)
 })
 
@@ -67,7 +67,7 @@ t.test('every route that changes anything refuses other sites', async t => {
   t.equal(app.tasks.size, 1)
 })
 
-t.test('whoever follows a link from another site sees the page', async t => {
+t.test('the page is shown to a client that follows a link from another site', async t => {
   const { url } = await startDashboard(t)
   for (const method of ['GET', 'HEAD']) {
     t.equal((await fetch(`${url}/`, { method, headers: { 'sec-fetch-site': 'cross-site' } })).status, 200)

@@ -2,7 +2,7 @@ import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
-t.test('the details tell all of a task, whatever serialize adds', inBrowser, async t => {
+t.test('the details show everything of a task, also what serialize adds', inBrowser, async t => {
   const { app, url } = await serveDashboard(t, {
     serialize: task => ({ ...task.toJSON(), data: task.data, result: task.result })
   })
@@ -42,7 +42,7 @@ t.test('the details of a task that is gone say so', inBrowser, async t => {
   await page.getByRole('dialog').getByText(/There is no task/).waitFor()
 })
 
-t.test('the details of a task that goes stay, and say that it is gone', inBrowser, async t => {
+t.test('if an open task is not kept, its details stay and say that it is gone', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const task = app.addTask(untilAborted, { kind: 'unnamed' }) // settled, it is kept nowhere
   const { page } = await openPage(t, url)

@@ -53,7 +53,7 @@ t.test('what has not changed is not sent again', async t => {
   const pulse = await watch(t, `${url}/events?status=failed`)
   await events.list()
   await pulse.list()
-  // The other stream has seen twenty changes of the counts; of those, this one shows but the last: none in between was equal.
+  // The counts change twenty times, as the other stream shows. This stream may skip some of the changes, but sends no frame twice.
   let last: TaskList | undefined
   for (let i = 1; i <= 20; i++) {
     app.addTask(untilAborted, { name: `${i}` })
@@ -153,7 +153,7 @@ t.test('a client that leaves frees its stream, and without streams nothing is re
   t.equal(asked, before + 1)
 })
 
-t.test('a stream that comes back is asked by the hook again', async t => {
+t.test('the hook is called again when a stream comes back', async t => {
   let open = true
   const { url } = await startDashboard(t, {
     onRequest: async (request, reply) => { if (!open) await reply.code(401).send() }
@@ -165,7 +165,7 @@ t.test('a stream that comes back is asked by the hook again', async t => {
   t.equal((await fetch(`${url}/events`)).status, 401)
 })
 
-t.test('a client that has gone while the hook asked holds no stream', async t => {
+t.test('a client that leaves while the hook runs takes no stream', async t => {
   let asked: () => void
   const asking = new Promise<void>(resolve => { asked = resolve })
   let first = true

@@ -1,4 +1,4 @@
-// What the routes ask of the kinds of the fleet. The kinds themselves are tested with the cluster.
+// How the routes call the kinds of the fleet. The kinds themselves are tested with the cluster.
 import t, { type Test } from 'tap'
 import type { ClusterTask } from '../../lib/dashboard/cluster.ts'
 import dashboard, { type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
@@ -8,7 +8,7 @@ import { getJson } from './fixtures/dashboard.ts'
 const PUT = { method: 'PUT' }
 const DELETE = { method: 'DELETE' }
 
-/** A kind that tells what it was called with. */
+/** A kind that records its calls. */
 function fakeKind (name: string, tasks: Partial<ClusterTask>[] = [], calls: unknown[][] = []) {
   const call = <Result>(verb: string, result: Result) => async (...args: unknown[]) => {
     calls.push([verb, ...args])
@@ -81,7 +81,7 @@ for (const [request, init, reply, call] of [
     t.match(kind.calls, [call])
   })
 
-  t.test(`${init.method} ${request} is refused to who may only view, to other sites and where all is read-only`, async t => {
+  t.test(`${init.method} ${request} is refused to a caller who may only view, to other sites, and if the dashboard is read-only`, async t => {
     const kind = fakeKind('mail', [{ name: 'a' }, { name: 'later', status: 'deferred', settled: false }])
     const viewer = await start(t, [kind], { authorize: (request, action) => action === 'view' })
     t.match(await getJson(`${viewer.url}/${request}`, init), { statusCode: 403, code: 'FST_ERR_TASK_FORBIDDEN' })
@@ -97,7 +97,7 @@ t.test('a schedule that is not there cannot be run', async t => {
   t.match(await getJson(`${url}/kinds/schedules/run?kind=mail&name=none`, PUT), { statusCode: 404, code: 'FST_ERR_TASK_NOT_FOUND' })
 })
 
-t.test('the kinds tell their latency and workers, and what may be done', async t => {
+t.test('the kinds are listed with their latency and workers, and with what the caller may do', async t => {
   const { url } = await start(t, [fakeKind('mail')])
   t.match(await getJson(`${url}/kinds`), {
     kinds: [{ latency: 1500, workers: [{ host: 'a', pid: 1, since: null }], can: ['cancel', 'retry', 'purge', 'pause', 'schedule'] }]
@@ -118,7 +118,7 @@ t.test('who may not view a kind as a whole sees no history of it, nor of the pro
   t.match(await getJson(`${url}/kinds/tasks?kind=mail`), { total: null })
 })
 
-t.test('the tasks of all kinds are one list, and the failures of all come by when they settled', async t => {
+t.test('the tasks of all kinds are one list, and so are their failures, the last to settle first', async t => {
   const kinds = [
     fakeKind('mail', [{ name: 'm1', settledAt: 1 }, { name: 'm2', settledAt: 9 }, { name: 'm3', status: 'running', settled: false, startedAt: 5 }]),
     fakeKind('report', [{ name: 'r1', settledAt: 5 }, { name: 'r2', status: 'deferred', settled: false, startsAt: 7 }, { name: 'r3', status: 'running', settled: false, startedAt: 4 }])
@@ -137,7 +137,7 @@ t.test('the tasks of all kinds are one list, and the failures of all come by whe
   t.notOk('attempts' in all.tasks[0])
 })
 
-t.test('a kind that cannot be read is left out, and told', async t => {
+t.test('a kind that cannot be read is left out, and its error is sent', async t => {
   const broken = { ...fakeKind('broken'), tasks: async () => { throw new Error('away') }, count: async () => { throw new Error('away') } }
   const { url } = await start(t, [fakeKind('mail', [{ name: 'm1' }]), broken])
   t.match(await getJson(`${url}/kinds/tasks`), { tasks: [{ name: 'm1' }], total: null, error: { message: 'away' } })
@@ -145,7 +145,7 @@ t.test('a kind that cannot be read is left out, and told', async t => {
   t.match(await getJson(`${url}/kinds`), { kinds: [{ error: null }, { error: { message: 'away' }, can: [] }] })
 })
 
-t.test('a search reads two thousand tasks at most and goes on where it was', async t => {
+t.test('a search reads two thousand tasks at most, and goes on where it stopped', async t => {
   const { url } = await start(t, [fakeKind('mail', Array.from({ length: 2500 }, (_, i) => ({ name: `mail ${i}` })))])
   const first = await getJson(`${url}/kinds/tasks?kind=mail&search=mail 2345`)
   t.match(first, { tasks: [], offset: 2000, scanned: 2000, total: null })
@@ -154,7 +154,7 @@ t.test('a search reads two thousand tasks at most and goes on where it was', asy
   t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=completed`), { count: 0, exact: true })
 })
 
-t.test('the data and the result of a task of the fleet are told', async t => {
+t.test('the data and the result of a task of the fleet are sent', async t => {
   const { url } = await start(t, [fakeKind('mail', [{ name: 'a', data: 1, result: 2, error: new Error('no') }, { name: 'b', data: 3 }])])
   t.match(await getJson(`${url}/kinds/task/inspect?kind=mail&name=a`), { data: 1, result: 2, error: { message: 'no' } })
   t.strictSame(await getJson(`${url}/kinds/task/inspect?kind=mail&name=b`), { data: 3 })

@@ -35,7 +35,7 @@ onEveryServer(t, (t, engine) => {
     return { server, mails, reports, failAll, url: `${address}/tasks` }
   }
 
-  t.test('a failed task tells its attempts, and completes when it is retried', async t => {
+  t.test('a failed task shows its attempts, and completes when it is retried', async t => {
     const { server, mails, failAll, url } = await startFleet(t)
     await failAll(1)
     const failed = await getJson<FleetTaskRow>(`${url}/kinds/task?kind=mail&name=mail 0`)
@@ -54,7 +54,7 @@ onEveryServer(t, (t, engine) => {
     t.match(await getJson(`${url}/kinds/task/inspect?kind=mail&name=mail 0`), { data: 'user 0', result: 'sent to user 0' })
   })
 
-  t.test('all failed tasks of a kind are retried, and the exact number is told', async t => {
+  t.test('all failed tasks of a kind are retried, and the exact number is sent', async t => {
     const { server, mails, failAll, url } = await startFleet(t)
     await failAll(120)
     server.isUp = true
@@ -80,7 +80,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(await statuses(), { cancelled: 30 })
   })
 
-  t.test('a purge takes what its filter asks for', async t => {
+  t.test('a purge drops what its filter asks for', async t => {
     const { server, mails, failAll, url } = await startFleet(t)
     await failAll(3)
     server.isUp = true
@@ -105,7 +105,7 @@ onEveryServer(t, (t, engine) => {
     t.match(await getJson(`${url}/kinds/task?kind=mail&name=later`), { status: 'completed' })
   })
 
-  t.test('the kinds tell their latency, workers and history', async t => {
+  t.test('the kinds show their latency, workers and history', async t => {
     const { reports, failAll, url } = await startFleet(t)
     await failAll(3)
     await reports.addTasks(Array.from({ length: 3 }, (_, i) => ({ name: `report ${i}`, data: undefined })))

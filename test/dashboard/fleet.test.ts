@@ -32,7 +32,7 @@ t.test('without a fleet there are no kinds', async t => {
   t.match(await getJson(`${url}/kinds/tasks?kind=report`), { statusCode: 404, code: 'FST_ERR_TASK_UNKNOWN_KIND', message: 'There is no kind "report"' })
 })
 
-t.test('the kinds are told with their counts and schedules', async t => {
+t.test('the kinds are listed with their counts and schedules', async t => {
   const { url, reports, mails } = await startFleet(t)
   for (const name of ['a', 'b', 'c']) await reports.addTask('', { name })
   await mails.addTask('ann', { name: 'ann' })
@@ -48,7 +48,7 @@ t.test('the kinds are told with their counts and schedules', async t => {
   t.notOk(JSON.stringify(kinds).includes('secret'))
 })
 
-t.test('the tasks of a kind are told a page at a time', async t => {
+t.test('the tasks of a kind are listed a page at a time', async t => {
   const { url, reports } = await startFleet(t)
   for (let i = 0; i < 7; i++) await reports.addTask('', { name: `${i}` })
   const first = await getJson<FleetList>(`${url}/kinds/tasks?kind=report&limit=3`)
@@ -61,7 +61,7 @@ t.test('the tasks of a kind are told a page at a time', async t => {
   t.match(first.tasks[0], { kind: 'report', status: 'running', attempt: 1, worker: { pid: process.pid } })
 })
 
-t.test('a status stands for what the counts count with it', async t => {
+t.test('running includes cancelling, and failed includes cancelled, as in the counts', async t => {
   const { url, reports, mails } = await startFleet(t)
   for (const name of ['runs', 'other', 'waits']) await reports.addTask('', { name })
   await mails.addTask('ann', { name: 'fails' })
@@ -95,7 +95,7 @@ for (const name of ['plain', 'a/b', '..', '%2e%2e', '__proto__', '<img src=x one
   })
 }
 
-t.test('a task of the fleet that does not stop is told as cancelling', async t => {
+t.test('a task of the fleet that does not stop is shown as cancelling', async t => {
   const { app } = await buildApp(t, { cancelTimeout: 50 })
   await app.register(cluster, { drainTimeout: 10, cancelTimeout: 50 })
   const kind = app.cluster.defineTask('deaf', deaf)
@@ -146,7 +146,7 @@ t.test('a task that does not exist is not found', async t => {
   }
 })
 
-t.test('what has settled is purged, which is logged', async t => {
+t.test('settled tasks are purged, which is logged', async t => {
   const { lines, url, mails, reports } = await startFleet(t)
   for (const name of ['ann', 'bob']) await mails.addTask(name, { name })
   await mails.idle()
@@ -171,7 +171,7 @@ t.test('a kind is paused and resumed, which is logged', async t => {
   t.strictSame(lines.map(({ msg }) => msg).filter(msg => /^kind/.test(msg)), ['kind paused from the dashboard', 'kind resumed from the dashboard'])
 })
 
-t.test('texts are cut and serialize is asked as in lists of this process', async t => {
+t.test('texts are cut and serialize is called, as in lists of this process', async t => {
   const { url, reports } = await startFleet(t, { serialize: task => ({ ...task.toJSON(), worker: undefined, long: 'x'.repeat(5000) }) })
   await reports.addTask('', { name: 'one' })
   const { tasks: [row] } = await getJson<FleetList>(`${url}/kinds/tasks?kind=report`)
@@ -181,7 +181,7 @@ t.test('texts are cut and serialize is asked as in lists of this process', async
 
 const bobs: DashboardAuthorize = (request, action, task) => task.data === 'bob' && (action === 'view' || task.name === 'his')
 
-t.test('what may not be viewed is not listed and not found, and no kind is told', async t => {
+t.test('what may not be viewed is not listed and not found, and no kind is listed', async t => {
   const { url, reports } = await startFleet(t, { authorize: bobs })
   await reports.addTask('ann', { name: 'hers' })
   await reports.addTask('bob', { name: 'his' })
@@ -198,7 +198,7 @@ t.test('what may not be viewed is not listed and not found, and no kind is told'
   }
 })
 
-t.test('authorize is asked about a kind as a whole by its name', async t => {
+t.test('for a kind as a whole, authorize gets the name of the kind', async t => {
   const asked: [string, string | undefined, string | undefined][] = []
   const { url } = await startFleet(t, {
     authorize: (request, action, task) => {
@@ -225,7 +225,7 @@ t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t =
     await t.rejects(task.finished, { message: 'Cancelled from the dashboard' })
   })
 
-  t.test('a server that has gone is told, and the rest is there', async t => {
+  t.test('if the task server has gone, replies say so, and the rest works', async t => {
     const server = await startServer('redis', { own: true })
     t.teardown(server.remove)
     let going = false
@@ -254,7 +254,7 @@ t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t =
   })
 })
 
-t.test('an app whose fleet comes after its dashboard shows it', async t => {
+t.test('a dashboard shows a fleet that is registered after it', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(tasks)
@@ -274,7 +274,7 @@ t.test('the tasks of all kinds that wait are in the order in which they start', 
   t.strictSame(names(await getJson<FleetList>(`${url}/kinds/tasks?status=deferred`)), ['first', 'in a minute', 'in an hour'])
 })
 
-t.test('the number of failures is not told where authorize decides who sees them', async t => {
+t.test('if there is an authorize, the number of failures is not sent', async t => {
   const { url, mails } = await startFleet(t, { authorize: (_request, _action, { name }) => name !== 'secret' })
   for (const name of ['ann', 'secret']) await mails.addTask('x', { name })
   await mails.idle()

@@ -71,7 +71,7 @@ for (const [what, how] of Object.entries(apps)) {
   })
 }
 
-t.test('what the hook of the app throws goes to its error handler', async t => {
+t.test('an error that a hook of the app throws goes to the error handler of the app', async t => {
   const { url } = await start(t, {
     prepare: app => app.setErrorHandler(async (error, request, reply) => reply.redirect(`/login?${(error as Error).message}`))
   }, { onRequest: async () => { throw new Error('who') } })
@@ -80,7 +80,7 @@ t.test('what the hook of the app throws goes to its error handler', async t => {
   t.equal(response.headers.get('location'), '/login?who')
 })
 
-t.test('a server that is away is a 503 and is logged as an error', async t => {
+t.test('if the task server does not answer, the reply is a 503, and an error is logged', async t => {
   const lines: { level: number }[] = []
   const { app, url } = await start(t, { options: { logger: { stream: { write: line => { lines.push(JSON.parse(line)) } } } } }, { maxStreams: 0 })
   t.match(await getJson(`${url}/events`), { statusCode: 503, code: 'FST_ERR_TASK_STREAM_LIMIT' })

@@ -43,7 +43,7 @@ t.test('a client that the hook lets in gets every route', async t => {
   t.equal((await watch(t, `${url}/events`, { headers: { authorization } })).response.status, 200)
 })
 
-t.test('several hooks all have to let one in', async t => {
+t.test('if there are several hooks, all must let a client in', async t => {
   const { url } = await startGuarded(t, app => [app.basicAuth, async (request, reply) => {
     if (request.headers['x-second'] !== 'yes') await reply.code(403).send()
   }])

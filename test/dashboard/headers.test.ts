@@ -29,7 +29,7 @@ t.test('events have the headers, and are kept by no cache and no proxy', async t
   t.equal(headers.get('x-accel-buffering'), 'no')
 })
 
-t.test('those whom the hook turns away get the headers too', async t => {
+t.test('a client that the hook turns away gets the headers, too', async t => {
   const { url } = await startDashboard(t, { onRequest: async (request, reply) => await reply.code(401).send('Who are you?') })
   const { status, headers } = await fetch(`${url}/`)
   t.equal(status, 401)

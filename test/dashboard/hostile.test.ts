@@ -45,7 +45,7 @@ for (const [what, text] of Object.entries(wellFormed)) {
 
 const long = 'x'.repeat(100 * 1024)
 
-t.test('long texts are cut to 2 KB in lists, and told whole of one task', async t => {
+t.test('long texts are cut to 2 KB in lists, but not in a reply about one task', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: long, kind: long }).progress = long
   const failed = app.addTask(async () => { throw Object.assign(new Error(long), { name: long, code: long }) }, { name: 'failed' })
@@ -79,7 +79,7 @@ t.test('2 KB are bytes, and no character is cut in two', async t => {
   t.equal(fits!.progress, 'é'.repeat(1024))
 })
 
-t.test('a value that is no JSON spoils no other', async t => {
+t.test('a value that JSON cannot hold does not harm the others', async t => {
   const { app, url } = await startDashboard(t)
   const cycle: Record<string, unknown> = {}
   cycle.self = cycle
@@ -93,7 +93,7 @@ t.test('a value that is no JSON spoils no other', async t => {
   t.equal((await getJson(`${url}/tasks/${tasks.at(-1)!.id}`)).progress, unreadable)
 })
 
-t.test('whatever is thrown is told', async t => {
+t.test('anything that is thrown is sent', async t => {
   const { app, url } = await startDashboard(t)
   for (const thrown of [undefined, null, 'text', Symbol('s'), Object.create(null), { get message () { throw new Error('no') } }]) {
     await app.addTask(async () => { throw thrown }, { name: 'throws' }).finished.catch(() => {})

@@ -14,11 +14,11 @@ async function inspect (t: Test, outcome: unknown, data?: unknown, options: Part
   return await getJson(`${url}/tasks/${row.id}/inspect`)
 }
 
-t.test('the data and the result of a task are told', async t => {
+t.test('the data and the result of a task are sent', async t => {
   t.strictSame(await inspect(t, { sum: 3 }, { terms: [1, 2] }), { data: { terms: [1, 2] }, result: { sum: 3 } })
 })
 
-t.test('the stack of an error and its causes are told', async t => {
+t.test('the stack of an error and its causes are sent', async t => {
   const cause = Object.assign(new TypeError('no such host', { cause: 'a text' }), { code: 'ENOTFOUND' })
   const { error } = await inspect(t, new Error('no mail', { cause }))
   t.match(error, {
@@ -29,7 +29,7 @@ t.test('the stack of an error and its causes are told', async t => {
   })
 })
 
-t.test('the errors of an AggregateError are told, ten at most', async t => {
+t.test('the errors of an AggregateError are sent, ten at most', async t => {
   const { error } = await inspect(t, new AggregateError(Array.from({ length: 11 }, (_, i) => new Error(`${i}`)), 'all'))
   t.strictSame(error!.errors!.map(({ message }) => message), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
 })
@@ -40,17 +40,17 @@ t.test('causes in a circle end after five', async t => {
   t.equal(JSON.stringify(await inspect(t, error)).match(/"stack"/g)!.length, 5)
 })
 
-t.test('an error that cannot be read is told as far as it can', async t => {
+t.test('of an error that cannot be read, what can be read is sent', async t => {
   const error = new Error('secretive')
   Object.defineProperty(error, 'cause', { get () { throw new Error('not this') } })
   t.match(await inspect(t, error), { error: { message: 'secretive' } })
 })
 
-t.test('anything that was thrown is told', async t => {
+t.test('anything that was thrown is sent', async t => {
   t.match(await inspect(t, 'just a text'), { error: { message: 'just a text' } })
 })
 
-t.test('a value that JSON cannot hold spoils no other, and a long one is cut', async t => {
+t.test('a value that JSON cannot hold does not harm the others, and a long one is cut', async t => {
   const { data, result } = await inspect(t, { big: 1n }, 'x'.repeat(2 * 1024 * 1024))
   t.equal(result, '[unreadable]')
   t.equal((data as string).length, 1024 * 1024 + 1)

@@ -2,7 +2,7 @@ import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
-t.test('everything is done by the keyboard alone', inBrowser, async t => {
+t.test('everything can be done with the keyboard alone', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   const first = app.addTask(untilAborted, { name: 'first' })
   app.addTask(untilAborted, { name: 'second' })
@@ -40,7 +40,7 @@ t.test('everything is done by the keyboard alone', inBrowser, async t => {
   t.strictSame(problems, [])
 })
 
-t.test('every control has a focus that is seen', inBrowser, async t => {
+t.test('the focus is visible on every control', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { page } = await openPage(t, url)

@@ -63,7 +63,7 @@ t.test('a task that has completed has no bar that looks stuck', inBrowser, async
   t.equal(await row.getByRole('progressbar').count(), 0)
 })
 
-t.test('the uptime and the ages go on together', inBrowser, async t => {
+t.test('the uptime and the ages are updated at the same time', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { page } = await openPage(t, url)

@@ -46,7 +46,7 @@ t.test('a stream that is not read ends when its time is over', async t => {
   await t.rejects(response.toArray(), { code: 'ECONNRESET' })
 })
 
-t.test('a stream that is silent says so', async t => {
+t.test('a stream that is silent sends a comment', async t => {
   const { url } = await startLive(t, same, { heartbeat: 30 })
   const events = await watch(t, url)
   t.match(await events.frame(), /data: /)
@@ -54,7 +54,7 @@ t.test('a stream that is silent says so', async t => {
   t.equal(await events.frame(), ':')
 })
 
-t.test('one look serves all, and one that takes long is followed by twenty times the rest', async t => {
+t.test('one reading serves all streams, and the pause after it is twenty times as long', async t => {
   const looks: { at: number, views: number }[] = []
   let lists = 0
   const { url } = await startLive(t, views => {
@@ -74,7 +74,7 @@ t.test('one look serves all, and one that takes long is followed by twenty times
   }
 })
 
-t.test('each of a hundred who watch gets every change', async t => {
+t.test('each of a hundred streams gets every change', async t => {
   let lists = 0
   const { url } = await startLive(t, views => {
     lists++
@@ -87,7 +87,7 @@ t.test('each of a hundred who watch gets every change', async t => {
   }
 })
 
-t.test('a client that has gone before it was answered holds no stream', async t => {
+t.test('a client that leaves before its first list takes no stream', async t => {
   let answer: (list: string) => void
   let looked: Look
   const asked = new Promise<void>(resolve => {
@@ -112,7 +112,7 @@ t.test('a client that has gone before it was answered holds no stream', async t 
   await response.body!.cancel()
 })
 
-t.test('a response that is over holds no stream', async t => {
+t.test('a response that is over takes no stream', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const live = new Live(same, { interval: 10, maxStreams: 1, lifetime: 60_000, heartbeat: 60_000 })
@@ -132,7 +132,7 @@ t.test('a response that is over holds no stream', async t => {
   t.equal((await watch(t, `${address}/events`)).response.status, 200)
 })
 
-t.test('a hundred who watch for long see no timer with a negative delay', async t => {
+t.test('with a hundred long streams no timer gets a negative delay', async t => {
   const warnings = processEvents(t, 'warning')
   let lists = 0
   const { url } = await startLive(t, views => {

@@ -9,7 +9,7 @@ import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 interface Usage { processor: number, at: number, changes: number }
 
-t.test('twenty who watch 100,000 tasks, 1,000 of which change a second, cost no memory', async t => {
+t.test('twenty streams of 100,000 tasks, of which 1,000 change each second, do not fill the memory', async t => {
   const server = fork(new URL('./fixtures/busy-server.ts', import.meta.url), { execArgv: [...process.execArgv, '--expose-gc'] })
   t.teardown(() => server.disconnect())
   const [address] = await once(server, 'message')
@@ -20,7 +20,7 @@ t.test('twenty who watch 100,000 tasks, 1,000 of which change a second, cost no 
     return (await once(server, 'message'))[0]
   }
 
-  /** The share of a core that the server takes meanwhile. */
+  /** The share of a core that the server takes until the promise resolves. */
   async function share (meanwhile: Promise<unknown>) {
     const before: Usage = await ask('usage')
     await meanwhile
@@ -49,7 +49,7 @@ t.test('twenty who watch 100,000 tasks, 1,000 of which change a second, cost no 
   t.ok(grown < 2_000_000, `${grown} bytes more`)
 })
 
-t.test('a page of 100,000 tasks is found from whichever end', async t => {
+t.test('pages of 100,000 tasks are found, with the newest or the oldest first', async t => {
   const { app, url } = await startDashboard(t, {}, { maxSettled: Infinity })
   for (let i = 0; i < 50_000; i++) {
     app.addTask(untilAborted, { name: `live ${i}`, kind: 'live' })

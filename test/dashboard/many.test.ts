@@ -46,7 +46,7 @@ t.test('one settled task is dropped by its id, and one that runs is not', async 
   t.equal(app.tasks.size, 8)
 })
 
-t.test('many tasks are cancelled by what the filter says', async t => {
+t.test('the tasks that match the filter are cancelled', async t => {
   const { app, url } = await start(t)
   const ended = app.getTask('mail 1 runs').finished
   t.strictSame(await getJson(`${url}/tasks/cancel?status=running&kind=mail`, PUT), { cancelled: 2, more: false })

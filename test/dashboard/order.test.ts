@@ -68,12 +68,12 @@ t.test('search finds a part of a name, in upper and lower case', async t => {
   t.match(await getJson(`${url}/tasks?search=${'x'.repeat(257)}`), { statusCode: 400 })
 })
 
-t.test('the list tells when the latest task has failed', async t => {
+t.test('the list says when a task failed last', async t => {
   const { app, url } = await start(t)
   t.equal((await getJson<TaskList>(`${url}/tasks?status=running`)).lastFailedAt, app.getTask('1 fails last').settledAt)
 })
 
-t.test('the tasks that failed last come first, and are as many as asked for', async t => {
+t.test('failures are as many as requested, and the task that failed last comes first', async t => {
   const { url } = await start(t)
   const all = await getJson(`${url}/failures`)
   t.match(all, { failures: [{ fleet: false, task: { name: '1 fails last' } }, { fleet: false, task: { name: '3 fails first' } }], total: 2, error: null, pending: 0 })

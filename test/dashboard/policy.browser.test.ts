@@ -19,7 +19,7 @@ t.test('the page works beside @fastify/helmet', inBrowser, async t => {
   t.strictSame(problems, [])
 })
 
-t.test('its policy lets no markup of others in', inBrowser, async t => {
+t.test('its policy lets no script insert markup', inBrowser, async t => {
   const { url } = await serveDashboard(t)
   const { page } = await openPage(t, url)
   await t.rejects(page.evaluate("document.body.innerHTML = '<b>text</b>'"), /TrustedHTML/)

@@ -39,7 +39,7 @@ for (const path of ['tasks?limit=5', 'failures', 'health']) {
   })
 }
 
-t.test('each client is told what it may see', async t => {
+t.test('each client gets what it may view', async t => {
   const { url } = await start(t, 2000)
   for (let i = 0; i < 2; i++) {
     for (const user of ['ann', 'bob']) {
@@ -51,14 +51,14 @@ t.test('each client is told what it may see', async t => {
   }
 })
 
-t.test('a client that asks twice at once is answered once', async t => {
+t.test('two equal requests at the same time share one answer', async t => {
   const { url, asked } = await start(t, 2000)
   const [one, other] = await Promise.all([1, 2].map(() => getJson(`${url}/tasks?limit=5`, as('ann'))))
   t.strictSame(one, other)
   t.equal(asked.get('ann'), 2005, 'may view 2,000, may cancel 5')
 })
 
-t.test('a change through the dashboard is told at once', async t => {
+t.test('a change through the dashboard is shown at once', async t => {
   const { url } = await start(t, 2000)
   const { tasks: [task] } = await getJson(`${url}/tasks?limit=1`, as('ann'))
   await fetch(`${url}/tasks/${task.id}`, { method: 'DELETE', ...as('ann') })
@@ -72,7 +72,7 @@ t.test('few tasks are read anew for each request', async t => {
   t.match(await getJson(`${url}/tasks`, as('ann')), { total: 51 })
 })
 
-t.test('what authorize throws is told and not kept', async t => {
+t.test('an error that authorize throws is sent and not kept', async t => {
   let isDown = true
   const { app, url } = await startDashboard(t, {
     authorize: () => {
@@ -130,7 +130,7 @@ t.test('an answer is kept for a limited time, however long it took', async t => 
   t.ok(took >= 90, `${took} ms for two answers that are kept for 50 ms, and not 20 s each`)
 })
 
-t.test('a header that differs from request to request makes no other client', async t => {
+t.test('a header that differs in each request does not make another client', async t => {
   const app = await countAnswers(t)
   for (const id of ['1', '2']) t.strictSame((await app.inject({ url: '/', headers: { 'x-request-id': id } })).json(), { answer: 1 })
   t.strictSame((await app.inject({ url: '/', headers: { cookie: 'session=2' } })).json(), { answer: 2 })

@@ -17,7 +17,7 @@ async function startProxied (t: Test, prefix: string, rewritePrefix: string) {
 }
 
 for (const [prefix, rewritePrefix, path] of [['/ops', '', '/ops/admin/tasks'], ['/ops', '/admin/tasks', '/ops'], ['/tasks', '/admin/tasks', '/tasks'], ['/deep/down/tasks', '/admin/tasks', '/deep/down/tasks']] as const) {
-  t.test(`behind a proxy that makes ${rewritePrefix === '' ? 'nothing' : rewritePrefix} of ${prefix} all of it works`, async t => {
+  t.test(`everything works behind a proxy that turns ${prefix} into ${rewritePrefix === '' ? 'nothing' : rewritePrefix}`, async t => {
     const { app, address } = await startProxied(t, prefix, rewritePrefix)
     const page = await fetch(`${address}${path}`)
     t.equal(page.url, `${address}${path}/`)
@@ -43,7 +43,7 @@ t.test('a stream through a proxy ends with the app', async t => {
 })
 
 for (const options of [{ routerOptions: { ignoreTrailingSlash: true } }, { routerOptions: { ignoreDuplicateSlashes: true } }, { routerOptions: { caseSensitive: false } }]) {
-  t.test(`with ${JSON.stringify(options)} the page is where it is, and does not lead round in circles`, async t => {
+  t.test(`with ${JSON.stringify(options)} the page is found, without a loop of redirects`, async t => {
     const app = Fastify(options)
     t.teardown(() => app.close())
     await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })
@@ -54,7 +54,7 @@ for (const options of [{ routerOptions: { ignoreTrailingSlash: true } }, { route
   })
 }
 
-t.test('where the app rewrites its URLs the slash is looked for in what the browser has asked for', async t => {
+t.test('if the app rewrites URLs, the URL that the browser has sent decides whether a slash is missing', async t => {
   const app = Fastify({ rewriteUrl: ({ url }) => url!.replace(/^\/jobs/, '/admin/tasks') })
   t.teardown(() => app.close())
   await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Recent } from '../../lib/dashboard/recent.ts'
 
-t.test('an answer is kept for its time, and asked for again once it is forgotten', async t => {
+t.test('an answer is kept for its time, and made again once it is forgotten', async t => {
   let asked = 0
   const recent = new Recent(() => performance.now() + 60_000, 100)
   const ask = async () => ++asked
@@ -11,7 +11,7 @@ t.test('an answer is kept for its time, and asked for again once it is forgotten
   t.equal(await recent.get('first', ask), 2)
 })
 
-t.test('a hundred answers are kept: one more pushes the oldest out', async t => {
+t.test('a hundred answers are kept, and one more replaces the oldest', async t => {
   let asked = 0
   const recent = new Recent(() => performance.now() + 60_000, 100)
   const ask = async () => ++asked

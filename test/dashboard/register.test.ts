@@ -52,22 +52,22 @@ for (const [options, message] of refused) {
   })
 }
 
-t.test('it asks for fastify-tasks', async t => {
+t.test('it needs fastify-tasks', async t => {
   const error = await refusal(Fastify(), { onRequest })
   t.match(error?.message, /The dependency 'fastify-tasks' of plugin 'fastify-tasks-dashboard' is not registered/)
 })
 
-t.test('an open page is warned of', async t => {
+t.test('a page that is open to everyone is logged as a warning', async t => {
   const { lines } = await startDashboard(t, { onRequest: false })
   t.match(lines.filter(({ level }) => level === 40), [{ msg: 'the dashboard at /admin/tasks/ is open to everyone: its onRequest is false' }])
 })
 
-t.test('a guarded page is not warned of', async t => {
+t.test('a guarded page is not logged as a warning', async t => {
   const { lines } = await startDashboard(t, { onRequest })
   t.strictSame(lines.filter(({ level }) => level >= 40), [])
 })
 
-t.test('an app may have it twice, once to look at alone', async t => {
+t.test('an app may have two dashboards, one of them read-only', async t => {
   const { app } = await buildApp(t)
   await app.register(dashboard, { prefix: '/look', onRequest, readOnly: true, title: 'Look' })
   await app.register(dashboard, { prefix: '/touch', onRequest })

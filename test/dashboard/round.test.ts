@@ -27,7 +27,7 @@ t.test('an answer that came late counts until all are asked again', async t => {
   t.equal(round.skips(subject), false)
 })
 
-t.test('a round rejects with what a question has rejected with', async t => {
+t.test('a round rejects with the error that an answer has rejected with', async t => {
   const round = new Round(Infinity)
   await round.add(subject, Promise.reject(new Error('no answer')))
   await t.rejects(round.wait(), { message: 'no answer' })

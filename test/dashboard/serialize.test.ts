@@ -3,7 +3,7 @@ import type { TaskList } from '../../lib/dashboard/wire.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
-t.test('serialize adds and leaves out, in lists, streams and of one task', async t => {
+t.test('serialize adds and leaves out properties in lists, streams and replies about one task', async t => {
   const { app, url } = await startDashboard(t, {
     serialize: task => ({ ...task.toJSON(), name: undefined, progress: undefined, owner: (task.data as { owner: string }).owner })
   })
@@ -15,7 +15,7 @@ t.test('serialize adds and leaves out, in lists, streams and of one task', async
   t.strictSame(await getJson(`${url}/tasks/${list.tasks[0]!.id}`), list.tasks[0])
 })
 
-t.test('the id and the status are told in any case', async t => {
+t.test('the id and the status are always sent', async t => {
   const { app, url } = await startDashboard(t, { serialize: () => ({ id: 7, status: 'fine' }) })
   app.addTask(untilAborted)
   const { tasks: [row] } = await getJson<TaskList>(`${url}/tasks`)

@@ -3,7 +3,7 @@ import type { TaskList } from '../../lib/dashboard/wire.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
-t.test('authorize is asked about a hundred tasks at the same time, and no more', async t => {
+t.test('authorize is called for a hundred tasks at the same time, and no more', async t => {
   let open = 0
   let most = 0
   const { app, url } = await startDashboard(t, {
@@ -19,7 +19,7 @@ t.test('authorize is asked about a hundred tasks at the same time, and no more',
   t.equal(most, 100)
 })
 
-t.test('a list has what is known after a second, and tells how many answers are missing', async t => {
+t.test('a list has what is known after a second, and says how many answers are missing', async t => {
   const { app, url } = await startDashboard(t, {
     authorize: (request, action, { name }) => name === 'slow' ? new Promise(() => {}) : Promise.resolve(true)
   })

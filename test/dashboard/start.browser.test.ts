@@ -25,7 +25,7 @@ t.test('a page whose server does not answer at first is built once', inBrowser, 
   t.equal(await page.getByText('The server does not answer').count(), 0)
 })
 
-t.test('a fault of the page itself is told, and the page is not built again', inBrowser, async t => {
+t.test('an error in the page itself is shown, and the page is not built again', inBrowser, async t => {
   const { url } = await serveDashboard(t)
   const page = await openBlank(t)
   await page.route('**/health', route => route.fulfill({ json: null }))

@@ -60,7 +60,7 @@ t.test('nothing moves under the pointer', inBrowser, async t => {
   t.strictSame(problems, [])
 })
 
-t.test('what failed last does not push the table away from the pointer', inBrowser, async t => {
+t.test('a new failure does not push the table away from the pointer', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { page } = await openPage(t, url)
@@ -73,7 +73,7 @@ t.test('what failed last does not push the table away from the pointer', inBrows
   t.strictSame(await cancel.boundingBox(), before)
 })
 
-t.test('what failed last is by when it settled, and stands still under the pointer', inBrowser, async t => {
+t.test('failures are sorted by when they settled, and do not move under the pointer', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   let fail!: (error: Error) => void
   app.addTask(() => new Promise((resolve, reject) => { fail = reject }), { name: 'long' })

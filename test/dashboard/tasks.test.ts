@@ -18,7 +18,7 @@ t.test('a list without tasks has counts of zero', async t => {
   })
 })
 
-t.test('the list tells the state of each task, the newest first, with an id that names the process', async t => {
+t.test('the list has the state of each task, the newest first, with an id that names the process', async t => {
   const { app, url } = await startDashboard(t)
   const first = app.addTask(untilAborted, { name: 'first', kind: 'wait', data: { secret: 1 } })
   first.progress = { done: 1, total: 2 }
@@ -42,7 +42,7 @@ t.test('a task is found by its id', async t => {
   t.strictSame(await getJson(`${url}/tasks/${row!.id}`), { ...row, can: ['inspect', 'cancel'] })
 })
 
-t.test('status, kind and the start of a name select', async t => {
+t.test('a list is filtered by status, kind and the start of a name', async t => {
   const { app, url } = await startDashboard(t)
   for (const name of ['mail:1', 'mail:2', 'report:1']) app.addTask(untilAborted, { name, kind: name.split(':')[0]! })
   await app.addTask(async () => {}, { name: 'mail:3', kind: 'mail' }).finished
@@ -57,7 +57,7 @@ t.test('status, kind and the start of a name select', async t => {
   t.strictSame(names(await getJson(`${url}/tasks?status=&kind=&name=&limit=&cursor=`)), [undefined, 'mail:3', 'report:1', 'mail:2', 'mail:1'])
 })
 
-t.test('the counts are those of all tasks, whatever is selected', async t => {
+t.test('the counts are those of all tasks, whatever the filter', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: 'a', kind: 'one' })
   app.addTask(untilAborted, { name: 'b', kind: 'other' })
@@ -67,7 +67,7 @@ t.test('the counts are those of all tasks, whatever is selected', async t => {
   t.strictSame(kinds, [{ kind: 'other', count: 2 }, { kind: 'one', count: 1 }])
 })
 
-t.test('pages follow one another by their cursors, also while tasks come and go', async t => {
+t.test('cursors lead from page to page, also while tasks come and go', async t => {
   const { app, url } = await startDashboard(t)
   for (let i = 1; i <= 120; i++) app.addTask(i % 3 === 0 ? async () => {} : untilAborted, { name: `${i}` })
   await Promise.all([...app.tasks].filter(task => Number(task.name) % 3 === 0).map(task => task.finished))
@@ -123,7 +123,7 @@ for (const route of ['tasks', 'events']) {
   }
 }
 
-t.test('ids and cursors of a process that has gone are those of nothing', async t => {
+t.test('ids and cursors of an earlier process are refused', async t => {
   const before = await startDashboard(t)
   for (let i = 0; i < 3; i++) before.app.addTask(untilAborted, { name: `${i}` })
   const { tasks: [row], cursor } = await getJson<TaskList>(`${before.url}/tasks?limit=1`)
@@ -140,7 +140,7 @@ t.test('ids and cursors of a process that has gone are those of nothing', async 
   t.ok([...app.tasks].every(({ status }) => status === 'running'))
 })
 
-t.test('other texts are no ids', async t => {
+t.test('a text that is not an id is not found', async t => {
   const { app, url } = await startDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const { instance } = await getJson(`${url}/health`)
@@ -151,13 +151,13 @@ t.test('other texts are no ids', async t => {
   t.equal(app.getTask('one').status, 'running')
 })
 
-t.test('a kind for every task makes no list long', async t => {
+t.test('a list stays short if every task has a kind of its own', async t => {
   const { app, url } = await startDashboard(t)
   for (let i = 0; i < 150; i++) app.addTask(untilAborted, { kind: `kind ${i}` })
   t.equal((await getJson<TaskList>(`${url}/tasks`)).kinds.length, 100)
 })
 
-t.test('health tells of the process', async t => {
+t.test('health describes the process', async t => {
   const { app, url } = await startDashboard(t, { title: 'Jobs', interval: 30 })
   app.addTask(untilAborted)
   const health = await getJson(`${url}/health`)

@@ -45,7 +45,7 @@ t.test('the back button goes back to the filters before', inBrowser, async t => 
   t.equal(await page.getByRole('button', { name: '1 completed' }).getAttribute('aria-pressed'), 'false')
 })
 
-t.test('filters that fit nothing say so, and are cleared', inBrowser, async t => {
+t.test('filters that match nothing say so, and can be cleared', inBrowser, async t => {
   const { page } = await openPage(t, await serveThree(t))
   await page.getByRole('button', { name: '0 failed' }).click()
   await page.getByText('No failed tasks', { exact: true }).waitFor()
@@ -83,13 +83,13 @@ t.test('pages are turned', inBrowser, async t => {
   t.strictSame(problems, [])
 })
 
-t.test('a page of a server that was started again gives way to the first', inBrowser, async t => {
+t.test('after a restart of the server, the first page replaces a later one', inBrowser, async t => {
   const { page } = await openPage(t, `${await serveThree(t)}?cursor=abcdefabcdef-1`)
   await page.getByRole('row', { name: 'mail:1' }).waitFor()
   t.equal(new URL(page.url()).search, '')
 })
 
-t.test('a page that was turned to goes on to be live', inBrowser, async t => {
+t.test('a later page of the list is live, too', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   for (let i = 1; i <= 60; i++) app.addTask(untilAborted, { name: `task:${i}` })
   const { page } = await openPage(t, url)
@@ -102,7 +102,7 @@ t.test('a page that was turned to goes on to be live', inBrowser, async t => {
   await page.getByText('1–50 of 61').waitFor()
 })
 
-t.test('what runs comes first, and other orders are in the URL', inBrowser, async t => {
+t.test('running tasks come first, and other orders are in the URL', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'runs' })
   for (const name of ['first', 'second']) app.addTask(() => {}, { name })
