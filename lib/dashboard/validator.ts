@@ -18,8 +18,9 @@ interface QuerySchema {
  * Compiles the schema of a querystring. The dashboard has its own validator, because the app's may be zod's or TypeBox's and may
  * not know these schemas. A value may be a text, a number or a boolean, since querystring parsers differ.
  */
-export const compileValidator: FastifySchemaCompiler<any> = ({ schema }) => querystring => {
+export const compileValidator: FastifySchemaCompiler<any> = ({ schema, method }) => querystring => {
   try {
+    if (method !== 'GET' && method !== 'HEAD') checkNarrow(schema as QuerySchema, querystring)
     return { value: readQuerystring(schema as QuerySchema, querystring) }
   } catch (error) {
     return { error: error as Error }
@@ -28,6 +29,17 @@ export const compileValidator: FastifySchemaCompiler<any> = ({ schema }) => quer
 
 /** Turns a reply into text. The dashboard's replies are text already, but a hook of the app may reply with an object. */
 export const compileSerializer: FastifySerializerCompiler<any> = () => payload => typeof payload === 'string' ? payload : JSON.stringify(payload)
+
+/**
+ * Refuses what would not narrow down the tasks that a change is for: a parameter that does not exist, or that is empty. A list ignores
+ * both, since apps pass tokens to it: an EventSource has no other place for them.
+ */
+function checkNarrow ({ properties }: QuerySchema, querystring: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(querystring)) {
+    if (!Object.hasOwn(properties, name)) throw new Error(`querystring must not have '${name}', but only ${Object.keys(properties).join(', ')}`)
+    if (value === '') throw new Error(`querystring/${name} must not be empty`)
+  }
+}
 
 function readQuerystring ({ required, properties }: QuerySchema, querystring: Record<string, unknown>) {
   const values: Record<string, string | number> = {}

@@ -106,3 +106,21 @@ t.test('a read-only dashboard has no route that changes anything', async t => {
   t.equal(app.tasks.size, 2)
   t.equal((await fetch(`${url}/tasks/${id}`)).status, 200)
 })
+
+t.test('a change refuses a parameter that does not exist or is empty, and changes nothing', async t => {
+  const { app, url } = await startDashboard(t)
+  const done = app.addTask(() => {}, { name: 'done' })
+  const running = app.addTask(untilAborted, { name: 'wait' })
+  const refused = [
+    ['DELETE', 'tasks?status=settled&sarch=x', "querystring must not have 'sarch', but only status, kind, name, search, id"],
+    ['DELETE', 'tasks?status=settled&search=', 'querystring/search must not be empty'],
+    ['PUT', 'tasks/cancel?status=unsettled&Name=x', /'Name'/],
+    ['PUT', 'tasks/cancel?status=unsettled&name=', /name must not be empty/]
+  ] as const
+  for (const [method, path, message] of refused) {
+    const response = await fetch(`${url}/${path}`, { method })
+    t.match(await response.json(), { statusCode: 400, code: 'FST_ERR_VALIDATION', message }, path)
+  }
+  t.strictSame([done.status, running.status, app.tasks.size], ['completed', 'running', 2])
+  t.match(await getJson(`${url}/tasks?token=secret&search=`), { total: 2 })
+})
