@@ -111,7 +111,7 @@ onEveryServer(t, (t, engine) => {
     await reports.addTasks(Array.from({ length: 3 }, (_, i) => ({ name: `report ${i}`, data: undefined })))
     let kinds: FleetKinds['kinds']
     do ({ kinds } = await getJson<FleetKinds>(`${url}/kinds`))
-    while (kinds[1]?.latency === 0 || kinds[1]?.workers?.length === 0)
+    while (kinds[1]?.latency === 0 || kinds[1]?.workers?.length === 0 || kinds[1]?.counts?.running !== 2)
     t.match(kinds, [
       { kind: 'mail', counts: { failed: 3 }, latency: 0, workers: [{ pid: process.pid }], error: null },
       { kind: 'report', counts: { deferred: 1, running: 2 }, workers: [{ pid: process.pid, host: String }] }
