@@ -17,7 +17,7 @@ const PRIORITY_LIMIT = 2 ** 21 - 1
 /** Tasks that are added at the same time: those without a name in one round trip, the others each in some. */
 const ADDED_AT_ONCE = 100
 
-/** Adds tasks to a queue: under the lease of the name if they have one, and of the key if they have a limit. */
+/** Adds tasks to a queue. A task with a name is added under the lease of the name, one with a limit under the lease of the key. */
 export class Adder {
   readonly #parts: Parts
   readonly #remover: Remover
@@ -53,7 +53,7 @@ export class Adder {
     return tasks.map(task => (task.unique ? unique : named).shift()!)
   }
 
-  /** The options of every job of the queue, with its priority. */
+  /** The options of a job with this priority. */
   jobOptions (priority: number): JobsOptions {
     const { settings: { attempts, backoff }, shared: { store } } = this.#parts
     const stored = Math.min(priority + store.firstPriority, PRIORITY_LIMIT)
@@ -90,7 +90,7 @@ export class Adder {
         if (found.task.settledAt === undefined) return { task: found.task, added: false }
       }
       if (task.limit === undefined) return await this.#replace(task, found, lease)
-      // What expires may be the lease of the name, not that of the limit.
+      // Passed on as a value: `#limited` would take an expired lease of the name for its own.
       const added = await this.#limited(task, () => this.#replace(task, found, lease).catch(error => error))
       if (added instanceof Error) throw added
       return added

@@ -7,8 +7,8 @@ import { pack, unpack, type Packed } from './packed.ts'
 import { makeQueue, type Shared } from './shared.ts'
 import { TaskWorker } from './task-worker.ts'
 
-/** Milliseconds between two looks at a task that has not settled yet, at first. */
-const LOOK = 100
+/** Milliseconds after which a task that has not settled is read again. They double each time. */
+const POLL = 100
 /** Milliseconds between two tries to store an announcement. */
 const RETRY = 500
 
@@ -18,9 +18,9 @@ interface AnnouncedJob { task: Packed }
 type Read = (name: string, id: number) => Promise<StoredTask | undefined>
 
 /**
- * Calls `onSettled` for the tasks of a queue, once they have settled. Whoever settles a task first adds an announcement: a job of a
- * queue beside it, whose id is the task's, so that a task has one. So a process that dies between the two leaves an announcement of a
- * task that has not settled. Whoever takes it looks at the task, and leaves it for later until the task has settled.
+ * Calls `onSettled` for the tasks of a queue, once they have settled. Before a process settles a task, it adds an announcement: a job in
+ * a second queue, with the id of the task, so that each task has only one. If the process then dies, the announced task has not settled.
+ * So the process that takes an announcement reads the task, and puts the announcement off until the task has settled.
  */
 export class Announcements {
   readonly #name: string
@@ -38,7 +38,7 @@ export class Announcements {
     this.#read = read
   }
 
-  /** Adds the announcement of a task that is about to settle, as it will be then. */
+  /** Adds the announcement of a task that is about to settle. `task` is what it will be then. */
   async add (task: StoredTask): Promise<void> {
     await this.#queue.add('settled', { task: pack(task) }, {
       jobId: `~${tryOf(task)}`,
@@ -67,7 +67,7 @@ export class Announcements {
     await this.#worker.start()
   }
 
-  /** Takes no more, and gives those that run some milliseconds. Another process takes over what is left. */
+  /** Takes no more announcements, and waits so many milliseconds for those that run. Another process takes over the rest. */
   async stop (timeout: number): Promise<void> {
     if (this.#worker !== undefined && !await settlesWithin(this.#worker.close(), timeout)) await settlesWithin(this.#worker.abandon(), 1000)
   }
@@ -82,11 +82,11 @@ export class Announcements {
     const found = await this.#read(announced.name, announced.id)
     if (found === undefined || found.retries !== announced.retries) return await this.#onSettled(announced) // it has settled, and is gone or runs again
     if (found.settledAt === undefined) {
-      const wait = Math.min(LOOK * 2 ** job.attemptsStarted, this.#shared.stallTimeout)
+      const wait = Math.min(POLL * 2 ** job.attemptsStarted, this.#shared.stallTimeout)
       await job.moveToDelayed(Date.now() + wait, token)
       throw new DelayedError()
     }
-    // Of a task that has lost its name neither data nor runs are known.
+    // If the task has lost its name, its data and its runs are not known.
     const { data, attempts, maxAttempts } = announced
     await this.#onSettled({ ...found, data, attempts, maxAttempts })
   }

@@ -4,7 +4,7 @@ import { encodeName } from './ids.ts'
 import { pack, unpack, type Packed } from './packed.ts'
 
 const TOPIC = 'cancel'
-/** Milliseconds that a process remembers a cancellation: it may be given the task only after the message. */
+/** Milliseconds that a process remembers a cancellation. It may get the task only after the message. */
 const MEMORY = 60_000
 
 /** A cancellation that is stored. */
@@ -20,12 +20,12 @@ type Try = Pick<StoredTask, 'name' | 'id' | 'retries'>
 
 interface Message {
   queue: string
-  /** As `tryOf` has it. */
+  /** Made by `tryOf`. */
   id: string
   error: Packed
 }
 
-/** Tells the tries of tasks apart, in messages and marks. The name is in it because the tasks of two schedules may have the same time as their ids. */
+/** The id of a try, in messages and marks. It contains the name, because tasks of two schedules may have the same id: their time. */
 export function tryOf ({ name, id, retries }: Try): string {
   return `${id}.${retries}.${encodeName(name)}`
 }

@@ -6,7 +6,7 @@ import { assertValid } from './leases.ts'
 import { pack } from './packed.ts'
 import { replaceData, type Parts } from './parts.ts'
 
-/** Cancels the tasks of a queue: one that waits where it is, one that runs by a mark and a message. */
+/** Cancels the tasks of a queue: a waiting task in the data of its job, a running one by a mark and a message. */
 export class Canceller {
   readonly #parts: Parts
 
@@ -26,12 +26,12 @@ export class Canceller {
     })
   }
 
-  /** Cancels a task; one that runs, or belongs to a schedule, by `mark`, which resolves to undefined if the task has settled meanwhile. */
+  /** Cancels a task. If it runs or belongs to a schedule, `mark` does that, and resolves to undefined if the task has settled meanwhile. */
   async #cancel (
     name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown', markedAt: number) => Promise<Cancelled | undefined>
   ): Promise<Cancelled | undefined> {
     const jobId = jobIdOf(name)
-    const marked = { at: NaN } // when this call has marked it while it waited: the worker that takes it ends it as cancelled
+    const marked = { at: NaN } // when this call marked the waiting task. The worker that takes it ends it as cancelled
     for (;;) {
       const read = await this.#parts.reader.read(jobId) ?? await this.#parts.reader.afterGap(jobId)
       if (read === undefined) return undefined
@@ -85,7 +85,7 @@ export class Canceller {
     return cancelledNow(task, reason)
   }
 
-  /** Stores the mark of a cancellation. A task that waits has settled with it, so that is announced first. */
+  /** Stores the mark of a cancellation. A waiting task settles with it, so it is announced first. */
   async #storeMark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<void> {
     if (state !== 'active') await this.#parts.announcements?.add(cancelledNow(task, reason))
     await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason, state !== 'active')

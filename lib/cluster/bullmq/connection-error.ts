@@ -7,18 +7,18 @@ const codes = new Set([
 /** What pg and ioredis say without a code. */
 const messages = /^Connection (is closed|terminated)|^Client has encountered a connection error|timeout exceeded when trying to connect|^Connection is closed|^LOADING /
 
-/** Whether an error means that the server is not there, rather than that it does not like what it was asked. */
+/** Whether an error means that the server cannot be reached, not that it refuses a command. */
 export function isConnectionError (error: unknown): boolean {
   const { code, message, errors } = error as { code?: string, message?: string, errors?: unknown[] }
   return (code !== undefined && codes.has(code)) || messages.test(message ?? '') || (errors?.some(isConnectionError) ?? false)
 }
 
-/** What Redis says first when it refuses commands because of its own state. A script's error has it behind a `-`, or first. */
+/** The first word of Redis's error when it refuses commands because of its own state. In the error of a script it may follow a `-`. */
 const refusals = /(?:^|-)(OOM|READONLY|LOADING|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|BUSY|NOAUTH|WRONGPASS|NOPERM) |(max number of clients)/
 
 /**
- * What a server refuses commands with because of its own state, not because of what it was asked: out of memory, read-only, a full disk,
- * too many connections, no access. Redis's word or PostgreSQL's code; undefined for any other error.
+ * Redis's word or PostgreSQL's code, if a server refuses commands because of its own state: out of memory, read-only, a full disk, too
+ * many connections, no access. Undefined for any other error.
  */
 export function refusalOf (error: unknown): string | undefined {
   const { code, message } = error as { code?: unknown, message?: string }

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import type { EventSource } from './store.ts'
 
-/** ms after which it reads without a notification: BullMQ leaves one out while another transaction notifies. */
+/** ms after which it reads without a notification. BullMQ sends none while another transaction notifies. */
 const POLL = 250
 /** ms until it connects again. */
 const RECONNECT = 200
 /** Events that one statement reads at most. */
 const BATCH = 1000
-/** How far before the last event it looks again, in ids: an event may be committed after a later one. */
+/** How far before the last event it reads again, in ids: an event may be committed after a later one. */
 const OVERLAP = 1000
 
 const READ = `
@@ -26,7 +26,7 @@ export class EventFeed {
   readonly #sources = new Map<string, EventEmitter>()
   /** The greatest id that was read. */
   #last = Infinity
-  /** The ids that were read of those that are read again. */
+  /** Of the ids that are read again, those that were read before. */
   #seen: number[] = []
   #running = false
   #isDue = false
@@ -36,7 +36,7 @@ export class EventFeed {
     this.#connect = connect
   }
 
-  /** The events of a queue from now on; a few that came before may come once more. */
+  /** The events of a queue from now on. A few earlier ones may come again. */
   open (queue: string): EventSource {
     const source = new EventEmitter()
     this.#sources.set(queue, source)

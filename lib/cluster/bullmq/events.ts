@@ -6,7 +6,7 @@ import { unpack } from './packed.ts'
 import type { Shared } from './shared.ts'
 import type { EventArgs, EventSource } from './store.ts'
 
-/** Milliseconds to wait for an echo before another one is sent: until the first has come, and later. */
+/** Milliseconds to wait for an echo before another one is sent: for the first echo, and for later ones. */
 const FIRST_ECHO = 20
 const ECHO = 500
 
@@ -19,14 +19,14 @@ type Changed = () => void | Promise<void>
 export interface WatchedQueue {
   /** Adds an event. */
   publish (event: string, jobId: string): Promise<unknown>
-  /** The versions of its jobs, as `Store.versionsOf` tells them. */
+  /** The versions of its jobs, as `Store.versionsOf` reads them. */
   versionsOf (jobIds: string[]): Promise<Map<string, string>>
 }
 
 /** What is known about a task that may be gone. */
 type Known = Partial<StoredTask>
 
-/** The watchers of a job, what was seen of the tasks that had this job since they came, and its version at the last poll. */
+/** The watchers of a job, what was read of its tasks since they watch, and its version at the last poll. */
 interface Watched {
   readonly changed: Set<Changed>
   readonly tasks: Map<number, Known>
@@ -54,7 +54,7 @@ export class Events {
     this.#queue = queue
   }
 
-  /** Calls back once it listens, at every event of the job, and when a poll finds a change of it. Returns how to leave. */
+  /** Calls back once it listens, at every event of the job, and when a poll finds a change of it. Returns a function that ends this. */
   watch (jobId: string | undefined, changed: Changed): () => void {
     const callbacks = jobId === undefined ? this.#all : this.#job(jobId).changed
     callbacks.add(changed)
@@ -92,7 +92,7 @@ export class Events {
   saw (jobId: string, id: number, known: Known): void {
     const tasks = this.#jobs.get(jobId)?.tasks
     const seen = tasks?.get(id)
-    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // it was read before it ended, and arrives late
+    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // this was read before the task ended, and arrives late
     tasks?.set(id, { ...seen, ...known })
   }
 
@@ -103,10 +103,10 @@ export class Events {
   }
 
   /**
-   * Notifies those who watch the queue, and those whose job has changed since the last time. All versions are read at once, and the watchers
-   * read one after the other, so that polling is cheap however many there are.
+   * Notifies the watchers of the queue, and those of each job that has changed since the last poll. All versions are read at once, and
+   * the watchers read one after the other, so that polling is cheap even for many jobs.
    */
-  async lookUp (): Promise<void> {
+  async pollOnce (): Promise<void> {
     const jobIds = [...this.#jobs.keys()]
     const versions = jobIds.length === 0 ? undefined : await this.#queue.versionsOf(jobIds).catch(() => undefined)
     for (const changed of this.#all) await changed()
@@ -160,7 +160,7 @@ export class Events {
     const { signal } = this.#closing
     while (!signal.aborted && (this.#all.size > 0 || this.#jobs.size > 0)) {
       await setTimeout(this.#shared.store.pollInterval, undefined, { ref: false, signal }).catch(() => {})
-      await this.lookUp()
+      await this.pollOnce()
     }
     this.#polling = false
   }

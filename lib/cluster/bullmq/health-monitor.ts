@@ -39,7 +39,7 @@ export class HealthMonitor {
     const unreachable = (problem = this.#store.problem) => {
       return new FST_ERR_TASK_UNREACHABLE(` at ${this.#store.server}${problem === undefined ? '' : `: ${problem}`}`)
     }
-    // What PostgreSQL refuses at once, Redis's client tries again until the time is over.
+    // PostgreSQL's client rejects at once when the server refuses a connection. Redis's client tries again until the time is over.
     const refused = (error: Error) => { throw Object.assign(unreachable(error.message), { cause: error }) }
     await this.#bound(() => this.#store.connect().catch(refused), unreachable)
     this.#state = 'up'
@@ -69,7 +69,7 @@ export class HealthMonitor {
     }
   }
 
-  /** The cause is what the server has refused the last connection with, if it did. */
+  /** The cause is the error of the last connection that the server refused, if it did. */
   #tooLate (): Error {
     const { problem } = this.#store
     return Object.assign(new FST_ERR_TASK_UNREACHABLE(''), problem !== undefined && { cause: new Error(problem) })
@@ -81,7 +81,7 @@ export class HealthMonitor {
     else if (this.#state !== 'closed' && !/lock|not in the active state/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
   }
 
-  /** Calls back whenever the server is back. Returns how to take that back. */
+  /** Calls back whenever the server is back. Returns a function that ends this. */
   onBack (callback: () => void): () => void {
     this.#whenBack.add(callback)
     return () => this.#whenBack.delete(callback)

@@ -5,8 +5,8 @@ import { runNameOf } from '../schedule.ts'
 const MAX_LENGTH = 500
 
 /**
- * A name as BullMQ's queues and ids take it: no `:`, nothing that UTF-8 or a Redis key does not carry. What is not plain
- * ASCII becomes `%` and the four hex digits of its UTF-16 code. What gets too long becomes a digest.
+ * A name in the form that BullMQ takes for queues and ids. Letters, digits, space and `_ . @ / + -` stay. Any other character, also
+ * `:`, becomes `%` and the four hex digits of its UTF-16 code. A name that gets too long becomes a digest.
  */
 export function encodeName (name: string): string {
   const encoded = name.replace(/[^\w.@/+ -]/g, char => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -23,9 +23,9 @@ export function decodeName (encoded: string): string | undefined {
 const runName = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/s
 
 /**
- * The id of a task's job. It begins with `~`, which keeps it apart from integers, which BullMQ refuses, and from the keys
- * that BullMQ has beside its jobs (`wait`, `meta`). BullMQ itself gives the job of a schedule the id
- * `repeat:<schedule>:<time>`; so that one name has one id, a task of such a name has that id, whoever adds it.
+ * The id of a task's job. It begins with `~`, because BullMQ refuses integers as ids and has keys of its own beside its jobs
+ * (`wait`, `meta`). BullMQ itself gives the job of a schedule the id `repeat:<schedule>:<time>`. Any task of such a name gets the same
+ * id, so that one name has one id.
  */
 export function jobIdOf (name: string): string {
   const [, schedule, iso] = runName.exec(name) ?? []
@@ -34,12 +34,12 @@ export function jobIdOf (name: string): string {
   return `~${encodeName(name)}`
 }
 
-/** Whether a job id does not tell the name. */
+/** Whether the name cannot be read from a job id. */
 export function isDigest (jobId: string): boolean {
   return jobId.includes('%-')
 }
 
-/** The name of the task that has this job id; undefined where a digest is in it. */
+/** The name of the task that has this job id; undefined if the id contains a digest. */
 export function nameOf (jobId: string): string | undefined {
   if (jobId.startsWith('~')) return decodeName(jobId.slice(1))
   const [, schedule, time] = jobId.split(':')

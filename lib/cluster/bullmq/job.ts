@@ -9,25 +9,25 @@ import { pack, unpack, type Packed } from './packed.ts'
 
 /** The data of a job. It is written once, with the job. */
 export type JobData = Packed & {
-  /** Undefined in the jobs of a schedule, which are all alike. */
+  /** Undefined in the jobs of a schedule, which all have the same data. */
   id?: number
-  /** Where the job's id is only a digest of it; of a schedule its own. */
+  /** The name of the task, or of its schedule, if the job's id has only a digest of it. */
   name?: string
   /**
-   * Of a task that is cancelled while it waits: what is to be told of it. Whoever takes it from now on ends it unrun. Once it
-   * is certain that nobody had taken it before this was written, it has settled. `starts`: how often it had been taken by then.
+   * Of a task that is cancelled while it waits. A worker that takes it from now on ends it without a run. `settled`: it is certain that
+   * no worker had taken it before this was written, so it has settled. `starts`: how often it had been taken before.
    */
   cancelled?: Pick<StoredTask, 'attempt' | 'startedAt' | 'worker'> & { error: Packed, at: number, starts: number, settled: boolean }
-  /** Of a task that was retried: how often, when last, how often it had stalled by then, and its runs before. */
+  /** Of a task that was retried: how often, when last, how often it had stalled before, and its earlier runs. */
   retried?: { times: number, at: number, stalls: number, attempts: Packed }
-  /** Of a named task: how those ended that had its name before, the last one first. */
+  /** Of a named task: how the earlier tasks of its name ended, the last one first. */
   before?: Packed
 }
 
 /** A task that has ended and lost its name. */
 export type Ended = Omit<StoredTask, 'name' | 'data' | 'attempts' | 'maxAttempts' | 'dueAt'>
 
-/** How many are remembered of those that had a name before, and in how many characters. */
+/** How many earlier tasks of a name are remembered, and in how many characters. */
 const BEFORE = 10
 const BEFORE_LENGTH = 8000
 
@@ -43,7 +43,7 @@ export interface Failure extends StoredError {
 /** The result of a job. */
 export type JobResult = Packed & { id: number }
 
-/** What the next one to have the name remembers of a task that has ended, and of those before it. */
+/** How a task and the earlier ones of its name ended. It is stored with the next task of the name. */
 export function packBefore ({ name, data, attempts, maxAttempts, dueAt, ...ended }: StoredTask, before: Packed | undefined): Packed {
   const all = [ended, ...readBefore(before)].slice(0, BEFORE)
   while (JSON.stringify(all).length > BEFORE_LENGTH) all.pop()
@@ -91,7 +91,7 @@ function timeOf (job: TaskJob): number | undefined {
   return job.data.id === undefined ? Number(job.id!.split(':')[2]) : undefined
 }
 
-/** A task as its job tells of it. A job that has ended says so itself; of others `state` was read beside it. */
+/** Turns a job into a task. `state` was read beside the job. It does not matter for a job that has ended: such a job says so itself. */
 export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask {
   const { data, attemptsMade, finishedOn, returnvalue } = job
   const time = timeOf(job)
@@ -136,8 +136,8 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
 }
 
 /**
- * The runs that have ended. BullMQ keeps what each failed run has left as its stack, which is ours to say; a run that completed is
- * told by the job itself.
+ * The runs that have ended. A failed run is stored as the stack of its error, which BullMQ keeps. A completed run is read from the job
+ * itself.
  */
 function attemptsOf (job: TaskJob): TaskAttempt[] {
   const { data, attemptsMade, processedOn, finishedOn, returnvalue } = job
@@ -166,7 +166,7 @@ function errorOf ({ name, message, code, statusCode }: Failure): StoredError {
   return { name, message, code, ...(statusCode !== undefined && { statusCode }) }
 }
 
-/** How a task has failed. Where the reason is BullMQ's own, it has stalled too often. */
+/** How a task has failed. If the reason is BullMQ's own, it has stalled too often. */
 export function failedAs (failure: Failure | undefined, name: string): Pick<StoredTask, 'status' | 'error'> {
   if (failure === undefined) return { status: 'failed', error: toStoredError(new FST_ERR_TASK_STALLED(`task "${name}"`)) }
   return { status: failure.status, error: errorOf(failure) }

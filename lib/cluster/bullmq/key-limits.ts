@@ -14,8 +14,8 @@ const RENEW = 86_400_000
 
 /**
  * Limits how many tasks of a key are unsettled. A record of each key, a job in a queue that no worker takes from, names the tasks that
- * count. Whoever changes it holds the lease of the key. No number is kept: if the record is full, each task of it is read, and
- * those that have settled, or were never added because their process died, count no more.
+ * count. It is changed under the lease of the key. No number is kept: if the record is full, each task of it is read, and
+ * those that have settled, or were never added because their process died, no longer count.
  */
 export class KeyLimits {
   readonly #queue: string

@@ -15,13 +15,13 @@ export interface Lease {
 }
 
 /**
- * Whoever adds a task of a name, or removes one, must hold the lease of that name: BullMQ's `remove` does not check whose job it
- * removes, and its `add` does not say whether there was one. A lease is a job in a queue that no worker takes from, with the name as its
- * deduplication id: of many that add one, one gets it.
+ * A process must hold the lease of a name to add or remove a task of that name: BullMQ's `remove` does not check whose job it removes, and
+ * its `add` does not say whether there was one. A lease is a job in a queue that no worker takes from, with the name as its deduplication
+ * id. If several processes add one, one of them gets it.
  *
- * A lease rests on its owner's clock, and its owner may be stopped just after it has looked there. So it only keeps work from being done twice:
- * what its owner then writes compares the job with what was read of it, on the server (`Store.replaceData`, `Store.removeJob`), or changes
- * nothing if there is a job of that name (`add`).
+ * A lease expires by the clock of its owner, and the owner may be stopped just after it has read the clock. So a lease only saves work
+ * that would be done twice. Late writes are kept out by the server: it changes or removes a job only if the job still is as it was read
+ * (`Store.replaceData`, `Store.removeJob`), and adds one only if there is none of that name (`add`).
  */
 export class Leases {
   readonly #queue: () => Queue
@@ -43,8 +43,8 @@ export class Leases {
   }
 
   /**
-   * Does something that needs the lease of a name; waits for it as long as others have it, and takes it again if it has
-   * expired meanwhile, as long as a verb waits for its answer. What `peek` answers meanwhile, if it is given, spares the wait.
+   * Calls `work` under the lease of a name. Waits while others have the lease, and takes it again if it expired during the work, for as
+   * long as a verb waits for the server. If `peek` resolves to a value meanwhile, returns that value instead.
    */
   async holding<T> (name: string, work: (lease: Lease) => Promise<T>, peek: () => Promise<T | undefined> = async () => undefined): Promise<T> {
     const end = Date.now() + this.#timeout
@@ -69,14 +69,14 @@ export class Leases {
     throw new LeaseExpired()
   }
 
-  /** Undefined if the lease is another's, or was held for too long. */
+  /** Undefined if another has the lease, or if it was held for too long. */
   async #try<T> (name: string, work: (lease: Lease) => Promise<T>): Promise<{ value: T } | undefined> {
     const jobId = `~${randomUUID()}`
-    const until = Date.now() + this.#life / 2 // what its owner does then has the rest to arrive
+    const until = Date.now() + this.#life / 2 // the other half is for its last write to arrive
     const { id } = await this.#queue().add('lease', {}, { jobId, deduplication: { id: name, ttl: this.#life } })
     if (id !== jobId) return undefined
     const answer = work({ until }).then(value => ({ value }), unlessExpired)
-    const giveBack = () => { this.#queue().remove(jobId).catch(() => {}) } // nobody who waits for the answer needs it
+    const giveBack = () => { this.#queue().remove(jobId).catch(() => {}) } // the caller need not wait for it
     answer.then(giveBack, giveBack)
     return await answer
   }
@@ -86,7 +86,7 @@ function unlessExpired (error: unknown): undefined {
   if (!(error instanceof LeaseExpired)) throw error
 }
 
-/** Throws if a lease may have ended. */
+/** Throws if a lease may have expired. */
 export function assertValid (lease: Lease): void {
   if (Date.now() > lease.until) throw new LeaseExpired()
 }
@@ -96,7 +96,7 @@ export function assertUnchanged (unchanged: boolean): void {
   if (!unchanged) throw new LeaseExpired()
 }
 
-/** This process was too slow: another may have decided meanwhile. What needs the lease begins afresh. */
+/** This process was too slow: another may have had the lease meanwhile. What needs the lease starts again. */
 export class LeaseExpired extends Error {
   override readonly name = 'LeaseExpired'
 }

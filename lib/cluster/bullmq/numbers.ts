@@ -22,7 +22,7 @@ function countOf ({ count, lastAt, countBefore, minutes }: StoredMetrics, minute
   return minute < last ? minutes[last - 1 - minute] ?? 0 : 0
 }
 
-/** Milliseconds that the job has waited that is next to start, of those without and those with a priority: the longer of the two. */
+/** How many milliseconds the next job without a priority has waited, or the next one with a priority, whichever has waited longer. */
 export async function readLatency (queue: AnyQueue): Promise<number> {
   const ids = await Promise.all([queue.getRanges(['waiting'], 0, 0, true), queue.getRanges(['prioritized'], 0, 0, true)])
   const jobs = await Promise.all(ids.flat().map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
@@ -35,7 +35,7 @@ function readySince ({ timestamp, delay, data, failedReason }: TaskJob): number 
   return Math.max(timestamp + (delay > 0 ? delay : 0), data.retried?.at ?? 0, readReason(failedReason)?.at ?? 0)
 }
 
-/** The processes that work a queue, as the server knows their connections. */
+/** The processes that work a queue, read from the connections that the server lists. */
 export async function readWorkers (queue: AnyQueue): Promise<KindWorker[]> {
   const clients = await queue.getWorkers()
   const workers = new Map<string, KindWorker>()

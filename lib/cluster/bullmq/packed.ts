@@ -1,4 +1,4 @@
-/** A JSON value on its way through PostgreSQL, whose JSON takes neither NUL nor half a surrogate pair: such a value goes as text. */
+/** A JSON value, as it is stored. PostgreSQL's JSON takes neither NUL nor half a surrogate pair, so a value with those is stored as text. */
 export type Packed = { value?: unknown } | { json: string }
 
 export function pack (value: unknown): Packed {

@@ -13,7 +13,7 @@ interface ListedState {
   readonly oldestFirst: boolean
 }
 
-/** BullMQ's states in the order in which tasks are listed. A worker takes what was cancelled before it started, to end it: it is active for a moment. */
+/** BullMQ's states in the order in which tasks are listed. A task that was cancelled before it started is active for a moment, while a worker ends it. */
 const states: readonly ListedState[] = [
   { state: 'active', statuses: ['running', 'cancelling', 'cancelled'], oldestFirst: true },
   { state: 'waiting', statuses: ['deferred', 'cancelled'], oldestFirst: true },
@@ -25,13 +25,13 @@ const states: readonly ListedState[] = [
 
 /** The order in which a task goes through the states. */
 const moves: readonly JobState[] = ['delayed', 'prioritized', 'waiting', 'active', 'failed', 'completed']
-/** The states to which a task goes back that is tried again, handed over, or taken over from a process that vanished. */
+/** The states to which a task goes back when it is tried again, handed over, or taken over from a process that has vanished. */
 const movesBack: ReadonlySet<JobState> = new Set<JobState>(['delayed', 'prioritized', 'waiting', 'active'])
 
 /** Turns a job into a task. */
-type Tell = (job: TaskJob, state: JobState) => Promise<StoredTask>
+type ToTask = (job: TaskJob, state: JobState) => Promise<StoredTask>
 
-/** The first job ids of each state. A job that moved meanwhile is in the state in which it was read last. */
+/** The first job ids of each state. A job that moved meanwhile counts for the state in which it was read last. */
 async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: number): Promise<Map<JobState, string[]>> {
   const inOrder = moves.flatMap(move => wanted.filter(({ state }) => state === move))
   const again = inOrder.filter(({ state }) => movesBack.has(state))
@@ -51,11 +51,11 @@ async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: n
 const READ_AT_ONCE = 100
 
 /** The tasks of jobs, without those that are gone. */
-async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: JobState, answered: Answered): Promise<StoredTask[]> {
+async function readTasks (queue: AnyQueue, toTask: ToTask, ids: string[], state: JobState, answered: Answered): Promise<StoredTask[]> {
   const tasks: StoredTask[] = []
   for (let i = 0; i < ids.length; i += READ_AT_ONCE) {
     const jobs = await Promise.all(ids.slice(i, i + READ_AT_ONCE).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
-    tasks.push(...await Promise.all(jobs.filter(job => job !== undefined).map(job => tell(job, state))))
+    tasks.push(...await Promise.all(jobs.filter(job => job !== undefined).map(job => toTask(job, state))))
     answered()
   }
   return tasks
@@ -63,12 +63,12 @@ async function readTasks (queue: AnyQueue, tell: Tell, ids: string[], state: Job
 
 /**
  * A page of a queue's tasks. It has every task that exists throughout the call, though tasks move while it is read: the ids are read
- * in the order in which tasks move. Nothing is counted, because PostgreSQL counts as slowly as there are tasks. So the cost of a page
+ * in the order in which tasks move. No tasks are counted, because that takes PostgreSQL longer the more there are. So the cost of a page
  * depends on what comes before it, not on what comes after.
  */
 export async function readPage (
   queue: AnyQueue,
-  tell: Tell,
+  toTask: ToTask,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number,
   answered: Answered
 ): Promise<StoredTask[]> {
@@ -86,12 +86,12 @@ export async function readPage (
       const skipped = all ? Math.min(skip, ids.length) : 0
       skip -= skipped
       const rest = ids.slice(skipped, all ? skipped + limit - page.size : undefined)
-      const tasks = await readTasks(queue, tell, rest, state, answered)
+      const tasks = await readTasks(queue, toTask, rest, state, answered)
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
       if (isLast) break
-      // Those that were cancelled before they started are in front of what waits.
+      // Tasks that were cancelled before they started are in front of those that wait.
       if (state === 'waiting' && !wanted.has('deferred') && matching.length === 0) break
       const size = skip + limit - page.size
       if (size === 0) break
@@ -109,7 +109,7 @@ export async function readPage (
  */
 export async function readNamed (
   queue: AnyQueue,
-  tell: Tell,
+  toTask: ToTask,
   wanted: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string,
   answered: Answered
 ): Promise<StoredTask[]> {
@@ -119,7 +119,7 @@ export async function readNamed (
   for (const { state } of listed) {
     const ids = all.get(state)!.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
     for (let i = 0; i < ids.length && found.size < offset + limit; i += READ_AT_ONCE) {
-      const tasks = await readTasks(queue, tell, ids.slice(i, i + READ_AT_ONCE), state, answered)
+      const tasks = await readTasks(queue, toTask, ids.slice(i, i + READ_AT_ONCE), state, answered)
       for (const task of tasks) if (wanted.has(task.status) && task.name.startsWith(name)) found.set(task.name, task)
     }
   }

@@ -21,7 +21,7 @@ export interface Parts {
   publish (event: string, jobId: string, failedReason?: string): Promise<unknown>
 }
 
-/** Replaces the data of a job. Throws `LeaseExpired` if it is another's by now. The caller holds the lease of its name. */
+/** Replaces the data of a job. Throws `LeaseExpired` if the job has changed since it was read. The caller holds the lease of its name. */
 export async function replaceData ({ shared, queue }: Parts, job: TaskJob, data: JobData, lease: Lease): Promise<void> {
   assertValid(lease)
   assertUnchanged(await shared.store.replaceData(queue(), job, data))

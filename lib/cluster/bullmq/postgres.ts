@@ -15,19 +15,19 @@ export type PostgresConnection = string | PoolConfig | Pool
 
 /** Milliseconds that closing waits for connections that are in use. */
 const CLOSING = 500
-/** Connections for commands; the least of all that block come on top. */
+/** Connections for commands. Those that block come on top: see `reserve`. */
 const COMMANDS = 10
 
 /**
- * PostgreSQL. One pool carries all; whatever listens takes a connection of it for good. A pool that the user hands over is
- * not used itself: ours has its own schema in its search path.
+ * PostgreSQL. All commands go through one pool, and what listens keeps a connection of it for good. A pool of the user is not used
+ * itself: ours has its own schema in its search path.
  */
 export class PostgresStore implements Store {
   readonly server: string
   readonly options: Store['options']
-  // BullMQ takes priority 0 for a kind of task of its own, which it lists from its end: those would make pages slow.
+  // BullMQ keeps jobs of priority 0 apart and lists them from their end, which would make pages slow.
   readonly firstPriority = 1
-  // An event that is committed very late is passed over. How the task ended can then be read, later.
+  // An event that is committed very late is missed. How the task ended can still be read then.
   readonly leastSettled = 20
   readonly pollInterval = 2000
   problem: string | undefined
@@ -42,11 +42,11 @@ export class PostgresStore implements Store {
     this.#migrate = migrate
     this.#pool = new TaskPool(poolConfig(connection, this.#schema, timeout))
     this.#pool.setMaxListeners(0) // each of BullMQ's classes adds one
-    this.#pool.on('error', error => this.#pool.tell(error))
+    this.#pool.on('error', error => this.#pool.report(error))
     this.#pool.on('connect', client => {
       this.#clients.add(client)
-      // One that is in use tells of its own end, and without a listener that would end the process.
-      client.on('error', error => this.#pool.tell(error))
+      // A client in use emits an error when its connection ends. Without a listener that would end the process.
+      client.on('error', error => this.#pool.report(error))
     })
     this.#pool.on('remove', client => this.#clients.delete(client))
     const { host = 'localhost', port = 5432 } = new pg.Client(this.#pool.options)
@@ -118,7 +118,7 @@ export class PostgresStore implements Store {
     return this.#feed.open(queue)
   }
 
-  /** BullMQ's own answer does not tell of which minutes its counts are. */
+  /** BullMQ's own method does not say of which minutes its counts are. */
   async metricsOf (queue: AnyQueue, type: 'completed' | 'failed') {
     const { rows: [row] } = await this.#pool.query('SELECT count, prev_ts, prev_count, data FROM metrics WHERE queue = $1 AND kind = $2', [queue.name, type])
     const { count = 0, prev_ts: lastAt = 0, prev_count: countBefore = 0, data = [] } = row ?? {}
@@ -160,7 +160,7 @@ export class PostgresStore implements Store {
   async close () {
     if (this.#pool.ending) return
     const ended = this.#pool.end()
-    // It waits for those that are in use, and what is closed early may not give its own back.
+    // It waits for connections in use, and some of those may never be given back.
     if (await settlesWithin(ended, CLOSING)) return
     for (const client of this.#clients) (client as unknown as Client).end().catch(() => {})
   }
@@ -194,28 +194,28 @@ SELECT publish_event(queue, 'removed', jsonb_build_object('jobId', id)) FROM rem
 const DEADLOCK = '40P01'
 
 /**
- * BullMQ goes on by itself after an error with the code `ECONNREFUSED`, and takes every other for a mistake: it would fail
- * a task whose result it could not store because the server was just stopping.
+ * BullMQ tries again only after an error with the code `ECONNREFUSED`. After any other error it would fail a task whose result it could
+ * not store because the server was just stopping.
  */
 class TaskPool extends pg.Pool {
   readonly lost: ((error: Error) => void)[] = []
 
-  tell (error: Error) {
+  report (error: Error) {
     for (const callback of this.lost) callback(error)
   }
 
   override query (...args: any[]): any {
     return super.query(...args as [string]).catch(error => {
-      // Of two that wait for each other's rows the server has ended one, as if it had not begun.
+      // Two statements waited for each other's rows. The server has undone this one.
       if (error.code === DEADLOCK) return this.query(...args)
       if (!isConnectionError(error)) throw error
-      this.tell(error)
+      this.report(error)
       throw Object.assign(error, { code: 'ECONNREFUSED' })
     })
   }
 }
 
-/** BullMQ takes a pool to be of its default schema and looks there whether its tables exist. */
+/** BullMQ assumes that a pool uses its default schema, and would look for its tables there. */
 function inSchema<Backend> (backend: Backend, schema: string): Backend {
   (backend as unknown as { connection: { schema: string } }).connection.schema = schema
   return backend

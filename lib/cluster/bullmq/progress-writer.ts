@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 
 const RETRY = 500
 
-/** Stores the progress of a run: one write at a time, each of the value that is the last by then, so that none but the last must arrive. */
+/** Stores the progress of a run, one write at a time. Each write stores the latest value, so earlier values may be skipped. */
 export class ProgressWriter {
   readonly #write: () => Promise<void>
   #changed = false
@@ -24,13 +24,13 @@ export class ProgressWriter {
     return this.#writing
   }
 
-  /** The task is another's now. */
+  /** Another process runs the task now. */
   stop (): void {
     this.#stopped = true
   }
 
   async #store () {
-    await undefined // what is told in one go is one write
+    await undefined // changes in the same turn become one write
     while (this.#changed && !this.#stopped) {
       this.#changed = false
       try {

@@ -41,7 +41,7 @@ export class BullQueue implements TaskQueue {
     this.#remover = new Remover(this.#parts)
     this.#adder = new Adder(this.#parts, this.#remover)
     this.#canceller = new Canceller(this.#parts)
-    shared.health.onBack(() => { this.#events.lookUp() })
+    shared.health.onBack(() => { this.#events.pollOnce() })
   }
 
   async add (tasks: readonly NewTask[]): Promise<Added[]> {
@@ -98,7 +98,7 @@ export class BullQueue implements TaskQueue {
     return await this.#run(() => this.#remover.removeTask(name, id))
   }
 
-  /** Under the lease of the name: of many that retry a task one does, and no other task can take its name meanwhile. */
+  /** Under the lease of the name: if several calls retry a task, one of them does, and no other task can take its name meanwhile. */
   async retry (name: string, id?: number): Promise<{ task: StoredTask, retried: boolean } | undefined> {
     const { reader, shared } = this.#parts
     return await this.#run(async () => {
@@ -196,12 +196,12 @@ export class BullQueue implements TaskQueue {
     await Promise.allSettled([this.#events.close(), this.#parts.announcements?.close(), this.#made?.close()])
   }
 
-  /** Whether a task has been kept for long enough: BullMQ drops it when another one settles. */
+  /** Whether a task was kept for longer than `maxSettledAge`. BullMQ drops it only when another one settles. */
   #isExpired ({ settledAt }: StoredTask): boolean {
     return settledAt !== undefined && settledAt <= Date.now() - this.#parts.settings.maxSettledAge
   }
 
-  /** One after the other: of two processes that set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
+  /** One change at a time: if two processes set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
   async #changeSchedule<T> (name: string, change: () => Promise<T>): Promise<T> {
     const { reader, shared } = this.#parts
     return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), change))

@@ -5,7 +5,7 @@ import { readJob, type TaskJob } from './job.ts'
 import type { Shared } from './shared.ts'
 import type { AnyQueue } from './store.ts'
 
-/** A job as it was read, and where it was. */
+/** A job as it was read, and its state. */
 export interface Read {
   readonly job: TaskJob
   readonly state: JobState | 'unknown'

@@ -15,7 +15,7 @@ redis.call('HSET', KEYS[1], 'progress', ARGV[3])
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'event', 'progress', 'jobId', ARGV[2], 'data', '{}')
 return 1`
 
-/** Tells what may change of each job as a digest. Keys: the jobs. */
+/** Returns a digest of what may change of each job. Keys: the jobs. */
 const VERSIONS = `
 local versions = {}
 for i, key in ipairs(KEYS) do
@@ -24,7 +24,7 @@ for i, key in ipairs(KEYS) do
   versions[i] = fields[1] == '' and '' or redis.sha1hex(table.concat(fields, '|'))
 end
 return versions`
-/** Jobs that one command tells the versions of: their data may be large. */
+/** How many versions one command reads: the data of the jobs may be large. */
 const VERSIONS_AT_ONCE = 20
 
 /** ms that a read waits for events. */
@@ -40,7 +40,7 @@ const REPLACE_DATA = `${UNLESS_SAME}
 redis.call('HSET', KEYS[1], 'data', ARGV[3])
 return 1`
 
-/** Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, then what it may be in: sorted sets, and last two lists. */
+/** Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, then where it may be: sorted sets, and last two lists. */
 const REMOVE_JOB = `${UNLESS_SAME}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local removed = 0
@@ -65,8 +65,8 @@ interface ScriptedClient {
 }
 
 /**
- * Redis or Valkey. One connection carries all commands; BullMQ makes a further one for whatever blocks. A client that the
- * user hands over is not used itself: ours never gives up on a command, which is no good for theirs.
+ * Redis or Valkey. All commands go through one connection. BullMQ makes one more for each command that blocks. A client of the user is
+ * not used itself: ours never gives up on a command, and theirs should.
  */
 export class RedisStore implements Store {
   readonly server: string
@@ -123,7 +123,7 @@ export class RedisStore implements Store {
     await this.ping()
   }
 
-  /** BullMQ's own answer looks through the list of all that wait. */
+  /** BullMQ's own method searches the list of all jobs that wait. */
   async stateOf (queue: AnyQueue, jobId: string) {
     const backend = queue.getBackend()
     const [active, delayed] = await Promise.all([backend.isJobInState('active', jobId), backend.isJobInState('delayed', jobId)])

@@ -33,14 +33,14 @@ export class Remover {
     })
   }
 
-  /** Removes a settled job, unless it runs, is another's by now, or is the next one of a schedule. The caller holds the lease of its name. */
+  /** Removes a settled job, unless it runs, belongs to another task now, or is the next one of a schedule. The caller holds the lease of its name. */
   async removeJob ({ job }: Read, lease: Lease): Promise<boolean> {
     if (job.repeatJobKey !== undefined && job.finishedOn === undefined) return false
     assertValid(lease)
     return await this.#parts.shared.store.removeJob(this.#parts.queue(), job)
   }
 
-  /** Removes all jobs that have ended so, a batch at a time: one command for all would block the server. Returns how many. */
+  /** Removes all jobs in this state, a batch at a time: one command for all would block the server. Returns how many. */
   async #clean (state: 'completed' | 'failed', answered: Answered): Promise<number> {
     const future = -86_400_000 // the clocks of others may be ahead
     for (let count = 0; ;) {

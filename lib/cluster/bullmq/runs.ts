@@ -15,10 +15,10 @@ import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
 import { TaskWorker } from './task-worker.ts'
 
-/** How a task ends that has not completed. */
+/** The end of a task that has not completed. */
 type Unrun = Pick<Exclude<Outcome, { status: 'completed' }>, 'status' | 'error'>
 
-/** A run in this process. `stop` says why it was told to stop. */
+/** A run in this process. `stop` says why it was stopped. */
 interface Active {
   readonly task: StoredTask
   readonly jobId: string
@@ -27,7 +27,7 @@ interface Active {
   stop: 'cancelled' | 'handed over' | 'lost' | undefined
 }
 
-/** Characters of results in the events after which they are trimmed, and the events that are kept at least. */
+/** How many characters of results the events may hold before they are trimmed, and how many events are kept at least. */
 const COPIES = 2_000_000
 const MIN_EVENTS = 20
 
@@ -54,13 +54,13 @@ export class Runs {
   readonly #announcements: Announcements | undefined
   readonly #store: Store
   readonly #stallTimeout: number
-  /** The results of this process that the events have a copy of, since they were trimmed. */
+  /** Of how many results of this process, and of how many characters, the events have got copies since they were trimmed. */
   readonly #copied = { count: 0, length: 0 }
   /** The runs of this process, by their tries. */
   readonly #active = new Map<string, Active>()
   /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
-  /** The tasks whose runs were stopped for another process to go on. */
+  /** The names of the tasks that were handed over. */
   readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
   readonly #polling: NodeJS.Timeout
@@ -78,7 +78,7 @@ export class Runs {
     this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), shared, {
       name: workerName(self),
       concurrency: settings.concurrency,
-      // What BullMQ itself fails is not announced: then `#refuse` alone looks.
+      // A task that BullMQ itself fails is not announced. So with announcements, only `#refuse` counts the stalls.
       maxStalledCount: announcements === undefined ? settings.maxStalls : MAX_INT32,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
       metrics: { maxDataPoints: 60 },
@@ -152,7 +152,7 @@ export class Runs {
     throw failure
   }
 
-  /** Whether the lock is still this run's: the process may have been stopped since the server gave it the job. Asks the server only if that is so long ago. */
+  /** Whether this run still has the lock: the process may have been stopped since it got the job. Asks the server only if that was long ago. */
   async #isOurs (job: TaskJob, token: string): Promise<boolean> {
     return Date.now() - job.processedOn! < this.#stallTimeout / 2 || await job.extendLock(token, this.#stallTimeout) === 1
   }
@@ -164,9 +164,9 @@ export class Runs {
       const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
       return await this.#end(task, { status: 'cancelled', error: unpack(cancelled.error) as StoredError }, { unrun, announced: cancelled.settled })
     }
-    const told = this.#cancellations.recall(this.#queue, task)
-    const mark = told === undefined ? await this.#storedCancellationOf(job, task) : undefined
-    const reason = told ?? mark?.error
+    const received = this.#cancellations.recall(this.#queue, task)
+    const mark = received === undefined ? await this.#storedCancellationOf(job, task) : undefined
+    const reason = received ?? mark?.error
     if (reason !== undefined) {
       this.#marked.set(job, task)
       return await this.#end(task, { status: 'cancelled', error: reason }, { announced: mark?.settled === true })
@@ -175,7 +175,7 @@ export class Runs {
     if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) await this.#end(task, failedAs(undefined, task.name) as Unrun)
   }
 
-  /** Ends a task without a run. Whoever has cancelled it while it waited has announced that. */
+  /** Ends a task without a run. `announced`: the process that cancelled it has announced that it has settled. */
   async #end (task: StoredTask, outcome: Unrun, { unrun = false, announced = false } = {}): Promise<never> {
     if (!announced) await this.#announcements?.addForCertain({ ...task, ...outcome, attempt: task.attempt - 1, settledAt: Date.now() })
     throw this.#failure(task, outcome, { final: true, unrun })
@@ -233,17 +233,17 @@ export class Runs {
     if (task !== undefined) this.#cancellations.forget(this.#queue, task)
   }
 
-  /** BullMQ's event of a job that completed has a copy of its result, and BullMQ bounds how many events there are, not how long. */
+  /** BullMQ's event of a completed job has a copy of its result. BullMQ limits how many events there are, but not how long they are. */
   #boundEvents ({ returnvalue }: TaskJob) {
     const { value, json } = (returnvalue ?? {}) as { value?: unknown, json?: string }
     if (json === undefined && (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)) return
     this.#copied.count++
     this.#copied.length += json?.length ?? JSON.stringify(value).length
     if (this.#copied.length < COPIES) return
-    // About as many characters of other processes, if they have results like these.
+    // If the results of other processes are like these, the events that are kept have about as many characters.
     const kept = Math.max(MIN_EVENTS, this.#copied.count)
     this.#copied.count = this.#copied.length = 0
-    this.#store.trimEvents(this.#worker, kept).catch(() => {}) // after the next results
+    this.#store.trimEvents(this.#worker, kept).catch(() => {}) // it is tried again after the next results
   }
 
   #cancel (id: string, error: StoredError) {
@@ -251,7 +251,7 @@ export class Runs {
     if (active !== undefined) this.#stop(active, 'cancelled', fromStoredError(error))
   }
 
-  /** Aborts runs whose lock was not renewed in time: another process may run their tasks by now. */
+  /** Aborts runs whose lock was not renewed in time: another process may now run their tasks. */
   #lose (jobIds: string[]) {
     for (const active of this.#active.values()) {
       if (!jobIds.includes(active.jobId)) continue

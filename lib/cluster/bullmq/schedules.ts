@@ -8,14 +8,14 @@ import type { JobData } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import type { AnyQueue } from './store.ts'
 
-/** The times of cron expressions, as the engine in the process has them. */
+/** Computes the times of a cron expression, as the engine without a server does. */
 export const repeatStrategy = (millis: number, { pattern, tz }: RepeatOptions): number | undefined => {
   return new Cron(pattern!, { timezone: tz!, paused: true }).nextRun(new Date(millis))?.getTime()
 }
 
 /**
- * Sets a schedule, one of BullMQ's job schedulers. One that is as it should be is left alone: BullMQ would drop its next
- * task, which may be due because nobody was there to run it. One that has lost its next task is set again. The caller holds a lease.
+ * Sets a schedule, one of BullMQ's job schedulers. A schedule that does not change is left alone: BullMQ would drop its next task, which
+ * may be due already. A schedule that has lost its next task is set again. The caller holds a lease.
  */
 export async function setSchedule (queue: AnyQueue, name: string, when: When, data: unknown, options: JobsOptions): Promise<void> {
   const id = encodeName(name)
@@ -47,8 +47,8 @@ export async function removeSchedule (queue: AnyQueue, name: string): Promise<bo
 }
 
 /**
- * The next to start first. Not BullMQ's `getJobSchedulers`: where a scheduler was removed between its two reads that removes it once more,
- * and with it one of the same name that was set meanwhile.
+ * All schedules, the next to start first. This does not call BullMQ's `getJobSchedulers`: if a scheduler is removed between its two
+ * reads, it removes the scheduler again, even one that was set again meanwhile.
  */
 export async function listSchedules (queue: AnyQueue): Promise<StoredSchedule[]> {
   const range: string[] = await queue.getBackend().getJobSchedulersRange(0, -1, true)

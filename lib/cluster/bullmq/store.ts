@@ -5,16 +5,16 @@ export type AnyQueue = Queue<any, any, any, any, any, any, any>
 
 /** The counts of a queue's jobs, as BullMQ keeps them. */
 export interface StoredMetrics {
-  /** Since ever. */
+  /** Since the first job. */
   readonly count: number
-  /** When the last minute began that has a job, in ms since the epoch, and what `count` was before it; 0 and 0 if there was none. */
+  /** When the last minute that has a job began, in ms since the epoch, and what `count` was before that minute. 0 and 0 if there is none. */
   readonly lastAt: number
   readonly countBefore: number
   /** Those of each minute before that one, the latest first. */
   readonly minutes: readonly number[]
 }
 
-/** Where the events of a queue come from. Its `error` is called for whatever keeps them from coming. */
+/** Where the events of a queue come from. Its `error` event says what keeps them from coming. */
 export interface EventSource {
   on (event: 'error', listener: (error: Error) => void): unknown
   on (event: string, listener: (args: EventArgs) => void): unknown
@@ -41,7 +41,7 @@ export interface StoreOptions {
 /** What was read of a job that is about to be changed. */
 export type ReadJob = Pick<Job, 'id' | 'data' | 'finishedOn'>
 
-/** A server that BullMQ can work on, and this process's connections to it. What Redis and PostgreSQL differ in is told here. */
+/** A server that BullMQ can work on, and this process's connections to it. All differences between Redis and PostgreSQL are behind this interface. */
 export interface Store {
   /** Host and port, for messages. */
   readonly server: string
@@ -55,7 +55,7 @@ export interface Store {
   readonly leastSettled: number
   /** ms between two polls of what is watched: an event may have been lost. */
   readonly pollInterval: number
-  /** What the server or the way to it has complained of last. Undefined once it answers. */
+  /** The last error of the server or of a connection to it. Undefined once it answers. */
   readonly problem: string | undefined
 
   /** What BullMQ's classes for a queue are made with. */
@@ -64,31 +64,31 @@ export interface Store {
   onLost (callback: () => void): void
   /** Resolves once the server takes commands and has what BullMQ needs. Tries again until then. Rejects if another try cannot help. */
   connect (): Promise<void>
-  /** Resolves if the server answers. What it waits for, it does not send later. */
+  /** Resolves if the server answers. It sends its command only once there is a connection. */
   ping (): Promise<void>
-  /** Resolves if the server answers on a connection that is new since the last one broke: one that is about to stop answers on others. */
+  /** Resolves if the server answers on a connection that is new since the last one broke. A server that is about to stop may still answer on others. */
   isBack (): Promise<void>
   /** The state of a job, at a cost that does not depend on how many there are. Undefined: it is neither active nor delayed. */
   stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
-  /** The versions of those jobs that exist, by their ids, at a cost that hardly depends on how many there are. A job that changes gets another version. */
+  /** The versions of jobs, by their ids; none for a job that does not exist. A job that changes gets another version. Many jobs cost hardly more than one. */
   versionsOf (queue: LockedQueue, jobIds: readonly string[]): Promise<Map<string, string>>
   /** Opens the events of a queue. */
   eventsOf (queue: string, options: Omit<QueueOptions, 'connection'>): EventSource
-  /** What BullMQ counts of the jobs of a queue that have completed, or failed: since ever, and by the minute. */
+  /** What BullMQ counts of the jobs of a queue that have completed, or failed: in all, and by the minute. */
   metricsOf (queue: AnyQueue, type: 'completed' | 'failed'): Promise<StoredMetrics>
   /**
-   * Stores the progress of a job, in one step with the look whether the lock of the job is still the one with this token. Returns false,
-   * and stores nothing, if it is not: the job is another run's by then, or gone. The event of it has no copy of the progress.
+   * Stores the progress of a job if its lock still has this token. It checks and stores in one step. Returns false, and stores nothing,
+   * if another run has the job or the job is gone. The event of it has no copy of the progress.
    */
   storeProgress (queue: LockedQueue, jobId: string, token: string, progress: object): Promise<boolean>
   /**
-   * Replaces the data of a job, in one step with the look whether its data and its end still are as they were read. Returns false, and
-   * changes nothing, if they are not: the job has ended, or is another task's by then.
+   * Replaces the data of a job if its data and its end still are as they were read. It checks and replaces in one step. Returns false,
+   * and changes nothing, if the job has ended meanwhile or belongs to another task.
    */
   replaceData (queue: LockedQueue, job: ReadJob, data: object): Promise<boolean>
-  /** Removes a job that has ended, or waits, in one step with the same look. Returns false, and changes nothing, if it is another one by then, or runs. */
+  /** Removes a job that has ended or waits, after the same check in the same step. Returns false, and changes nothing, if it has changed or runs. */
   removeJob (queue: LockedQueue, job: ReadJob): Promise<boolean>
-  /** Drops the events of a queue but for about the last `kept`. */
+  /** Drops the events of a queue, except about the last `kept`. */
   trimEvents (queue: LockedQueue, kept: number): Promise<void>
   /** One more connection is needed, for good. */
   reserve (): void

@@ -1,7 +1,7 @@
 import { Worker, type Processor, type WorkerOptions } from 'bullmq'
 import type { Shared } from './shared.ts'
 
-/** A worker of a queue. It can be left behind: BullMQ's own renews the locks of its jobs until all of them have ended. */
+/** A worker of a queue that can be abandoned. A plain worker of BullMQ renews the locks of its jobs until all of them have ended. */
 export class TaskWorker extends Worker<any, any, string, any> {
   constructor (queue: string, process: Processor<any, any, string>, { store, options, stallTimeout, health }: Shared, own: Omit<WorkerOptions, 'connection'>) {
     store.reserve()

@@ -3,8 +3,8 @@ import type { LocalTask } from './task.ts'
 const MAX_REMEMBERED = 100
 
 /**
- * Settled tasks that were dropped for a successor or for want of room. Whoever holds one still learns how it ended: the last 100
- * are remembered, and any other for as long as somebody watches its name.
+ * Settled tasks that were dropped, because a new task took their name or too many were kept. It can still be read how such a task ended:
+ * the last 100 are remembered, others only while somebody watches their name.
  */
 export class FormerTasks {
   readonly #tasks = new Set<LocalTask>()

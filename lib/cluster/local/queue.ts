@@ -39,10 +39,10 @@ export class LocalQueue implements Queue {
 
   #run: Run | undefined
   #workedSince: number | undefined
-  /** Fires when the first delayed task is due. It holds the process while somebody waits for a task. */
+  /** Fires when the first delayed task is due. It keeps the process alive while somebody waits for a task. */
   #timer: NodeJS.Timeout | undefined
   #paused = false
-  /** Tasks that p-queue had let start when the kind was paused. */
+  /** Callbacks of tasks that p-queue had let start when the kind was paused. */
   readonly #whenResumed: (() => void)[] = []
   #stopped = false
 
@@ -229,7 +229,7 @@ export class LocalQueue implements Queue {
     return task
   }
 
-  /** Has a task wait: in p-queue if it may start, else for its time to come. */
+  /** Lets a task wait: in p-queue if it may start, else until its time has come. */
   #wait (task: LocalTask, change?: () => void) {
     this.#lists.move(task, task => task.startsAt === undefined ? this.#lists.waiting : this.#lists.delayed, change)
     if (task.startsAt === undefined) this.#enqueue(task)
@@ -239,9 +239,9 @@ export class LocalQueue implements Queue {
 
   #enqueue (task: LocalTask) {
     const withdrawn = new AbortController()
-    task.leaveQueue = () => withdrawn.abort('withdrawn') // a reason of its own spares the making of an error
+    task.leaveQueue = () => withdrawn.abort('withdrawn') // with a reason, so that no error is made
     this.#slots.add(async () => {
-      // The event loop gets its turn between runs, however short they are, and whoever added the task sees it deferred.
+      // The event loop gets a turn before each run, however short the runs are, and the caller of `addTask` sees the task deferred.
       await nextTurn()
       while (this.#paused) await new Promise<void>(resolve => this.#whenResumed.push(resolve))
       if (withdrawn.signal.aborted) return
@@ -251,7 +251,7 @@ export class LocalQueue implements Queue {
     }, { priority: -task.priority, signal: withdrawn.signal }).catch(() => {}) // it was withdrawn
   }
 
-  /** Has the timer fire when the first delayed task is due, or in 24 days, which is the most that a timer takes. */
+  /** Sets the timer to when the first delayed task is due, or to 24 days, the most that a timer takes. */
   #setTimer () {
     clearTimeout(this.#timer)
     const { first } = this.#lists.delayed
@@ -286,7 +286,7 @@ export class LocalQueue implements Queue {
       task.endRun(outcome)
       if (task.isLast || this.#stopped) this.#settle(task, outcome)
       else this.#wait(task, () => task.defer(backoffDelay(this.#settings.backoff, task.attempt)))
-    } catch (error) { // of whoever is notified, or of a schedule: whatever it is, it must leave no task running
+    } catch (error) { // a watcher or a schedule has thrown: the task must not stay running
       if (!task.settled) this.#settle(task, { status: 'failed', error: toStoredError(error), final: true })
     }
   }
@@ -303,7 +303,7 @@ export class LocalQueue implements Queue {
     while (this.#lists.settledSize > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
   }
 
-  /** Calls `onSettled`, again and again while it fails. */
+  /** Calls `onSettled`, and again if it fails. */
   async #announce (onSettled: OnSettled, task: StoredTask) {
     for (let tries = 1, wait = SETTLED_BACKOFF; tries <= SETTLED_TRIES && !(tries > 1 && this.#stopped); tries++, wait *= 2) {
       try {
@@ -315,7 +315,7 @@ export class LocalQueue implements Queue {
     }
   }
 
-  /** Drops those that were kept for long enough. */
+  /** Drops the tasks that were kept for longer than `maxSettledAge`. */
   #expire () {
     const { maxSettledAge } = this.#settings
     if (maxSettledAge === Infinity) return

@@ -39,7 +39,7 @@ export class Schedules {
     this.#timetable = timetable
   }
 
-  /** Declared again with the same times it keeps its next task, which may be due already. */
+  /** Sets a schedule. If its times and priority have not changed, it keeps its next task, which may be due already. */
   set (name: string, when: When, data: unknown, priority: number): void {
     const known = this.#schedules.get(name)
     if (known !== undefined && isDeepStrictEqual(known.when, when) && known.priority === priority) {
@@ -64,7 +64,7 @@ export class Schedules {
     this.#byTask.clear()
   }
 
-  /** A task has started, or was cancelled before: if it is the next task of a schedule, the one after it is added. */
+  /** A task has started, or was cancelled before that. If it is the next task of a schedule, the one after it is added. */
   passed (task: LocalTask): void {
     const schedule = this.#byTask.get(task)
     if (schedule === undefined) return

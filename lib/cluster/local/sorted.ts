@@ -1,4 +1,4 @@
-/** Items in an order that no two share. Whatever decides about an item's place must not change while it is in. */
+/** Items in order. No two of them compare as equal. What an item is compared by must not change while it is in here. */
 export class Sorted<Item> {
   readonly #items: Item[] = []
   readonly #compare: (a: Item, b: Item) => number
@@ -26,7 +26,7 @@ export class Sorted<Item> {
     for (let i = this.#items.length - 1; i >= 0; i--) yield this.#items[i]!
   }
 
-  /** Where it is, or is to go. Most go to the end. */
+  /** The index at which an item is, or belongs. Most belong at the end. */
   #placeOf (item: Item): number {
     let low = 0
     let high = this.#items.length

@@ -4,19 +4,19 @@ import type { LocalTask } from './task.ts'
 
 const byPlace = (a: LocalTask, b: LocalTask) => a.place - b.place
 
-/** The tasks of a kind by where they are in their life: each is in one list, or gone. */
+/** The tasks of a kind, in lists by their status. Each task is in one list, or in none if it was dropped. */
 export class TaskLists {
-  /** Those that are cancelling, too. */
+  /** Also tasks that are cancelling. */
   readonly running = new Sorted<LocalTask>(byPlace)
-  /** Those that may start, in the order in which p-queue starts them. */
+  /** Tasks that may start, in the order in which p-queue starts them. */
   readonly waiting = new Sorted<LocalTask>((a, b) => a.priority - b.priority || byPlace(a, b))
   readonly delayed = new Sorted<LocalTask>((a, b) => a.startsAt! - b.startsAt! || byPlace(a, b))
-  /** Those that were cancelled, too. */
+  /** Also tasks that were cancelled. */
   readonly failed = new Sorted<LocalTask>(byPlace)
   readonly completed = new Sorted<LocalTask>(byPlace)
   #lastPlace = 0
 
-  /** Takes a task out of its list, changes it, and adds it to the list that is then right, after its likes there. */
+  /** Takes a task out of its list, changes it, and adds it to the list in which it then belongs, behind the tasks that are there. */
   move (task: LocalTask, listOf: (task: LocalTask) => Sorted<LocalTask> | undefined, change = () => {}): void {
     task.list?.delete(task)
     change()
@@ -38,13 +38,13 @@ export class TaskLists {
     return this.failed.size + this.completed.size
   }
 
-  /** The task that settled before all others. */
+  /** The task that settled first. */
   get settledFirst (): LocalTask | undefined {
     const [failed, completed] = [this.failed.first, this.completed.first]
     return failed === undefined || (completed !== undefined && completed.place < failed.place) ? completed : failed
   }
 
-  /** All of them, as they are listed. */
+  /** All tasks, in the order in which they are listed. */
   * [Symbol.iterator] () {
     yield * this.running
     yield * this.waiting

@@ -18,35 +18,35 @@ export class LocalTask {
   readonly maxAttempts: number
   readonly createdAt = Date.now()
   data: unknown
-  /** Whose limit it counts for, until it has settled. */
+  /** The key of the limit for which it counts, until it has settled. */
   limitKey: string | undefined
   status: TaskStatus = 'deferred'
   /** While it is delayed: when it may start. */
   startsAt: number | undefined
   /** Since when it may start. */
   readySince = this.createdAt
-  /** When it was to start for the first time; after a retry, when it was retried. */
+  /** When it was first due; after a retry, when it was retried. */
   dueAt: number
   retries = 0
   attempt = 0
   attempts: readonly TaskAttempt[] = []
   startedAt: number | undefined
   settledAt: number | undefined
-  /** The list that it is in, and its place there among its likes. */
+  /** The list that it is in, and its place there. */
   list: Sorted<LocalTask> | undefined
   place = 0
-  /** Why it was cancelled, while it runs. */
+  /** The reason for which it was cancelled while it ran. */
   cancellation: StoredError | undefined
   /** Takes it out of p-queue, while it waits there. */
   leaveQueue: (() => void) | undefined
   /** Resolves when its run has ended. */
   ended: Promise<void> = Promise.resolve()
-  /** Its run. Undefined while it does not run, and until its work has returned for the first time. */
+  /** Its run. Undefined while it does not run, and until the call of its work has returned. */
   #running: Running | undefined
   #progress: unknown
   #outcome: Outcome | undefined
 
-  /** `startsAt` is for a task that starts at a certain time; others have a delay from now on. */
+  /** `startsAt` is for a task of a schedule. Other tasks have a delay that counts from now. */
   constructor ({ name, id, data, delay, priority, startsAt, limit }: NewLocalTask, maxAttempts: number) {
     this.name = name
     this.id = id
@@ -122,7 +122,7 @@ export class LocalTask {
     this.#outcome = outcome
   }
 
-  /** It has settled and is to run again, as if it were new but for its progress. */
+  /** It has settled and is to run again. Of its earlier runs only the progress and the list `attempts` stay. */
   retry (): void {
     this.status = 'deferred'
     this.readySince = this.dueAt = Date.now()

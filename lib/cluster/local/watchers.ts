@@ -1,10 +1,10 @@
 type Changed = () => void | Promise<void>
 
-/** Who is notified of changes: of the tasks of one name, or (without one) of all. */
+/** The callbacks that are notified of changes: of the tasks of one name or, without a name, of all tasks. */
 export class Watchers {
   readonly #byName = new Map<string | undefined, Set<Changed>>()
 
-  /** Calls back at every change, and once soon. Returns how to leave. */
+  /** Calls back at every change, and once soon. Returns a function that ends this. */
   add (name: string | undefined, changed: Changed): () => void {
     const watchers = this.#byName.get(name) ?? new Set()
     this.#byName.set(name, watchers.add(changed))
