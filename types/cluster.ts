@@ -174,7 +174,11 @@ export interface Backoff {
   jitter?: number | undefined
 }
 
-/** Options of `defineTask`. */
+/**
+ * Options of `defineTask`. Define a kind with the same options in all processes, from one module that they share: `attempts`, `backoff` and
+ * `schema` count in the process that adds a task, the others in the processes that run the kind. A process that defines the kind
+ * without `attempts` adds tasks that are tried once.
+ */
 export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = FastifyInstance> {
   /** How many tasks of this kind one process runs at once. Default: 10 */
   concurrency?: number | undefined
