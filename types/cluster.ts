@@ -208,7 +208,8 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
   /**
    * Called once a task has settled for good, however it ended: completed, failed after its last attempt, or cancelled, also before it
    * ran. One of the processes that run the kind calls it, at least once, with the instance on which the kind was defined. If it throws
-   * or rejects, that is logged like a failed run, and it is called again after 1, 2, 4 … seconds. It is called 10 times at most.
+   * or rejects, that is logged like a failed run, and it is called again after 1, 2, 4 … seconds. It is called 10 times at most. A task
+   * that has failed may be retried, so leave what its next run needs.
    */
   onSettled?: ((app: Instance, task: Task) => void | PromiseLike<void>) | undefined
   /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
