@@ -184,7 +184,10 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
   concurrency?: number | undefined
   /** How many tasks of this kind all processes together run at once. Default: no limit */
   globalConcurrency?: number | undefined
-  /** All processes together start at most `max` tasks of this kind in `duration` ms. Default: no limit */
+  /**
+   * All processes together start at most `max` tasks of this kind in `duration` ms. More of them wait. Not the `limit` of `addTask`, which
+   * refuses tasks. Default: no limit
+   */
   limit?: { max: number, duration: number } | undefined
   /** How often the work is run at most. An error whose `retry` is `false` is final, and so is a cancellation. Default: 1 */
   attempts?: number | undefined
@@ -230,7 +233,7 @@ export interface AddClusterTaskOptions {
   onDuplicate?: 'reject' | 'replace' | 'keep' | undefined
   /**
    * How many unsettled tasks of a key the kind may have, in all processes together, this one included. One more is refused with
-   * `FST_ERR_TASK_LIMIT` (429). A settled task that is retried does not count.
+   * `FST_ERR_TASK_LIMIT` (429). A settled task that is retried does not count. Not the `limit` of the kind, which makes tasks wait.
    */
   limit?: TaskLimit | undefined
   /** Milliseconds before it may start. Default: 0 */
