@@ -131,7 +131,7 @@ export interface RunningTask<Data = unknown, Progress = any> {
   readonly attempt: number
   readonly status: TaskStatus
   /**
-   * Yours to set, any JSON value. Every process can read it. A run begins with the progress of the run before it, so that it can go on
+   * Yours to set, any JSON value. Every process can read it, and it is part of the state that replies send. A run begins with the progress of the run before it, so that it can go on
    * from there: after a failure, a hand-over or a takeover.
    */
   progress: Progress | undefined
