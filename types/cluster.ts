@@ -470,7 +470,10 @@ export interface ClusterOptions {
    * ioredis client or cluster, or a `pg.Pool`. None: in this process, and they end with it.
    */
   connection?: string | object | undefined
-  /** Keeps apps apart that share a server: the prefix of Redis keys, the schema of PostgreSQL. Default: `tasks` */
+  /**
+   * Keeps apps apart that share a server: the prefix of Redis keys, the schema of PostgreSQL. Two apps with the same prefix and a kind of
+   * the same name run each other's tasks. Default: `tasks`
+   */
   prefix?: string
   /** What this process runs: `true` all kinds, `false` none, or the names of kinds. `false` and `[]` need a `connection`. Default: true */
   work?: boolean | readonly string[] | undefined
