@@ -127,12 +127,12 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     })
   }
 
-  /** Waits until the task has settled or is gone, for so many ms at most. Returns whether it has. */
-  async settles (ms: number): Promise<boolean> {
+  /** Waits until no run of the task is left, for so many ms at most. Returns whether that is so: it has settled, is gone, or waits for its next run. */
+  async #stops (ms: number): Promise<boolean> {
     if (this.settled) return true
     return await within(happened => {
       const leave = this.#follow(stored => {
-        if (stored !== undefined && !this.settled) return
+        if (stored !== undefined && !this.settled && this.status !== 'deferred') return
         leave()
         happened()
       }, () => {})
@@ -147,15 +147,19 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     this.#stored = { ...stored, data, createdAt, maxAttempts }
   }
 
-  /** Waits until the cancelled task has settled, and sends the cancellation again from time to time. */
+  /**
+   * Waits until the cancelled task has settled. Sends the cancellation again from time to time, and at once if the run failed before it
+   * heard of it: then the task waits for its next run.
+   */
   async awaitCancellation (options: CancelOptions): Promise<void> {
     const { timeout = this.#place.cancelTimeout } = options
     const until = Date.now() + timeout
     for (;;) {
       const left = Math.max(0, until - Date.now())
-      if (await this.settles(Math.min(left, RESEND))) return
-      if (left <= RESEND) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
-      await this.#sendCancellation(options)
+      const hasStopped = await this.#stops(Math.min(left, RESEND))
+      if (hasStopped && this.status !== 'deferred') return
+      if (left === 0 || (!hasStopped && left <= RESEND)) throw new FST_ERR_TASK_CANCEL_TIMEOUT(`task "${this.name}"`, timeout)
+      if (!await this.#sendCancellation(options) || this.settled) return
     }
   }
 
