@@ -35,7 +35,7 @@ export const FST_ERR_TASK_TIMEOUT = createError<'FST_ERR_TASK_TIMEOUT', 504, [ta
   504
 )
 
-/** The work of a cancelled task has not ended in time. The task stays `cancelling`. What is said of other tasks comes last. 504 */
+/** The work of a cancelled task has not ended in time. The task stays `cancelling`. A text about other tasks is put at the end of the message. 504 */
 export const FST_ERR_TASK_CANCEL_TIMEOUT = createError<'FST_ERR_TASK_CANCEL_TIMEOUT', 504, [task: string, timeout: number, others?: string]>(
   'FST_ERR_TASK_CANCEL_TIMEOUT',
   'The work of %s has not stopped %d ms after its cancellation',

@@ -72,7 +72,7 @@ export class FleetTasks {
     return wholeRow(this.#state(task, await this.#authority.actions(request, task, [...actionsOf(task), 'inspect'])))
   }
 
-  /** How many tasks match on all pages. Null if the counts of the kinds do not tell it, or if the caller may not view a kind as a whole. */
+  /** How many tasks match on all pages. Null if it does not follow from the counts of the kinds, or if the caller may not view a kind as a whole. */
   async #total (request: FastifyRequest, kinds: Kind[], { status, search }: FleetQuerystring): Promise<number | null> {
     if (search !== undefined || status === 'cancelling' || status === 'cancelled') return null
     const visible = await this.#authority.filter(request, 'view', kinds.map(({ name }) => ({ kind: name })))

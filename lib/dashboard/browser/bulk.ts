@@ -107,7 +107,7 @@ export class Bulk {
   }
 }
 
-/** How many tasks were changed before an error. The error of a cancellation that has run out of time tells of more tasks. */
+/** How many tasks were changed before an error. The message of a cancellation timeout itself says how many more were cancelled. */
 function outcomeOf (error: unknown, done: number, past: string): string {
   if (error instanceof ReplyError && error.code === 'FST_ERR_TASK_CANCEL_TIMEOUT') return done === 0 ? '' : `${plural(done, 'task')} ${past}. `
   return `${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. `

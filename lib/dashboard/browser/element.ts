@@ -47,7 +47,7 @@ export function setEnabled (node: HTMLButtonElement, isEnabled: boolean): void {
   setAttribute(node, 'aria-disabled', isEnabled ? undefined : 'true')
 }
 
-/** Hides or shows an element. If the focus is in what is hidden, it moves to `next`, so that it never falls to the body. */
+/** Hides or shows an element. If the focus is in a hidden element, it moves to `next`, so that the body never gets it. */
 export function setHidden (node: HTMLElement, isHidden: boolean, next: () => HTMLElement): void {
   const loses = isHidden && !node.hidden && node.contains(document.activeElement)
   node.hidden = isHidden

@@ -1,6 +1,6 @@
 import { describe, ReplyError, request, type Trouble, troubleIn } from './api.ts'
 
-/** `unread`: the server answers, but cannot read what is asked for. The four kinds of trouble are told apart in `api.ts`. */
+/** `unread`: the server answers, but cannot read what is asked for. The four kinds of trouble are described in `api.ts`. */
 export type ConnectionState = 'connecting' | 'live' | 'polling' | 'paused' | 'unread' | Trouble
 
 /** Where the list is, and the stream of events that repeats it, if there is one. */
@@ -88,7 +88,7 @@ export class Stream<Frame> {
   #open (list: string, events: string): void {
     let openedAt = Infinity
     const source = this.#source = new EventSource(events)
-    // An EventSource does not tell why it fails, a request of the list does. A stream that was open ends after a while, or
+    // An EventSource does not say why it fails, but a request for the list does. A stream that was open ends after a while, or
     // with its server. One that never opened was refused, or a proxy holds its events back or cuts it off.
     const failed = () => {
       this.#stop()

@@ -3,7 +3,7 @@ import { copyButton } from './copy.ts'
 import { element } from './element.ts'
 import { visible, visibleLines } from './name.ts'
 
-/** An error as the server tells it, or as much of its text as a list shows. */
+/** An error as the server sends it. In lists, a long one comes as a text that is cut. */
 export type Told = ErrorDetails | string
 
 /** An error in one line: its message, or else its name. */
