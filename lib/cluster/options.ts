@@ -92,6 +92,9 @@ const newTaskRules = {
   delay: span
 }
 
+/** What `addTask` takes and `addTasks` does not. */
+const addTaskOnly = ['onDuplicate', 'limit'] satisfies (keyof AddClusterTaskOptions)[]
+
 /** What the verbs of a kind take. */
 const verbRules = {
   addTask: { ...newTaskRules, onDuplicate: duplicatePolicy, limit: taskLimit } satisfies Rules<AddClusterTaskOptions>,
@@ -189,7 +192,12 @@ export function checkNone (verb: string, [given]: readonly unknown[]): void {
 
 export function checkAddMany (tasks: readonly NewClusterTask[]): void {
   if (!Array.isArray(tasks)) throw new FST_ERR_TASK_INVALID_OPTION('tasks', 'addTasks', `must be an array, received ${inspect(tasks, { depth: 0 })}`)
-  for (const task of tasks) checkVerb('addTasks', task, () => taskLabel(task ?? {}))
+  for (const task of tasks) {
+    const label = () => taskLabel(task ?? {})
+    const option = addTaskOnly.find(option => Object.hasOwn(task ?? {}, option))
+    if (option !== undefined) throw new FST_ERR_TASK_INVALID_OPTION(option, label(), 'is one that only addTask takes: add the task by itself')
+    checkVerb('addTasks', task, label)
+  }
 }
 
 export function checkName (name: unknown, verb: string, { expected, test }: Rule = nonEmpty): void {

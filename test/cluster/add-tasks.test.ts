@@ -62,6 +62,10 @@ onEveryEngine(t, (t, engine) => {
   t.test('addTasks refuses what is no task, and says which option it wants', async t => {
     const [here] = await buildFleet(t, engine, echo)
     for (const bad of [null, undefined, 5]) await t.rejects(here.kind.addTasks([bad as never]), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    for (const [option, value] of Object.entries({ limit: { key: 'a', max: 1 }, onDuplicate: 'keep' })) {
+      const message = `Option "${option}" of task "a" is one that only addTask takes: add the task by itself`
+      await t.rejects(here.kind.addTasks([{ data: 1 }, { data: 1, name: 'a', [option]: value }]), { code: 'FST_ERR_TASK_INVALID_OPTION', message })
+    }
     t.strictSame(await here.kind.tasks(), [])
   })
 })
