@@ -215,6 +215,18 @@ expectType<Kind<any, any, any>>()(app.cluster.getKind('report'))
 expectType<Kind<Url, Month>>()(app.cluster.getKind<Url, Month, unknown>('report'))
 expectType<Kind<any, any, any>[]>()([reports, pings, imports, typeBox] as Kind<any, any, any>[])
 for (const kind of app.cluster) expectType<Kind<any, any, any>>()(kind)
+
+// What takes any kind.
+async function deferredOf (kind: Kind<any, any, any>) { return (await kind.count()).deferred }
+for (const kind of [reports, pings, imports, typeBox]) expectType<number>()(await deferredOf(kind))
+expectType<number[]>()(await Promise.all(Array.from(app.cluster, deferredOf)))
+const byAge = new Map<string, Kind<any, any, any>>([['old', reports], ['new', imports]])
+for (const kind of byAge.values()) await kind.cancelTask('may', { optional: true })
+export const tasksOfAnyKind: ClusterTask<unknown, unknown, unknown>[] = [await reports.getTask('may'), ...await imports.tasks()]
+async function countOf (kind: Pick<Kind<unknown, unknown>, 'count'>) { return await kind.count() }
+expectType<TaskCounts>()(await countOf(reports))
+// @ts-expect-error a kind takes its own data only, so it is no kind of any data
+await deferredOf(reports satisfies Kind<unknown, unknown>)
 await app.cluster.ping()
 declare module 'fastify' { interface FastifyInstance { monthlyReports: Kind<Url, Month> } }
 app.decorate('monthlyReports', reports)
