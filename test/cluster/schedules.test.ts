@@ -176,6 +176,26 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask(next!.name)).status, 'cancelled')
   })
 
+  t.test('a next run that was cancelled may be purged, or retried, and its schedule goes on', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, (_app, task) => { journal.write(task.name) })
+    for (const change of ['purgeTasks', 'retryTask'] as const) {
+      const name = `tick ${change}`
+      await here.kind.scheduleTask(name, { every: 1000 })
+      let next
+      do {
+        await immediate();
+        [next] = await there.kind.tasks({ name, status: 'deferred' })
+      } while (next === undefined)
+      await next.cancel()
+      if (change === 'purgeTasks') await there.kind.purgeTasks()
+      else await there.kind.retryTask(next.name)
+      while (!journal.lines.some(line => line.startsWith(name) && line > next.name)) await immediate()
+      t.equal(journal.lines.includes(next.name), change === 'retryTask', `${change}: whether it has run`)
+      await there.kind.unscheduleTask(name)
+    }
+  })
+
   t.test('names of any sort are schedules, too', async t => {
     const names = ['5', 'a:b', '__proto__', 'x'.repeat(1000), '日本 🐘']
     const [here, there] = await buildFleet(t, engine, () => {})
