@@ -45,7 +45,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.tasks()).length, 1)
   })
 
-  t.test('addTasks adds over a task that has settled', async t => {
+  t.test('addTasks replaces a task that has settled', async t => {
     const [here, there] = await buildFleet(t, engine, echo)
     await (await here.kind.addTask(1, { name: 'again' })).finished
     const [task] = await there.kind.addTasks([{ data: 2, name: 'again' }])
@@ -59,7 +59,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await here.kind.tasks(), [])
   })
 
-  t.test('addTasks refuses what is no task, and says which option it wants', async t => {
+  t.test('addTasks refuses a value that is no task, and names the option', async t => {
     const [here] = await buildFleet(t, engine, echo)
     for (const bad of [null, undefined, 5]) await t.rejects(here.kind.addTasks([bad as never]), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     for (const [option, value] of Object.entries({ limit: { key: 'a', max: 1 }, onDuplicate: 'keep' })) {

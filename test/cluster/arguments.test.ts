@@ -3,14 +3,14 @@ import { buildApp as buildCore } from '../core/fixtures/app.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 
-/** What is neither an object of options, nor undefined. */
+/** Values that are neither an object of options nor undefined. */
 const noOptions = [null, 'x', 5, true, [], ['x'], () => {}, Symbol('x')]
 const unknownOption = { nmae: 'x' }
-/** What is neither a function nor undefined. */
+/** Values that are neither a function nor undefined. */
 const noFunction = [null, 'x', '', 5, 0, true, [], {}, Symbol('x')]
 const noString = [undefined, null, 5, true, {}, ['x'], () => {}, Symbol('x')]
 
-/** For each verb the arguments that it refuses. What a list of arguments lacks is as in a good call. */
+/** For each verb, the arguments that it refuses. Missing arguments are taken from a good call. */
 const core: Record<string, unknown[][]> = {
   addTask: [...noOptions, unknownOption, { status: 'failed' }].map(options => [() => {}, options]),
   getTask: [...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options]),
@@ -90,7 +90,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.isPaused(), false)
   })
 
-  t.test('purgeTasks asks its function of every settled task, a page at a time', async t => {
+  t.test('purgeTasks calls its function for every settled task, a page at a time', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => {
       if (data % 2 === 1) throw new Error('odd')
     }, { apps: 1 })

@@ -3,7 +3,7 @@ import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 
 onEveryEngine(t, (t, engine) => {
-  t.test('what each run ended with is told: when, where, with which error', async t => {
+  t.test('attempts says of each run when and where it ended, and with which error', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { attempt }) => {
       if (attempt < 3) throw Object.assign(new Error(`run ${attempt} failed`), { code: `E${attempt}` })
       return 'ran'
@@ -24,7 +24,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(state.attempts[0]!.endedAt, new Date(attempts[0]!.endedAt).toISOString())
   })
 
-  t.test('the last ten are kept, and of each message some 1,000 characters', async t => {
+  t.test('the last ten attempts are kept, and at most 1 kB of each error', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { attempt }) => {
       throw Object.assign(new Error(`${attempt}: ${'世'.repeat(5000)}`), { code: 'E'.repeat(5000) })
     }, { attempts: 13, apps: 1 })
@@ -35,7 +35,7 @@ onEveryEngine(t, (t, engine) => {
     for (const { error } of attempts) t.ok(Buffer.byteLength(JSON.stringify(error)) <= 1024)
   })
 
-  t.test('a task between two attempts tells its last error and when it starts again, and may start at once', async t => {
+  t.test('a task between two attempts has its last error and startsAt, and promoteTask starts it at once', async t => {
     let mended = false
     const [here, there] = await buildFleet(t, engine, () => {
       if (!mended) throw new Error('not yet')
@@ -52,7 +52,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await task.finished, 'ran')
   })
 
-  t.test('a delayed task may start at once; any other stays as it is', async t => {
+  t.test('promoteTask starts a delayed task at once, and changes no other', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => 'ran', { apps: 1 })
     const task = await kind.addTask(1, { name: 'later', delay: 3_600_000 })
     await kind.promoteTask('later')

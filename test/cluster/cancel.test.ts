@@ -37,7 +37,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(later.settledAt, task.settledAt)
   })
 
-  t.test('a task that waits where nobody works settles at once as cancelled', async t => {
+  t.test('a task that waits settles at once as cancelled, even if no process works', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const task = await here.kind.addTask(1, { name: 'waiting' })
     const { finished } = task
@@ -108,7 +108,7 @@ onEveryEngine(t, (t, engine) => {
     t.type(found.startedAt, 'number')
   })
 
-  t.test('whichever app runs a task, every app cancels it', async t => {
+  t.test('every app can cancel a task, in whichever app it runs', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (app, task) => {
       journal.write('started')
@@ -134,7 +134,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(task.error, { name: 'RangeError', message: 'out of stock', code: 'E_STOCK' })
   })
 
-  t.test('the reason is that of the signal which the work sees', async t => {
+  t.test('the reason of a cancellation is the reason of the signal of the work', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
       journal.write('started')
@@ -147,7 +147,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['started', 'told so'])
   })
 
-  t.test('work that swallows its cancellation and returns is completed', async t => {
+  t.test('work that ignores its cancellation and returns is completed', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
       journal.write('started')
@@ -208,7 +208,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.count('aborted'), 1)
   })
 
-  t.test('cancels from everywhere at once all resolve', async t => {
+  t.test('calls of cancelTask from all apps at the same time all resolve', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (app, task) => {
       journal.write('started')
@@ -224,7 +224,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.lines.length, 1)
   })
 
-  t.test('a cancel that comes as the task is taken up is not lost', async t => {
+  t.test('a cancellation that comes while a worker takes the task is not lost', async t => {
     const [here, there] = await buildFleet(t, engine, untilAborted, { concurrency: 100, plugin: { cancelTimeout: 20_000 } })
     for (let i = 0; i < 30; i++) {
       const name = `task ${i}`
@@ -242,7 +242,7 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(task.finished, { name: 'AbortError', message: 'by itself' })
   })
 
-  t.test('a settled task is cancelled without a change', async t => {
+  t.test('cancelling a settled task changes nothing', async t => {
     const [here, there] = await buildFleet(t, engine, () => 'result')
     await (await here.kind.addTask(1, { name: 'done' })).finished
     t.equal(await there.kind.cancelTask('done'), undefined)
@@ -251,7 +251,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(task.result, 'result')
   })
 
-  t.test('deaf work makes cancelTask reject after its timeout, and settles when it ends', async t => {
+  t.test('cancelTask rejects after its timeout if the work does not stop, and the task settles when the work ends', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async () => {
@@ -270,7 +270,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask('deaf')).status, 'completed')
   })
 
-  t.test('a cancellation is repeated until the clean-up is done, and aborts once', async t => {
+  t.test('a cancellation is sent again until the clean-up is done, and aborts once', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (_app, { signal }) => {
       signal.addEventListener('abort', () => { journal.write('aborted') })
@@ -285,7 +285,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['aborted'])
   })
 
-  t.test('a cancel that nobody awaits raises no unhandledRejection', async t => {
+  t.test('a cancellation that nobody awaits causes no unhandledRejection', async t => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => { unhandled.push(reason) }
     process.on('unhandledRejection', listener)

@@ -4,7 +4,7 @@ import { onEveryServer } from './fixtures/engines.ts'
 import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('a process remembers what it was told before it got the task, for a while', async t => {
+  t.test('a process remembers for a while a cancellation that came before the task', async t => {
     const prefix = `cancellations_${process.pid}`
     const side = await openQueue(t, engine, prefix, 'side')
     const store = openStore(engine, prefix)

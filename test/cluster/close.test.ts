@@ -49,7 +49,7 @@ onEveryEngine(t, (t, engine) => {
     await app.close()
   })
 
-  t.test('what does not stop is named in one warning', async t => {
+  t.test('tasks that do not stop are named in one warning', async t => {
     const journal = new Journal()
     const [here] = await buildFleet(t, engine, () => {
       journal.write('started')
@@ -67,7 +67,7 @@ onEveryEngine(t, (t, engine) => {
 t.test('local: the tasks end with their process', async t => {
   const engine: Engine = { name: 'local', connection: undefined }
 
-  t.test('what has not finished within drainTimeout is cancelled, and what waits never runs', async t => {
+  t.test('tasks that do not finish within drainTimeout are cancelled, and tasks that wait never run', async t => {
     const journal = new Journal()
     const [here] = await buildFleet(t, engine, (app, task) => {
       journal.write(`started ${task.data}`)
@@ -133,7 +133,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(runs.owner.lines.some(line => line.level >= 40), false, 'which is no failure')
   })
 
-  t.test('what waits, what is delayed and what is scheduled is run by another app', async t => {
+  t.test('waiting, delayed and scheduled tasks are run by another app', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (_app, task) => { journal.write(`${task.data}`) })
     await here.kind.pause()
@@ -168,7 +168,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(journal.lines, ['started handed over', 'started handed over', 'started waiting'])
   })
 
-  t.test('work that swallows its abort at close and returns is completed', async t => {
+  t.test('work that ignores its abort at close and returns is completed', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
       journal.write('started')
@@ -207,7 +207,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(journal.lines.length, 1)
   })
 
-  t.test('who waits for a task that goes on elsewhere waits no more', async t => {
+  t.test('finished rejects at close for a task that goes on in another app', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const task = await here.kind.addTask(1, { name: 'waiting' })
     const { finished } = task
@@ -216,7 +216,7 @@ onEveryServer(t, (t, engine) => {
     t.equal((await there.kind.getTask('waiting')).status, 'deferred')
   })
 
-  t.test('what does not stop is taken over by another app after stallTimeout', async t => {
+  t.test('a task that does not stop is taken over by another app after stallTimeout', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, () => {
       journal.write('started')
@@ -231,7 +231,7 @@ onEveryServer(t, (t, engine) => {
   })
 })
 
-/** Which of two members runs the one task that runs: the one that has logged its start. */
+/** Returns the member that runs the task: the one that has logged its start. */
 async function ownerOf<Member extends { lines: { msg: string }[] }> (here: Member, there: Member) {
   const runs = ({ lines }: Member) => lines.some(line => line.msg === 'task started')
   return runs(here) ? { owner: here, other: there } : { owner: there, other: here }

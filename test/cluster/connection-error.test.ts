@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isConnectionError, refusalOf } from '../../lib/cluster/bullmq/connection-error.ts'
 
-t.test('what Node, pg and ioredis say of a server that is not there is told from what a server complains of', async t => {
+t.test('errors of Node, pg and ioredis about a server that cannot be reached are told apart from errors of the server', async t => {
   const there = [{ code: '23505', message: 'duplicate key' }, new Error('Missing lock for job 1'), new Error(), {}, { errors: [{ code: '23505' }] }]
   const gone = [
     { code: 'ECONNREFUSED' }, { code: '57P01', message: 'terminating connection due to administrator command' }, new Error('Connection is closed.'),
@@ -11,7 +11,7 @@ t.test('what Node, pg and ioredis say of a server that is not there is told from
   for (const error of gone) t.equal(isConnectionError(error), true)
 })
 
-t.test('a server that refuses commands because of its own state is told from one that refuses what it was asked', async t => {
+t.test('refusals because of the state of the server are told apart from refusals of a bad command', async t => {
   const refused: [object, string][] = [
     [new Error('OOM command not allowed when used memory > \'maxmemory\'. script: 0123, on @user_script:1.'), 'OOM'],
     [new Error('READONLY You can\'t write against a read only replica.'), 'READONLY'],

@@ -29,7 +29,7 @@ async function buildCrowd (t: Test, name: ServerName, args: string[], kinds: num
 }
 
 for (const [name, few, enough] of [['redis', ['--maxclients', '20'], ['--maxclients', '24']], ['postgres', ['-c', 'max_connections=30'], ['-c', 'max_connections=32']]] as const) {
-  t.test(`${name}: one warning tells that a process may open more than half of the connections`, { skip: skipWithout(name, { own: true }) }, async t => {
+  t.test(`${name}: one warning says that a process may open more than half of the connections`, { skip: skipWithout(name, { own: true }) }, async t => {
     const { warnings } = await buildCrowd(t, name, [...few], 5)
     const [most, allowed] = name === 'redis' ? [12, 20] : [16, 30]
     t.equal(warnings.length, 1)
@@ -38,7 +38,7 @@ for (const [name, few, enough] of [['redis', ['--maxclients', '20'], ['--maxclie
   })
 }
 
-t.test('postgres: those who watch many kinds share one connection', { skip: skipWithout('postgres', { own: true }) }, async t => {
+t.test('postgres: the watches of many kinds share one connection', { skip: skipWithout('postgres', { own: true }) }, async t => {
   const { url, all } = await buildCrowd(t, 'postgres', ['-c', 'max_connections=60'], 8)
   t.strictSame(await Promise.all(all.map(async kind => await (await kind.addTask(1)).finished)), [0, 1, 2, 3, 4, 5, 6, 7])
   const client = new pg.Client(url)

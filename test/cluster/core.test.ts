@@ -4,7 +4,7 @@ import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 
 onEveryEngine(t, (t, engine) => {
-  t.test('what a task of the cluster does is logged as the core does it', async t => {
+  t.test('a task of the cluster is logged as one of the core', async t => {
     const [here] = await buildFleet(t, engine, (_app, { data }) => {
       if (data === 'fail') throw new Error('as told')
     }, { apps: 1 })
@@ -16,7 +16,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(here.lines.find(line => line.level === 50), { err: { message: 'as told' } })
   })
 
-  t.test('onError of the core is told of a task that failed', async t => {
+  t.test('onError of the core is called for a task that failed', async t => {
     const told: unknown[] = []
     const [here] = await buildFleet(t, engine, () => { throw new Error('as told') }, {
       apps: 1,
@@ -26,7 +26,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(told, [['as told', 'bad']])
   })
 
-  t.test('the tracing channel of the core tells of it', async t => {
+  t.test('the tracing channel of the core publishes it', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { apps: 1 })
     const told: unknown[] = []
     const listener = ({ task }: any) => { if (task.kind === here.kind.name) told.push(task.name) }

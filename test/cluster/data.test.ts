@@ -8,7 +8,7 @@ onEveryEngine(t, (t, engine) => {
     { a: { b: [1, 2, { c: null }] } }, { '': 0, 'a:b': 1, constructor: 2 }, 'x'.repeat(100_000)
   ]
 
-  t.test('what JSON holds comes as the data, and goes as the result', async t => {
+  t.test('any JSON value arrives as the data, and comes back as the result', async t => {
     const seen: unknown[] = []
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => {
       seen.push(data)
@@ -38,7 +38,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask('none')).result, undefined)
   })
 
-  t.test('what is no JSON is refused, and its place told', async t => {
+  t.test('data that is no JSON is refused with its path', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {})
     const circle: { self?: object } = {}
     circle.self = circle
@@ -81,7 +81,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(runs, 1)
   })
 
-  t.test('what is done to the data later is not seen by the work', async t => {
+  t.test('changes of the data after addTask do not reach the work', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data)
     const data = { list: [1] }
     const adding = kind.addTask(data)
@@ -91,7 +91,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await task.finished, { list: [1] })
   })
 
-  t.test('what work does to its data is not seen by whoever reads the task', async t => {
+  t.test('changes of the data by the work are not seen in the task', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => {
       data.list.push(2)
       return data

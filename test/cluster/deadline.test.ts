@@ -11,7 +11,7 @@ async function untilPast (time: number) {
 const passed = { code: 'FST_ERR_TASK_DEADLINE', statusCode: 504 }
 
 onEveryEngine(t, (t, engine) => {
-  t.test('a task that runs when its deadline passes is aborted, and fails whatever attempts are left', async t => {
+  t.test('a task that runs when its deadline passes is aborted, and fails even if attempts are left', async t => {
     const reasons: unknown[] = []
     const [here, there] = await buildFleet(t, engine, (app, task) => {
       task.signal.addEventListener('abort', () => { reasons.push(task.signal.reason) })
@@ -19,7 +19,7 @@ onEveryEngine(t, (t, engine) => {
     }, { attempts: 3, deadline: 500 })
     let task = await here.kind.addTask(1, { name: 'long' })
     await t.rejects(task.finished, passed)
-    // On a machine that does other things the deadline may have passed before the run began.
+    // On a busy machine the deadline may have passed before the run began.
     while (reasons.length === 0) {
       task = await here.kind.retryTask('long')
       await t.rejects(task.finished, passed)
@@ -73,7 +73,7 @@ onEveryEngine(t, (t, engine) => {
     await task.finished.catch(() => {})
     await untilPast(task.createdAt + 1000)
     do task = await kind.retryTask('again')
-    while (await task.finished.catch(() => 'late') === 'late') // as on a machine that does other things
+    while (await task.finished.catch(() => 'late') === 'late') // the machine may be busy
     t.equal(task.result, 'ran')
   })
 })

@@ -5,7 +5,7 @@ import { onEveryServer } from './fixtures/engines.ts'
 
 onEveryServer(t, (t, engine) => {
   if (engine.name !== 'postgres') return
-  t.test('of two statements that wait for each other both are done', async t => {
+  t.test('two statements that wait for each other are both done', async t => {
     const store = new PostgresStore(engine.connection!, `deadlock_${process.pid}`, 5000, true)
     await store.connect()
     t.teardown(() => store.close())

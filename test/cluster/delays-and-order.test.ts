@@ -39,7 +39,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, Array.from({ length: 20 }, (_, i) => `${i}`))
   })
 
-  t.test('of tasks that wait those without a priority start first, then those with the lowest number', async t => {
+  t.test('tasks without a priority start first, then those with the lowest number', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
@@ -57,7 +57,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['blocks', 'none', 'sooner', 'later', 'later, too', 'last'])
   })
 
-  t.test('one process runs ten tasks of a kind at once unless told otherwise', async t => {
+  t.test('one process runs ten tasks of a kind at once by default', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async () => {
@@ -112,7 +112,7 @@ onEveryEngine(t, (t, engine) => {
     await slow.kind.idle()
   })
 
-  t.test('with a limit no more tasks start in a time than it allows, in the whole fleet', async t => {
+  t.test('with a limit, the whole fleet starts no more tasks in its duration than it allows', async t => {
     const times: number[] = []
     const [here, there] = await buildFleet(t, engine, () => { times.push(Date.now()) }, { limit: { max: 3, duration: 300 } })
     const began = Date.now() // the first time of the limit cannot have begun before

@@ -9,7 +9,7 @@ import { Journal } from './fixtures/journal.ts'
 onEveryEngine(t, (t, engine) => {
   const duplicate = { code: 'FST_ERR_TASK_DUPLICATE_NAME', statusCode: 409, message: /"taken"/ }
 
-  t.test('the name of a task that waits is taken, whoever asks', async t => {
+  t.test('the name of a task that waits is taken, in every app', async t => {
     const [here, there] = await buildFleet(t, engine, untilAborted, { plugin: { work: false } })
     const task = await here.kind.addTask(1, { name: 'taken' })
     t.equal(task.status, 'deferred')
@@ -36,7 +36,7 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(there.kind.addTask(2, { name: 'taken' }), duplicate)
   })
 
-  t.test('the name of a task that has settled is free, however it has', async t => {
+  t.test('the name of a settled task is free, however it ended', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => {
       if (data === 'fail') throw new Error('as told')
       return data
@@ -52,7 +52,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.tasks()).length, 1)
   })
 
-  t.test('a task with the name of one that has settled begins afresh', async t => {
+  t.test('a task with the name of a settled one begins anew', async t => {
     const seen: unknown[] = []
     const [here, there] = await buildFleet(t, engine, (_app, task) => {
       seen.push(task.progress, task.attempt)
@@ -64,7 +64,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(seen, [undefined, 1, undefined, 1])
   })
 
-  t.test('with keep the holder is the answer, and the other work never runs', async t => {
+  t.test('with keep, addTask resolves to the unsettled task, and the other work never runs', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
@@ -82,14 +82,14 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['started first'])
   })
 
-  t.test('with keep a holder that has settled is replaced', async t => {
+  t.test('with keep, a settled task is replaced', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => data)
     await (await here.kind.addTask('first', { name: 'kept' })).finished
     const second = await there.kind.addTask('second', { name: 'kept', onDuplicate: 'keep' })
     t.equal(await second.finished, 'second')
   })
 
-  t.test('with replace the holder is cancelled, its clean-up done, before the new task is added', async t => {
+  t.test('with replace, the old task is cancelled and its clean-up done before the new task is added', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (_app, { data, signal }) => {
       journal.write(`started ${data}`)
@@ -111,7 +111,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.tasks()).length, 1)
   })
 
-  t.test('with replace a holder that waits never runs', async t => {
+  t.test('with replace, an old task that waits never runs', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
@@ -130,7 +130,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['started blocks', 'started second'])
   })
 
-  t.test('with replace a holder that does not stop keeps its name', async t => {
+  t.test('with replace, an old task that does not stop keeps its name', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, () => {
       journal.write('started')
@@ -147,7 +147,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.lines.length, 1)
   })
 
-  t.test('with replace and no time to wait a holder that runs is cancelled and keeps its name', async t => {
+  t.test('with replace and no time to wait, an old task that runs is cancelled and keeps its name', async t => {
     const [here] = await buildFleet(t, engine, deaf, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
     await here.kind.addTask(1, { name: 'taken' })
     await untilStatus(here.kind, 'taken', 'running')
@@ -155,12 +155,12 @@ onEveryEngine(t, (t, engine) => {
     t.match(await here.kind.getTask('taken'), { data: 1, status: 'cancelling' })
   })
 
-  t.test('with replace a free name is just taken', async t => {
+  t.test('with replace, a free name is taken at once', async t => {
     const [, there] = await buildFleet(t, engine, (_app, { data }) => data)
     t.equal(await (await there.kind.addTask(1, { name: 'free', onDuplicate: 'replace' })).finished, 1)
   })
 
-  t.test('of a hundred who add one name at once, over two apps, one wins', async t => {
+  t.test('if two apps add one name a hundred times at once, one task is added', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
@@ -178,7 +178,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.count('started'), 1)
   })
 
-  t.test('of a hundred who add the name of a task that has settled at once, one wins', async t => {
+  t.test('if the name of a settled task is added a hundred times at once, one task is added', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
@@ -196,7 +196,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.count('started'), 2)
   })
 
-  t.test('a hundred who add one name at once with keep get the same task', async t => {
+  t.test('a hundred adds of one name at once with keep resolve to the same task', async t => {
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, { data }) => {
       await gate.promise
@@ -208,7 +208,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(new Set(await Promise.all(tasks.map(task => task.finished))).size, 1)
   })
 
-  t.test('of tasks that replace one another at once no two run at the same time, and one remains', async t => {
+  t.test('if tasks replace one another at once, no two run at the same time, and one remains', async t => {
     let running = 0
     let most = 0
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
@@ -229,7 +229,7 @@ onEveryEngine(t, (t, engine) => {
     await holder.cancel()
   })
 
-  t.test('a task that has settled before its add was answered is no duplicate', async t => {
+  t.test('a task that settles before its addTask resolves is no duplicate', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => data)
     const loops = [here, there].map(async ({ kind }, who) => {
       for (let won = 0; won < 10;) {

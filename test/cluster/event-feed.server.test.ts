@@ -13,7 +13,7 @@ t.test('postgres', { skip: skipWithout('postgres') }, async t => {
   const engine = { name: 'postgres', connection: server.url } as const
   let queues = 0
 
-  /** A queue, its feed, and what the feed has told of it. */
+  /** A queue, its feed, and the events that came. */
   async function buildFeed (t: Test) {
     const name = `feed${++queues}`
     const queue = await openQueue(t, engine, schema, name)
@@ -50,7 +50,7 @@ t.test('postgres', { skip: skipWithout('postgres') }, async t => {
     return { name, pool, connection, source, open, heard, told, publish, untilHeard }
   }
 
-  t.test('an event that is committed after a later one is told', async t => {
+  t.test('an event that is committed after a later one arrives', async t => {
     const { pool, publish, untilHeard } = await buildFeed(t)
     const slow = await pool.connect()
     await slow.query('BEGIN')
@@ -63,7 +63,7 @@ t.test('postgres', { skip: skipWithout('postgres') }, async t => {
     t.pass('both')
   })
 
-  t.test('no event is told twice, however many there are', async t => {
+  t.test('no event arrives twice, however many there are', async t => {
     const { name, pool, heard, publish, untilHeard } = await buildFeed(t)
     await pool.query("SELECT publish_event($1, 'note', jsonb_build_object('jobId', i::text)) FROM generate_series(1, 2500) AS i", [name])
     await publish('last')
@@ -72,7 +72,7 @@ t.test('postgres', { skip: skipWithout('postgres') }, async t => {
     t.strictSame(numbers, Array.from({ length: 2500 }, (_, i) => i + 1))
   })
 
-  t.test('a feed whose connection is ended goes on where it was', async t => {
+  t.test('a feed goes on where it was after its connection was ended', async t => {
     const { pool, connection, told, publish, untilHeard } = await buildFeed(t)
     const failed = once(told, 'failed')
     await pool.query('SELECT pg_terminate_backend($1)', [connection.pid])
@@ -82,7 +82,7 @@ t.test('postgres', { skip: skipWithout('postgres') }, async t => {
     t.pass('it was told')
   })
 
-  t.test('many queues share one feed, and each hears its own', async t => {
+  t.test('many queues share one feed, and each gets its own events', async t => {
     const { name, open, heard, publish, untilHeard } = await buildFeed(t)
     const other = `${name}-other`
     await open(other)

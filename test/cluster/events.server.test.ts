@@ -21,7 +21,7 @@ onEveryServer(t, (t, engine) => {
     return { queue, events, publish }
   }
 
-  t.test('who has caught up knows of all that has happened', async t => {
+  t.test('after caughtUp() all earlier events have arrived', async t => {
     const { events, publish } = await buildEvents(t, 'caught')
     let changes = 0
     events.watch('~job', () => { changes++ })
@@ -33,7 +33,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(changes, before + 1)
   })
 
-  t.test('who watches a queue is notified at each poll, and nobody is after leaving', async t => {
+  t.test('a watcher of a queue is notified at each poll, until it leaves', async t => {
     const { events } = await buildEvents(t, 'queue', { pollInterval: 20 })
     let changes = 0
     await new Promise<void>(resolve => {
@@ -46,7 +46,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(changes, 5)
   })
 
-  t.test('who watches a job is notified of a change whose event was lost, and of no other', async t => {
+  t.test('a watcher of a job is notified of a change whose event was lost, and of no other', async t => {
     const { queue, events } = await buildEvents(t, 'lost', { pollInterval: 20 })
     const job = await queue.add('lost', { text: 'first' }, { jobId: '~lost' })
     let notify = () => {}

@@ -14,7 +14,7 @@ onEveryServer(t, (t, engine) => {
     return { store, queue, read }
   }
 
-  t.test('a process that goes on long after it has read a job does not change its successor', async t => {
+  t.test('a process that goes on long after it has read a job does not change a later job of that name', async t => {
     const { store, queue, read } = await open(t, 'successors')
     await queue.add('task', { id: 1, value: { text: 'ä"\\' } }, { jobId: 'name' })
     const late = await read('name')
@@ -27,7 +27,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(await queue.getWaitingCount(), 1)
   })
 
-  t.test('of two that replace the data of a job that both have read one does', async t => {
+  t.test('if two processes replace the data of a job that both have read, one of them does', async t => {
     const { store, queue, read } = await open(t, 'replaced')
     await queue.add('task', { id: 1 }, { jobId: 'name', delay: 60_000 })
     const [one, other] = [await read('name'), await read('name')]
@@ -39,7 +39,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(await queue.getDelayedCount(), 0)
   })
 
-  t.test('what was read of a job before it ran changes it neither while it runs nor when it has ended', async t => {
+  t.test('a process that read a job before it ran changes it neither while it runs nor when it has ended', async t => {
     const { store, queue, read } = await open(t, 'ended')
     const { Worker } = await import('bullmq')
     const worker = new Worker('ended', null, { ...store.options, autorun: false }, store.backend)

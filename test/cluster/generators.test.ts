@@ -4,7 +4,7 @@ import { buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
-  t.test('what a generator yields is its progress, what it returns its result', async t => {
+  t.test('what a generator yields is the progress, and what it returns is the result', async t => {
     const [here, there] = await buildFleet(t, engine, function * (_app, { data }) {
       for (let done = 1; done <= data; done++) yield { done, total: data }
       return 'all done'
@@ -25,7 +25,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask('generating')).progress, 'all')
   })
 
-  t.test('a cancellation from another app lands in a generator at its next yield', async t => {
+  t.test('a cancellation from another app is thrown into a generator at its next yield', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async function * () {
       try {
@@ -59,7 +59,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(steps, ['step 0', 'step 1', 'step 2', 'step 3', 'step 4'])
   })
 
-  t.test('work that takes its progress back has none', async t => {
+  t.test('work that sets its progress to undefined has none', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, task) => {
       task.progress = 'half'
       task.progress = undefined

@@ -6,7 +6,7 @@ import { onEveryServer, type Engine } from './fixtures/engines.ts'
 import { buildFleet, prefix, untilStatus, type Member } from './fixtures/fleet.ts'
 import { openQueue } from './fixtures/queues.ts'
 
-/** Leaves what a process leaves that is killed while it cancels a task that waits: after it has read it, or has seen it wait. */
+/** Does what a process does before it is killed while it cancels a waiting task: after it has read the task, or has seen it wait. */
 async function halfCancel (t: Test, engine: Engine, { kind }: Member, task: string) {
   const queue = await openQueue(t, engine, prefix, encodeName(kind.name))
   const job = (await queue.getJob(jobIdOf(task)))!
@@ -27,7 +27,7 @@ onEveryServer(t, (t, engine) => {
     return task
   }
 
-  t.test('a process that dies while it cancels a task that waits loses nothing: whoever takes the task ends it unrun', async t => {
+  t.test('a process that dies while it cancels a task that waits loses nothing: the worker that takes the task ends it without a run', async t => {
     const runs: unknown[] = []
     const [here] = await buildFleet(t, engine, (_app, { data }) => { runs.push(data) })
     await here.kind.pause()
@@ -41,7 +41,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(runs, [])
   })
 
-  t.test('what such a process has left is cancelled for good by the next who cancels it', async t => {
+  t.test('the next cancellation of such a task settles it', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTask('half', { name: 'half', delay: 60_000 })
     const mark = await halfCancel(t, engine, here, 'half')
@@ -63,7 +63,7 @@ onEveryServer(t, (t, engine) => {
     t.match(await here.kind.getTask('half'), { status: 'completed', result: 'done' })
   })
 
-  t.test('a task that had run before whoever takes it ends it is told as one that has started', async t => {
+  t.test('a task that had run before, and is then ended without a run, keeps its startedAt', async t => {
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async () => {
       await gate.promise

@@ -22,7 +22,7 @@ async function buildMonitor (t: Test, timeout: number) {
   return { health, told, server: store.server }
 }
 
-t.test('what takes longer than a verb may wait is told of once, and that the server answers is, too', { skip }, async t => {
+t.test('an outage is logged once, and so is its end', { skip }, async t => {
   const { health, told, server } = await buildMonitor(t, 200)
   const back = new Promise<void>(resolve => health.onBack(resolve))
   const never = () => health.run(() => new Promise(() => {}))
@@ -63,7 +63,7 @@ t.test('an operation that was given up cannot be taken back', { skip }, async t 
   t.doesNotThrow(late!)
 })
 
-t.test('a connection error that comes late, from whomever, is not told of while the server answers', { skip }, async t => {
+t.test('a late connection error is not logged while the server answers', { skip }, async t => {
   const { health, told } = await buildMonitor(t, 5000)
   const back = new Promise<void>(resolve => health.onBack(resolve))
   const late = () => health.report(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
@@ -75,7 +75,7 @@ t.test('a connection error that comes late, from whomever, is not told of while 
   t.strictSame(told, [])
 })
 
-t.test('what else BullMQ complains of is told as it is, but not of locks, and not once it is closed', { skip }, async t => {
+t.test('other errors of BullMQ are logged, but not those about locks, and none after close()', { skip }, async t => {
   const { health, told, server } = await buildMonitor(t, 5000)
   health.report(new Error('Missing lock for job 5'))
   health.report(new Error('OOM command not allowed'))
@@ -86,7 +86,7 @@ t.test('what else BullMQ complains of is told as it is, but not of locks, and no
   t.strictSame(told, [`task server at ${server}: OOM command not allowed`])
 })
 
-t.test('whoever does not get a lease in time is told that the server does not answer', { skip }, async t => {
+t.test('a verb that does not get a lease in time rejects as if the server did not answer', { skip }, async t => {
   const { health } = await buildMonitor(t, 5000)
   const error = new LeaseExpired()
   await t.rejects(health.run(() => Promise.reject(error)), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503, cause: error })

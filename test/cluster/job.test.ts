@@ -24,7 +24,7 @@ function ended (id: number, result: unknown): StoredTask {
   }
 }
 
-t.test('the last ten that had a name are remembered, the last one first', async t => {
+t.test('the last ten tasks of a name are remembered, the last one first', async t => {
   let before
   for (let id = 1; id <= 12; id++) before = packBefore(ended(id, id), before)
   t.strictSame(readBefore(before).map(({ id }) => id), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3])
@@ -32,7 +32,7 @@ t.test('the last ten that had a name are remembered, the last one first', async 
   for (const left of ['data', 'dueAt']) t.notOk(left in readBefore(before)[0]!)
 })
 
-t.test('what takes much room pushes others out, and is not remembered itself if it takes too much', async t => {
+t.test('a large task pushes earlier ones out, and is not remembered itself if it is too large', async t => {
   const small = packBefore(ended(1, 'x'.repeat(3000)), undefined)
   const two = packBefore(ended(2, 'x'.repeat(3000)), small)
   t.strictSame(readBefore(packBefore(ended(3, 'x'.repeat(3000)), two)).map(({ id }) => id), [3, 2])
@@ -44,13 +44,13 @@ t.test('a reason of BullMQ is none of ours, whatever its text', async t => {
   t.match(readReason('{"status":"failed","id":1,"at":2,"name":"Error","message":"no"}'), { status: 'failed', id: 1 })
 })
 
-t.test('a job without attempts and runs of its own is told as one that is tried once', t => {
+t.test('a job without attempts is read as a task with one attempt', t => {
   const job = { id: '~name', data: { id: 1, value: 'x' }, opts: { attempts: 0 }, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null } as unknown as TaskJob
   t.match(readJob(job, 'waiting'), { status: 'deferred', maxAttempts: 1, attempts: [], createdAt: 5 })
   t.end()
 })
 
-t.test('a job was due as it was added, after its delay, at the time of its schedule, or as it was retried', t => {
+t.test('a job was due when it was added, after its delay, at the time of its schedule, or when it was retried', t => {
   const job = { id: '~name', data: { id: 1, value: 'x' }, opts: {}, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null }
   const dueAt = (changes: object) => readJob({ ...job, ...changes } as unknown as TaskJob, 'waiting').dueAt
   t.equal(dueAt({}), 5)

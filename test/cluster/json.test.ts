@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { copyJson } from '../../lib/cluster/json.ts'
 
-t.test('all JSON is JSON, and its copy equals it', async t => {
+t.test('every JSON value is taken, and its copy equals it', async t => {
   fc.assert(fc.property(fc.jsonValue(), value => {
     const copy = copyJson(value)
     return JSON.stringify(copy) === JSON.stringify(value) && (copy !== value || Object(value) !== value)
   }))
 })
 
-t.test('what is not JSON is named with its path', async t => {
+t.test('a value that is not JSON is named with its path', async t => {
   const itself: Record<string, unknown> = {}
   itself.deep = [itself]
   let nested: unknown = 1

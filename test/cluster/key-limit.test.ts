@@ -10,7 +10,7 @@ import { openQueue } from './fixtures/queues.ts'
 const refused = { code: 'FST_ERR_TASK_LIMIT', statusCode: 429 }
 
 onEveryEngine(t, (t, engine) => {
-  t.test('of many tasks of a key that are added at once, in two processes, as many are added as the limit allows', async t => {
+  t.test('if two processes add many tasks of a key at once, as many are added as the limit allows', async t => {
     const gate = withResolvers()
     const fleet = await buildFleet(t, engine, () => gate.promise)
     const limit = { key: 'user:ada', max: 3 }
@@ -50,7 +50,7 @@ onEveryEngine(t, (t, engine) => {
     await here.kind.cancelTask('wait')
   })
 
-  t.test('what is refused changes nothing: a settled task keeps its name', async t => {
+  t.test('a refused task changes nothing: a settled task keeps its name', async t => {
     const [{ kind }] = await buildFleet(t, engine, (app, task) => task.data === 'wait' ? untilAborted(app, task) : 'ran', { apps: 1 })
     const limit = { key: 'k', max: 1 }
     await (await kind.addTask('quick', { name: 'settled' })).finished
@@ -73,7 +73,7 @@ onEveryEngine(t, (t, engine) => {
 })
 
 onEveryServer(t, (t, engine) => {
-  t.test('a process that dies before it has added its task takes no place, also of a key that was used long ago', async t => {
+  t.test('a process that dies before it has added its task takes no place, even of a key that was used long ago', async t => {
     const [{ kind }] = await buildFleet(t, engine, untilAborted, { apps: 1 })
     const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
     for (const age of [0, 2 * 86_400_000]) {

@@ -7,7 +7,7 @@ import { Journal } from './fixtures/journal.ts'
 import { startProxy } from './fixtures/proxy.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('a process that learns too late that a task was given to it does not run it', async t => {
+  t.test('a process that gets a task too late does not run it', async t => {
     const proxy = await startProxy(t, engine.connection!)
     const journal = new Journal()
     const gate = new EventTarget()

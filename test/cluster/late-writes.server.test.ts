@@ -4,7 +4,7 @@ import { buildApp } from './fixtures/fleet.ts'
 import { WorkerProcess } from './fixtures/worker-process.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('what a process writes late does not overwrite the progress of the one that took over its task', async t => {
+  t.test('late writes of a process do not overwrite the progress of the process that took over its task', async t => {
     const options = { connection: engine.connection!, prefix: 'late-writes', stallTimeout: 1500 }
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {})

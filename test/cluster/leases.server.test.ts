@@ -20,7 +20,7 @@ onEveryServer(t, (t, engine) => {
   }
   const nobody = async () => undefined
 
-  t.test('one at a time holds a name, of all that want it', async t => {
+  t.test('only one at a time holds the lease of a name', async t => {
     const leases = await twoProcesses(t)
     let holders = 0
     let held = 0
@@ -33,7 +33,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(held, 20)
   })
 
-  t.test('who learns what it wants to know does not wait', async t => {
+  t.test('a call whose peek returns a value does not wait', async t => {
     const [here, there] = await twoProcesses(t)
     await here.holding('name', async () => {
       t.equal(await there.holding('name', async () => 'held', async () => 'seen'), 'seen')
@@ -42,7 +42,7 @@ onEveryServer(t, (t, engine) => {
     }, nobody)
   })
 
-  t.test('a lease that cannot be given back ends by itself', async t => {
+  t.test('a lease that cannot be given back expires', async t => {
     const [other] = await twoProcesses(t)
     const store = openStore(engine, prefix)
     await store.connect()
@@ -56,13 +56,13 @@ onEveryServer(t, (t, engine) => {
     t.equal(await other.holding('name', async () => 'done, too', nobody), 'done, too')
   })
 
-  t.test('what fails gives its lease back', async t => {
+  t.test('work that fails gives its lease back', async t => {
     const [here, there] = await twoProcesses(t)
     await t.rejects(here.holding('name', async () => { throw new Error('failed') }, nobody), /failed/)
     t.equal(await there.holding('name', async () => 'held', nobody), 'held')
   })
 
-  t.test('who needs a lease that has ended meanwhile takes it again', async t => {
+  t.test('a call whose lease has expired takes it again', async t => {
     const [here] = await twoProcesses(t, 1000)
     let times = 0
     t.equal(await here.holding('name', async lease => {
@@ -73,7 +73,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(times, 2)
   })
 
-  t.test('who finds that another has changed what was read takes the lease again', async t => {
+  t.test('a call that finds that its job has changed takes the lease again', async t => {
     const [here] = await twoProcesses(t)
     let times = 0
     t.equal(await here.holding('name', async () => {
@@ -83,14 +83,14 @@ onEveryServer(t, (t, engine) => {
     t.equal(times, 2)
   })
 
-  t.test('nobody waits for a lease for longer than a verb waits', async t => {
+  t.test('a call waits for a lease no longer than a verb waits', async t => {
     const [here, there] = await twoProcesses(t, 300)
     await here.holding('name', async () => {
       await t.rejects(there.holding('name', async () => t.fail('it is held twice'), nobody), { name: 'LeaseExpired' })
     }, nobody)
   })
 
-  t.test('the lease of a process that died ends by itself, before others have given up', async t => {
+  t.test('the lease of a process that died expires before others give up', async t => {
     const [here, there] = await twoProcesses(t, 3000)
     const lease = await new Promise<Lease>(resolve => {
       here.holding('name', async given => {

@@ -42,7 +42,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(tasks.map(task => task.data), names(tasks))
   })
 
-  t.test('tasks are listed whose names begin so, whatever is in the names', async t => {
+  t.test('tasks are listed by the start of their names, whatever characters are in it', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const long = `a:%${'é'.repeat(600)}` // longer than an id
     const added = ['a:%1', 'b:%1', 'a:%2', long, 'a', 'a:%3']
@@ -110,7 +110,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(names(await there.kind.tasks({ status: ['cancelled'], limit: 2 })), ['cancelled 5', 'cancelled 3'])
   })
 
-  t.test('a page of what was cancelled before it started is found in front of all that wait', async t => {
+  t.test('tasks that were cancelled before they started are found in front of all that wait', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTasks(Array.from({ length: 20 }, (_, data) => ({ data, name: `waits ${data}` })))
     for (const name of ['waits 3', 'waits 15']) await there.kind.cancelTask(name)
@@ -119,14 +119,14 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(names(await there.kind.tasks({ status: 'cancelled', offset: 2, limit: 1 })), [])
   })
 
-  t.test('all settled tasks are kept where maxSettled is Infinity', async t => {
+  t.test('all settled tasks are kept if maxSettled is Infinity', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { maxSettled: Infinity })
     await here.kind.addTasks(Array.from({ length: 30 }, (_, data) => ({ data })))
     await here.kind.idle()
     t.equal((await here.kind.count()).completed, 30)
   })
 
-  t.test('a hundred tasks are a page unless told otherwise', async t => {
+  t.test('a page has a hundred tasks by default', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTasks(Array.from({ length: 120 }, (_, data) => ({ data })))
     t.equal((await there.kind.tasks()).length, 100)
@@ -150,7 +150,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await there.kind.getTask('failed', { optional: true }), undefined)
   })
 
-  t.test('purgeTasks drops what was cancelled before it started, though nobody works', async t => {
+  t.test('purgeTasks drops tasks that were cancelled before they started, even if no process works', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     for (const name of ['waits', 'delayed']) await here.kind.addTask(1, { name, delay: name === 'delayed' ? 60_000 : 0 })
     await here.kind.addTask(1, { name: 'stays' })
@@ -186,7 +186,7 @@ onEveryEngine(t, (t, engine) => {
     for (const dropped of [0, 1, 2, 3]) t.equal(await here.kind.getTask(`task ${dropped}`, { optional: true }), undefined)
   })
 
-  t.test('whoever waits for a task learns how it ended, though none is kept', async t => {
+  t.test('finished resolves even if no settled task is kept', async t => {
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async (_app, { data }) => {
       await gate.promise
@@ -204,7 +204,7 @@ onEveryEngine(t, (t, engine) => {
     for (const options of [{ limit: -1 }, { limit: 1.5 }, { offset: -1 }, { offset: '1' }, { status: ['done'] }, { status: 'done' }, { status: 5 }, { statsu: ['running'] }] as any[]) {
       await t.rejects(kind.tasks(options), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     }
-    const single: any = { data: 1 } // as JavaScript lets one pass it
+    const single: any = { data: 1 } // JavaScript lets one pass it
     await t.rejects(kind.addTasks(single), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /must be an array/ })
   })
 })

@@ -1,4 +1,4 @@
-// What only the engine without a server can get wrong.
+// Faults that only the engine without a server can have.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -45,7 +45,7 @@ t.test('work that fails at once, again and again, lets timers run and the app cl
   await app.close()
 })
 
-t.test('a schedule whose next time no clock can tell is none', async t => {
+t.test('a schedule whose next time is beyond the last Date ends', async t => {
   const [{ kind }] = await buildFleet(t, engine, () => {})
   await kind.scheduleTask('never', { every: Number.MAX_SAFE_INTEGER })
   t.strictSame(await kind.schedules(), [])
@@ -61,13 +61,13 @@ t.test('a task may be delayed for longer than a timer takes', async t => {
   await kind.cancelTasks()
 })
 
-t.test('whoever waits for a task learns how it ended, though none is kept', async t => {
+t.test('finished resolves even if no settled task is kept', async t => {
   const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { concurrency: 300, maxSettled: 0 })
   const tasks = await kind.addTasks(Array.from({ length: 300 }, (_, data) => ({ data })))
   t.strictSame(await Promise.all(tasks.map(task => task.finished)), Array.from({ length: 300 }, (_, data) => data))
 })
 
-t.test('of two that cancel all at once each counts what it has cancelled', async t => {
+t.test('if two calls cancel all tasks at once, each counts those that it has cancelled', async t => {
   const [{ kind }] = await buildFleet(t, engine, () => {}, { maxSettled: 0 })
   await kind.pause()
   await kind.addTasks([1, 2, 3].map(data => ({ data })))
@@ -75,7 +75,7 @@ t.test('of two that cancel all at once each counts what it has cancelled', async
   t.equal(first + second, 3)
 })
 
-t.test('nothing starts after a pause, and what waited goes on in its order', async t => {
+t.test('no task starts after a pause, and those that waited go on in their order', async t => {
   const started: unknown[] = []
   const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => { started.push(data) })
   await kind.addTask(1)
@@ -88,7 +88,7 @@ t.test('nothing starts after a pause, and what waited goes on in its order', asy
   t.strictSame(started, [1, 2])
 })
 
-t.test('an attempt that is tried again is no process warning', async t => {
+t.test('an attempt that is tried again causes no process warning', async t => {
   const warnings = processEvents(t, 'warning')
   const { app } = await buildApp(t, engine)
   const kind = app.cluster.defineTask('retried', (_app, { attempt }) => {
@@ -120,7 +120,7 @@ t.test('a watch that begins while the app closes ends at once', async t => {
   t.strictSame(ended, { done: true, value: undefined })
 })
 
-t.test('a queue without a worker tells that nobody works and that nothing waits, and drops no other task', async t => {
+t.test('a queue without a worker has no workers and no latency, and drops no other task', async t => {
   const queue = new LocalQueue(settings)
   t.strictSame(await queue.workers(), [])
   t.equal(await queue.latency(), 0)
@@ -132,7 +132,7 @@ t.test('a queue without a worker tells that nobody works and that nothing waits,
   t.equal(await queue.drop('x', 1), false)
 })
 
-t.test('a purge without an age asks no clock', async t => {
+t.test('a purge without an age does not read the clock', async t => {
   const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
   await (await kind.addTask(1, { name: 'done' })).finished
   const { now } = Date
@@ -142,7 +142,7 @@ t.test('a purge without an age asks no clock', async t => {
   t.equal(await kind.purgeTasks({ status: 'completed' }), 1)
 })
 
-t.test('a process stays while somebody waits for a delayed task, and ends when nobody does', async t => {
+t.test('a process stays alive while it waits for a delayed task, and ends when it no longer does', async t => {
   const child = fork(new URL('fixtures/awaited.ts', import.meta.url), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const [output, [code]] = await Promise.all([text(child.stdout!), once(child, 'exit')])
   t.equal(output, '3\n')

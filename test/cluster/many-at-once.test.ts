@@ -28,7 +28,7 @@ onEveryEngine(t, (t, engine) => {
     await kind.idle()
   })
 
-  t.test('deferred and running tasks are cancelled, and it says how many', async t => {
+  t.test('cancelTasks cancels deferred and running tasks, and resolves to how many', async t => {
     const [{ kind }] = await buildFleet(t, engine, async (_app, { signal }) => {
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     }, { concurrency: 2, apps: 1 })
@@ -103,7 +103,7 @@ onEveryEngine(t, (t, engine) => {
     await kind.idle()
   })
 
-  t.test('many tasks are all told to stop before any is waited for', async t => {
+  t.test('many tasks are all being cancelled before the first wait', async t => {
     let told = 0
     let hear!: () => void
     const heard = new Promise<void>(resolve => { hear = resolve })
@@ -127,7 +127,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.cancelTasks(), 6)
   })
 
-  t.test('settled tasks are purged by status, by age, by name and by what a function says', async t => {
+  t.test('settled tasks are purged by status, by age, by name and by a function', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => {
       if (data === 'bad') throw new Error('failed')
     }, { apps: 1 })
@@ -145,7 +145,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.purgeTasks(), 0)
   })
 
-  t.test('all that was cancelled before it started is purged, though nobody works', async t => {
+  t.test('all tasks that were cancelled before they started are purged, even if no process works', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     await kind.pause()
     await kind.addTasks(Array.from({ length: 230 }, (_, data) => ({ data }))) // more than a batch
@@ -168,7 +168,7 @@ onEveryEngine(t, (t, engine) => {
     }
   })
 
-  t.test('of two that retry or purge all at once each counts what it has done', async t => {
+  t.test('if two calls retry or purge all tasks at once, each counts those that it has changed', async t => {
     const [here, there] = await buildFleet(t, engine, () => { throw new Error('failed') }, { attempts: 1 })
     await here.kind.addTasks(Array.from({ length: 12 }, (_, data) => ({ data })))
     await here.kind.idle()

@@ -3,7 +3,7 @@ import { onEveryServer } from './fixtures/engines.ts'
 import { buildFleet } from './fixtures/fleet.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('a list has every task that exists throughout, though tasks start and end meanwhile', async t => {
+  t.test('a list has every task that exists throughout the call, even if tasks start and end meanwhile', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     const added = new Set<string>()
     const add = async () => {
@@ -59,7 +59,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(refused, [])
   })
 
-  t.test('reading the schedules drops none that is set again meanwhile', async t => {
+  t.test('reading the schedules does not drop one that is set again meanwhile', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const missing: number[] = []
     const over = new AbortController()

@@ -13,7 +13,7 @@ onEveryEngine(t, (t, engine) => {
     'nightly@2026-01-01T00:00:00.000Z', 'Zürich', '日本 🐘', 'é', 'e\u0301', '"quoted\'', '\\', '\n', 'null', 'undefined', 'x'.repeat(2000), '🐘'.repeat(1000)
   ]
 
-  t.test('any non-empty string is a name, and each is its own', async t => {
+  t.test('any non-empty string is a name, and different strings are different names', async t => {
     const [here, there] = await buildFleet(t, engine, echo)
     await Promise.all(names.map(async (name, i) => {
       const task = await here.kind.addTask(i, { name })
@@ -36,7 +36,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(cancelled.map(task => task.name).sort(), [...names].sort())
   })
 
-  t.test('a string that no text can hold is a name, too', async t => {
+  t.test('a string that is no valid Unicode is a name, too', async t => {
     const [here, there] = await buildFleet(t, engine, echo)
     for (const name of ['\0', 'a\0b', '\ud800', '\udc00\ud800']) {
       await here.kind.addTask(1, { name })
@@ -81,7 +81,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await two.getTask('same')).result, 'two')
   })
 
-  t.test('a kind is called by any string, too', async t => {
+  t.test('any non-empty string is the name of a kind, too', async t => {
     const { app } = await buildApp(t, engine)
     const kinds = ['a:b', '__proto__', '5', '日本', 'a b', '{x}', 'k'.repeat(200)].map(kind => app.cluster.defineTask(kind, () => kind))
     await app.ready()
@@ -128,7 +128,7 @@ onEveryEngine(t, (t, engine) => {
 
   if (engine.connection === undefined) return
 
-  t.test('who reads a name while another decides on it waits for that, and not for ever if the other has died', async t => {
+  t.test('a read of a name waits while another process replaces its task, but not for ever if that process has died', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
     const began = Date.now()

@@ -25,7 +25,7 @@ onEveryEngine(t, (t, engine) => {
     t.ok(Math.abs(history.at(-1)!.time - Date.now()) < 120_000)
   })
 
-  t.test('the latency is how long the oldest task has waited that may start', async t => {
+  t.test('the latency is how long the oldest of the tasks that may start has waited', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     t.equal(await kind.latency(), 0)
     await kind.pause()
@@ -41,7 +41,7 @@ onEveryEngine(t, (t, engine) => {
     await kind.cancelTasks()
   })
 
-  t.test('the processes that work a kind are told', async t => {
+  t.test('workers() lists the processes that work a kind', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { apps: 1 })
     await (await here.kind.addTask(1)).finished
     let workers
@@ -52,7 +52,7 @@ onEveryEngine(t, (t, engine) => {
     t.ok(since === undefined || Math.abs(since - Date.now()) < 600_000)
   })
 
-  t.test('settled tasks are kept for so long', async t => {
+  t.test('settled tasks are kept for maxSettledAge', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1, maxSettledAge: 1000 })
     const task = await kind.addTask(1, { name: 'short-lived' })
     await task.finished

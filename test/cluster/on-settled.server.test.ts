@@ -10,7 +10,7 @@ import { openQueue } from './fixtures/queues.ts'
 import { WorkerProcess } from './fixtures/worker-process.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('a process that dies between the announcement of a task and its end announces nothing that is not so', async t => {
+  t.test('if a process dies between the announcement of a task and its end, onSettled waits for the true end', async t => {
     const journal = new Journal()
     const gate = withResolvers<string>()
     const [{ kind }] = await buildFleet(t, engine, () => gate.promise, { apps: 1, onSettled: (_app, { status, result }) => { journal.write(`${status} ${result}`) } })
@@ -19,7 +19,7 @@ onEveryServer(t, (t, engine) => {
     const announcements = await openQueue(t, engine, prefix, `%settled.${encodeName(kind.name)}`)
     const announced = { ...task.toJSON(), data: 1, retries: 0, attempts: [], status: 'completed', result: 'wrong', settledAt: Date.now() }
     const job = await announcements.add('settled', { task: pack(announced) }, { jobId: `~${task.id}.0.early`, removeOnComplete: true })
-    while (await job.getState() !== 'delayed'); // somebody has looked, and puts it off
+    while (await job.getState() !== 'delayed'); // a process has read the task, and has put the announcement off
     t.strictSame(journal.lines, [])
     gate.resolve('right')
     await journal.untilLines(1)
@@ -28,7 +28,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(journal.lines, ['completed right'])
   })
 
-  t.test('onSettled of a process that is killed is called again elsewhere', async t => {
+  t.test('if a process is killed during onSettled, another process calls it again', async t => {
     const options = { connection: engine.connection, prefix: `settled-${randomUUID()}`, stallTimeout: 1000 }
     const first = await WorkerProcess.start(t, options, { onSettled: 'hang' as any })
     const { app } = await buildApp(t, engine, { ...options, work: false })

@@ -6,7 +6,7 @@ import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
 import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
-/** Writes what `onSettled` was told of each task. */
+/** Writes what `onSettled` got of each task. */
 function teller (journal: Journal) {
   return (_app: unknown, { name, status, data, result, error, progress, attempt, attempts, settled }: any) => {
     journal.write(JSON.stringify({ name, status, data, result, error: error?.message, progress, attempt, runs: attempts.length, settled }))
@@ -71,7 +71,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['a failed', 'a completed'])
   })
 
-  t.test('onSettled is told how a task ended that is not kept, or whose name is taken', async t => {
+  t.test('onSettled gets the end of a task that is not kept, or has lost its name', async t => {
     const journal = new Journal()
     const [here] = await buildFleet(t, engine, (_app, { data }) => data, { maxSettled: 0, onSettled: teller(journal) })
     for (const data of [1, 2, 3]) await (await here.kind.addTask(data, { name: 'same' })).finished
@@ -98,7 +98,7 @@ onEveryEngine(t, (t, engine) => {
   })
 })
 
-t.test('local: onSettled is called for what a close cancels', async t => {
+t.test('local: onSettled is called for tasks that a close cancels', async t => {
   const journal = new Journal()
   const [here] = await buildFleet(t, { name: 'local', connection: undefined }, untilAborted, {
     onSettled: (_app, { name, status }) => { journal.write(`${name} ${status}`) }, plugin: { drainTimeout: 0 }
@@ -129,7 +129,7 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(journal.lines, ['started', 'moves completed'])
   })
 
-  t.test('a task that was cancelled where no process works is announced once one does', async t => {
+  t.test('onSettled is called for a task that was cancelled while no process worked, once one does', async t => {
     const journal = new Journal()
     const name = randomUUID()
     const options = { onSettled: (_app: unknown, { name, status, error }: any) => { journal.write(`${name} ${status} ${error.message}`) } }

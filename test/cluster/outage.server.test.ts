@@ -11,7 +11,7 @@ import { skipWithout, startServer } from './fixtures/servers.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
   t.test(name, { skip: skipWithout(name, { own: true }) }, async t => {
-    /** An app on a server that it may lose, and what it logs. */
+    /** An app on a server that can be stopped, and what the app logs. */
     async function buildApp (t: Parameters<typeof processEvents>[0], url: string, work: (task: any) => unknown, options = {}) {
       const lines: any[] = []
       const logged = new EventEmitter()
@@ -39,7 +39,7 @@ for (const name of ['redis', 'postgres'] as const) {
       return { url: server.url, server: server.process! }
     }
 
-    t.test('where no server listens ready() rejects within timeout, names host and port and never the password', async t => {
+    t.test('if no server listens, ready() rejects within timeout, and names host and port but not the password', async t => {
       const { app, lines } = await buildApp(t, `${name}://someone:secret@127.0.0.1:1/0`, () => {}, { timeout: 1000 })
       const began = Date.now()
       const error: any = await Promise.resolve(app.ready()).then(() => t.fail('it is ready'), error => error)
@@ -49,7 +49,7 @@ for (const name of ['redis', 'postgres'] as const) {
       await app.close()
     })
 
-    t.test('where a server takes the connection and says nothing ready() rejects within timeout', async t => {
+    t.test('if a server takes the connection and does not answer, ready() rejects within timeout', async t => {
       const silent = createServer(socket => { socket.on('error', () => {}) }).listen(0, '127.0.0.1')
       await once(silent, 'listening')
       t.teardown(() => silent.close())
@@ -60,7 +60,7 @@ for (const name of ['redis', 'postgres'] as const) {
       await app.close()
     })
 
-    t.test('while the server is away every verb rejects within timeout; once it is back all goes on', async t => {
+    t.test('while the server is away every verb rejects within timeout; once it is back, all goes on', async t => {
       const unhandled = processEvents(t, 'unhandledRejection')
       const { url, server } = await ownServer(t)
       const journal = new Journal()

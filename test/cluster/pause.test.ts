@@ -21,7 +21,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.lines.length, 2)
   })
 
-  t.test('a pause lets finish what runs', async t => {
+  t.test('a pause lets running tasks finish', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async () => {
@@ -81,7 +81,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask(delayed.name)).settled, true)
   })
 
-  t.test('idle waits for what is paused', async t => {
+  t.test('idle waits for tasks that are paused', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     await here.kind.pause()
     await here.kind.addTask(1)

@@ -7,7 +7,7 @@ import { buildApp } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
-  t.test('kinds are defined, found and walked over', async t => {
+  t.test('kinds are defined, found and listed', async t => {
     const { app } = await buildApp(t, engine)
     const report = app.cluster.defineTask('report', () => 1)
     const mail = app.cluster.defineTask('mail', () => 2)
@@ -89,7 +89,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await adding).finished, 'ran')
   })
 
-  t.test('work is told the name, kind and data of its task, and has its log and signal', async t => {
+  t.test('work gets the name, kind, data, log and signal of its task', async t => {
     const { app, lines } = await buildApp(t, engine)
     const kind = app.cluster.defineTask(`told ${process.pid}`, (_app, task) => {
       task.log.info('working')
@@ -102,7 +102,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(lines.find(line => line.msg === 'working'), { task: 'told' })
   })
 
-  t.test('work may log and send its task: it is the state, with its attempt and its worker', async t => {
+  t.test('work may log and send its task, as a state with attempt and worker', async t => {
     const { app } = await buildApp(t, engine)
     const kind = app.cluster.defineTask(`state ${process.pid}`, (_app, task) => JSON.stringify([task, task.status, task.startedAt - task.createdAt >= 0]))
     await app.ready()
@@ -116,7 +116,7 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_TASK_UNKNOWN_KIND', message: /"mial"/ })
   })
 
-  t.test('once the app has closed there is no way to the tasks', async t => {
+  t.test('once the app has closed, all verbs reject', async t => {
     const { app } = await buildApp(t, engine)
     const kind = app.cluster.defineTask('closed', () => {})
     await app.ready()
@@ -153,7 +153,7 @@ t.test('bad options of the plugin are refused', async t => {
   }
 })
 
-t.test('what a connection throws is thrown as it is', async t => {
+t.test('an error of a connection is thrown unchanged', async t => {
   for (const error of [new Error('mine'), Object.assign(new Error("Cannot find module 'theirs'"), { code: 'MODULE_NOT_FOUND' })]) {
     const app = Fastify({ pluginTimeout: 0 })
     await app.register(tasks)
@@ -167,7 +167,7 @@ t.test('the plugin needs that of the core', async t => {
   await t.rejects(async () => { await app.register(cluster, {}) }, { message: /fastify-tasks/ })
 })
 
-t.test('the decorator belongs to the app that it was registered on, whoever reads it', async t => {
+t.test('the decorator belongs to the app on which it was registered, wherever it is read', async t => {
   const { app } = await buildApp(t, { name: 'local', connection: undefined })
   const kind = app.cluster.defineTask('report', instance => instance === app)
   await app.ready()

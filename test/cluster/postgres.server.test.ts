@@ -8,7 +8,7 @@ import { buildApp } from './fixtures/fleet.ts'
 onEveryServer(t, (t, engine) => {
   if (engine.name !== 'postgres') return
 
-  t.test('where a deploy step migrates ready() only looks whether it has', async t => {
+  t.test('with migrate: false, ready() only checks whether the schema was migrated', async t => {
     const prefix = `migrate_${process.pid}`
     const early = Fastify()
     await early.register(tasks)

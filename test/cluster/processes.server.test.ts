@@ -8,7 +8,7 @@ import { WorkerProcess } from './fixtures/worker-process.ts'
 onEveryServer(t, (t, engine) => {
   let prefixes = 0
 
-  /** An app that adds and watches, and how to start processes that work. */
+  /** An app that adds and watches, and a function that starts processes that work. */
   async function buildFleet (t: Parameters<typeof buildApp>[0], kindOptions: KindOptions = {}) {
     const options: ClusterOptions = { connection: engine.connection, prefix: `processes${++prefixes}`, stallTimeout: 1000, drainTimeout: 200, cancelTimeout: 1000 }
     const { app } = await buildApp(t, engine, { ...options, work: false })
@@ -61,7 +61,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(last.told.some(({ what }) => what === 'started'), false)
   })
 
-  t.test('SIGTERM hands over what runs, waits, is delayed and is scheduled, and the process exits in time', async t => {
+  t.test('SIGTERM leaves running, waiting, delayed and scheduled tasks to others, and the process exits in time', async t => {
     const { kind, startWorker } = await buildFleet(t, { concurrency: 1 })
     const first = await startWorker()
     const running = await kind.addTask('wait', { name: 'running' })
@@ -86,7 +86,7 @@ onEveryServer(t, (t, engine) => {
     t.equal(first.told.some(({ what }) => what.startsWith('unhandledRejection')), false)
   })
 
-  t.test('a process that stands still for too long loses its task: its signal is aborted, its late result not taken', async t => {
+  t.test('a process that stands still for too long loses its task: its signal is aborted, and its late result is dropped', async t => {
     const { kind, startWorker } = await buildFleet(t)
     const workers = [await startWorker(), await startWorker()]
     const task = await kind.addTask('block', { name: 'blocked' })

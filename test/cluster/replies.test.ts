@@ -5,7 +5,7 @@ import { buildApp } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
-  /** The routes of the docs, on one app, with a worker on another where there is one. */
+  /** The routes of the docs on one app. Another app works, if there are two. */
   async function buildRoutes (t: Parameters<typeof buildApp>[0], engine: Engine, kindName: string, cancelTimeout = 20_000) {
     const journal = new Journal()
     const build = async (work: boolean) => {

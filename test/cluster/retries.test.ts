@@ -5,7 +5,7 @@ import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
-  t.test('a task runs once unless told otherwise', async t => {
+  t.test('a task runs once by default', async t => {
     let runs = 0
     const [here] = await buildFleet(t, engine, () => {
       runs++
@@ -41,7 +41,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask(task.name)).error, undefined)
   })
 
-  t.test('what is thrown and is no error is tried again, too', async t => {
+  t.test('a thrown value that is no error is tried again, too', async t => {
     const [here] = await buildFleet(t, engine, (_app, task) => {
       if (task.attempt === 1) throw undefined // eslint-disable-line no-throw-literal
       return task.attempt
@@ -61,7 +61,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask(task.name)).status, 'failed')
   })
 
-  t.test('a timeout is of one run, and is tried again like any failure', async t => {
+  t.test('a timeout ends one run, and is tried again like any failure', async t => {
     const [here] = await buildFleet(t, engine, (app, task) => task.attempt === 1 ? untilAborted(app, task) : 'in time', { attempts: 2, timeout: 50 })
     t.equal(await (await here.kind.addTask(1)).finished, 'in time')
   })
@@ -77,7 +77,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(seen, [undefined, { done: 1 }, { done: 2 }])
   })
 
-  t.test('while it waits for its next run a task is deferred, and tells when it starts', async t => {
+  t.test('while it waits for its next run, a task is deferred and has startsAt', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, () => {
       journal.write('started')
@@ -136,7 +136,7 @@ onEveryEngine(t, (t, engine) => {
     await failing.cancel()
   })
 
-  t.test('every run that fails is logged and told to onError', async t => {
+  t.test('every run that fails is logged and passed to onError', async t => {
     const errors: unknown[] = []
     const [here] = await buildFleet(t, engine, (_app, task) => { throw new Error(`attempt ${task.attempt}`) }, {
       attempts: 3, apps: 1, core: { onError (error: any) { errors.push(error.message) } }

@@ -59,7 +59,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await task.finished, 'data')
   })
 
-  t.test('of twenty that retry a task at once one does', async t => {
+  t.test('if twenty calls retry a task at once, one of them does', async t => {
     const journal = new Journal()
     let mended = false
     const [here, there] = await buildFleet(t, engine, (_app, { name }) => {
@@ -118,7 +118,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await task.retry()).finished, 'ran')
   })
 
-  t.test('finished tells how the last try ended, also where another handle has retried the task', async t => {
+  t.test('finished is the end of the last try, even if another handle has retried the task', async t => {
     let mended = false
     const [here, there] = await buildFleet(t, engine, () => {
       if (!mended) throw new Error('broken')
@@ -133,7 +133,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await task.finished, 'ran')
   })
 
-  t.test('once the app closes nothing is retried', async t => {
+  t.test('once the app closes, no task is retried', async t => {
     const [{ app, kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     const task = await kind.addTask(1, { name: 'closed' })
     await task.finished

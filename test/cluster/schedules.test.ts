@@ -9,7 +9,7 @@ import { Journal } from './fixtures/journal.ts'
 const run = /^tick@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 onEveryEngine(t, (t, engine) => {
-  t.test('a task of a schedule is cancelled alone, though another schedule has a task at the same time', async t => {
+  t.test('a task of a schedule is cancelled alone, even if another schedule has a task at the same time', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     for (const name of ['a', 'b']) await here.kind.scheduleTask(name, { every: 86_400_000 })
     const nextAt = (await here.kind.schedules())[0]!.nextAt
@@ -99,7 +99,7 @@ onEveryEngine(t, (t, engine) => {
     for (const name of ['tokyo', 'utc']) await there.kind.unscheduleTask(name)
   })
 
-  t.test('schedules are listed with when they run, next, and with what', async t => {
+  t.test('schedules are listed with their times, their next time and their data', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     const before = Date.now()
     await here.kind.scheduleTask('nightly', { cron: '0 3 * * *', timeZone: 'Europe/Zurich' }, { month: 0 })
@@ -116,7 +116,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await here.kind.schedules(), [])
   })
 
-  t.test('a schedule that is declared otherwise is changed', async t => {
+  t.test('a schedule that is set with other times is changed', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) })
     await here.kind.scheduleTask('tick', { cron: '0 3 1 1 *' }, 'old')
@@ -217,7 +217,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await here.kind.schedules(), [])
   })
 
-  t.test('who watches a run, or waits for it, learns that it is gone with its schedule', async t => {
+  t.test('a watch of a run ends, and finished rejects, when its schedule ends', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     await here.kind.scheduleTask('tick', { every: 60_000 })
     const [next] = await there.kind.tasks()
@@ -255,7 +255,7 @@ onEveryEngine(t, (t, engine) => {
 })
 
 onEveryServer(t, (t, engine) => {
-  t.test('of many that set a schedule at the same time one does', async t => {
+  t.test('if many calls set a schedule at the same time, it has one next task', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     for (let i = 0; i < 10; i++) {
       const name = `tick ${i}`
@@ -299,7 +299,7 @@ onEveryServer(t, (t, engine) => {
   })
 })
 
-t.test('local: a time whose name another task has is left out, and the schedule goes on', async t => {
+t.test('local: a time is skipped if another task has its name, and the schedule goes on', async t => {
   const journal = new Journal()
   const [here] = await buildFleet(t, { name: 'local', connection: undefined }, (_app, task) => { journal.write(task.data) })
   const soon = (Math.floor(Date.now() / 1000) + 2) * 1000

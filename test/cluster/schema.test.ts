@@ -12,7 +12,7 @@ const schema = {
 } as const
 
 onEveryEngine(t, (t, engine) => {
-  t.test('what a validator makes of the data must be JSON, too', async t => {
+  t.test('the data that a validator returns must be JSON, too', async t => {
     for (const [value, path] of [[{ at: new Date() }, /at is a Date/], [{ n: 10n }, /n is a bigint/], [{ f () {} }, /f is a function/]] as const) {
       const { app } = await buildApp(t, engine)
       app.setValidatorCompiler(() => () => ({ value }))
@@ -32,7 +32,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await kind.tasks(), [])
   })
 
-  t.test('data that it takes is validated as a body is: with its defaults, and made to its types', async t => {
+  t.test('data is validated like a body: with defaults and converted types', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { schema })
     const data = { month: '5', other: 1 }
     const task = await kind.addTask(data)
@@ -51,7 +51,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(task!.json().message, /month/)
   })
 
-  t.test('a schema may refer to those that the app has', async t => {
+  t.test('a schema may refer to the shared schemas of the app', async t => {
     const { app } = await buildApp(t, engine)
     app.addSchema({ $id: 'month', type: 'integer', maximum: 12 })
     const kind = app.cluster.defineTask(`referring ${process.pid}`, (_app, { data }) => data, {
@@ -74,7 +74,7 @@ for (const [what, answer, expected] of [
   ['a value that is falsy', { value: 0 }, 0],
   ['nothing', undefined, { month: 5 }]
 ] as const) {
-  t.test(`a compiler of the app's own may answer ${what}, as for a body`, async t => {
+  t.test(`a compiler of the app's own may return ${what}, as for a body`, async t => {
     const { app } = await buildApp(t, { name: 'local', connection: undefined })
     app.setValidatorCompiler((() => () => answer) as never)
     const kind = app.cluster.defineTask<unknown, unknown, unknown>('own', (_app, { data }) => data, { schema: {} })
@@ -96,7 +96,7 @@ for (const [what, answer, message] of [
   })
 }
 
-t.test('an app whose insides are not as Fastify has them now is asked for its compiler alone', async t => {
+t.test('if the internals of Fastify change, validatorCompiler is read alone', async t => {
   const app = { validatorCompiler: () => () => ({ value: 'compiled' }) } as unknown as FastifyInstance
   t.equal(new DataCheck('kind', app, {}).accept(1, 'task'), 'compiled')
 })

@@ -21,7 +21,7 @@ for (const name of ['redis', 'postgres'] as const) {
       return { url: server.url, server: server.process! }
     }
 
-    /** An app that adds and watches, what it logs of the server, and how to start processes that work. */
+    /** An app that adds and watches, what it logs about the server, and a function that starts processes that work. */
     async function buildFleet (t: Test, url: string, plugin: Omit<ClusterOptions, 'prefix'> = {}) {
       const options = { connection: url, prefix: 'faults', timeout: 2000, stallTimeout: 2000, drainTimeout: 200, cancelTimeout: 1000, ...plugin }
       const lines: { level: number, msg: string }[] = []
@@ -65,7 +65,7 @@ for (const name of ['redis', 'postgres'] as const) {
         for (let i = 0; !over.signal.aborted; i++) {
           const task = `${who} ${i}`
           try {
-            // An answer may be lost: who keeps what is there adds again without harm.
+            // An answer may be lost: with `keep`, adding again does no harm.
             await kind.addTask(i % 3 === 0 ? 'slow' : 'quick', { name: task, onDuplicate: 'keep', ...(i % 5 === 0 && { delay: 300 }) })
             added.push(task)
             if (i % 4 !== 0) continue
@@ -104,7 +104,7 @@ for (const name of ['redis', 'postgres'] as const) {
       t.strictSame(unhandled, [])
     })
 
-    t.test('a server that is frozen: every verb answers within timeout, and all goes on when it has thawed', async t => {
+    t.test('a server that is frozen: every verb settles within timeout, and all goes on when it has thawed', async t => {
       const unhandled = processEvents(t, 'unhandledRejection')
       const { url, server } = await ownServer(t)
       const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { timeout: 1000, stallTimeout: 10_000 })
@@ -143,9 +143,9 @@ for (const name of ['redis', 'postgres'] as const) {
         server.thaw()
       }
       await untilLogged(30)
-      await kind.resume() // what was asked in vain may have come to pass
+      await kind.resume() // a pause that has rejected may have been done
       t.equal(await (await kind.addTask('quick')).finished, worker.pid)
-      await kind.cancelTask('running', { timeout: 30_000, optional: true }) // the cancellations and the purge may have, too
+      await kind.cancelTask('running', { timeout: 30_000, optional: true }) // so may the cancellations and the purge
       await worker.until('aborted', 'running')
       await watched
       t.equal(states.at(-1), 'cancelled')
@@ -164,7 +164,7 @@ for (const name of ['redis', 'postgres'] as const) {
       await worker.until('started')
       await server.kill()
       await worker.untilLogged(40, /does not answer/)
-      await setTimeout(1500) // nothing tells that a lock has ended on a server that is away
+      await setTimeout(1500) // no event says that a lock has expired on a server that is away
       await server.start()
       await Promise.all(tasks.map(task => task.finished))
       t.strictSame(await kind.count(), { deferred: 0, running: 0, completed: 8, failed: 0 })
@@ -198,7 +198,7 @@ for (const name of ['redis', 'postgres'] as const) {
   })
 }
 
-/** Has a server ask for a password from now on. */
+/** Makes a server ask for a password from now on. */
 async function protect (name: ServerName, url: string, { directory }: ServerProcess, password: string) {
   if (name === 'redis') {
     const client = new Redis(url)

@@ -34,8 +34,8 @@ async function openPostgres (t: Test, url: string) {
 }
 
 /**
- * An app works on a server that then refuses commands: a client reads a 503 that quotes neither a script nor SQL, what was added before is
- * not lost, and all goes on by itself when the server takes commands again.
+ * An app works on a server that then refuses commands. A client gets a 503 that quotes neither a script nor SQL, tasks that were added
+ * before are not lost, and all goes on by itself when the server takes commands again.
  */
 async function assertRefuses (t: Test, connection: string, cause: RegExp, { refuse, recover }: { refuse: () => Promise<unknown>, recover: () => Promise<unknown> }) {
   const { app, lines } = await buildApp(t, { name: 'redis', connection }, { stallTimeout: 2000, timeout: 3000 })
@@ -158,7 +158,7 @@ t.test('redis', { skip: skipWithout('redis', { own: true }) }, async t => {
   t.test('too many clients', async t => {
     const { url } = await ownServer(t, 'redis')
     const client = await openRedis(t, url)
-    // Redis ends the connection at once, so that its word may not arrive.
+    // Redis ends the connection at once, so its message may not arrive.
     await assertRefuses(t, url, /max number of clients|EPIPE|ECONNRESET|Connection is closed/, {
       async refuse () {
         await client.config('SET', 'maxclients', '1')
@@ -222,7 +222,7 @@ t.test('postgres', { skip: skipWithout('postgres', { own: true }) }, async t => 
     await assertRefuses(t, url, /not yet accepting connections|starting up|not accepting connections/, {
       async refuse () {
         await server.stop()
-        writeFileSync(join(data, 'standby.signal'), '') // it waits for a server that it would follow
+        writeFileSync(join(data, 'standby.signal'), '') // it waits for the server that it is to replicate
         started = server.start(['-c', 'hot_standby=off'])
       },
       async recover () {

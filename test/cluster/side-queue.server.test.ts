@@ -7,7 +7,7 @@ import { buildFleet, prefix, untilStatus } from './fixtures/fleet.ts'
 import { openQueue } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
-  t.test('nothing is left of names that were decided, nor of cancellations, once the tasks have settled', async t => {
+  t.test('no lease and no mark of a cancellation is left once the tasks have settled', async t => {
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
       await untilAborted(app, task).catch(error => {
         if (task.data === 'stops') throw error

@@ -1,5 +1,5 @@
 // The chaos run: four processes, 5,000 tasks, a process killed every second, another one frozen for longer than
-// `stallTimeout` and thawed, one task in twenty cancelled, the server restarted once. It says what it found and exits with 1 if anything is wrong. `npm run soak:cluster`, or on one engine and
+// `stallTimeout` and thawed, one task in twenty cancelled, the server restarted once. It prints what it found and exits with 1 if anything is wrong. `npm run soak:cluster`, or on one engine and
 // with fewer tasks: node --import tsx test/cluster/soak.ts redis 300
 import { chaos } from './chaos/chaos.ts'
 import type { ServerName } from './fixtures/servers.ts'

@@ -35,7 +35,7 @@ onEveryEngine(t, (t, engine) => {
     await kind.cancelTask('delayed')
   })
 
-  t.test('the schema names every part of a state, and no more', async t => {
+  t.test('the schema has every property of a state, and no more', async t => {
     const { app } = await buildApp(t, engine)
     const kind = app.cluster.defineTask(`parts ${process.pid}`, () => {})
     await app.ready()
@@ -46,7 +46,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(Object.keys(items.properties).sort(), Object.keys(task.toJSON().attempts[0]!).sort())
   })
 
-  t.test('what work throws has its HTTP status over the fleet, too', async t => {
+  t.test('an error that work throws keeps its HTTP status in other processes', async t => {
     const { app } = await buildApp(t, engine)
     const hostile = { get statusCode () { throw new Error('no') } }
     const kind = app.cluster.defineTask(`status ${process.pid}`, (_app, { data }: any) => {

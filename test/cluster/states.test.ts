@@ -70,7 +70,7 @@ onEveryEngine(t, (t, engine) => {
     t.ok(task.settledAt! >= task.startedAt!)
   })
 
-  t.test('whatever work throws can be told', async t => {
+  t.test('any thrown value can be read', async t => {
     const thrown: [unknown, object][] = [
       ['text', { name: 'Error', message: 'text' }],
       [undefined, { name: 'Error', message: 'undefined' }],
@@ -98,7 +98,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask(task.name)).status, 'failed')
   })
 
-  t.test('work that takes longer than its timeout fails with that', async t => {
+  t.test('a task whose work takes longer than its timeout fails with FST_ERR_TASK_TIMEOUT', async t => {
     const [here, there] = await buildFleet(t, engine, untilAborted, { timeout: 50 })
     const task = await here.kind.addTask(1, { name: 'slow' })
     await t.rejects(task.finished, { code: 'FST_ERR_TASK_TIMEOUT' })
@@ -107,7 +107,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(found.error, { code: 'FST_ERR_TASK_TIMEOUT', message: /"slow".* 50 ms/ })
   })
 
-  t.test('a task is what was read of it, until it is read again', async t => {
+  t.test('a task does not change until it is read again', async t => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async (_app, task) => {
@@ -187,7 +187,7 @@ onEveryEngine(t, (t, engine) => {
     await task.finished
   })
 
-  t.test('finished means the task it was read from, not the next one of that name', async t => {
+  t.test('finished belongs to the task it was read from, not to the next one of that name', async t => {
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => data)
     const first = await here.kind.addTask('first', { name: 'same' })
     await first.finished
@@ -197,7 +197,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await here.kind.getTask('same')).result, 'second')
   })
 
-  t.test('how a task ended that lost its name long ago is not known any more', async t => {
+  t.test('the end of a task that lost its name long ago is not known any more', async t => {
     const [here] = await buildFleet(t, engine, (_app, { data }) => data)
     const first = await here.kind.addTask(0, { name: 'same' })
     let last = first
@@ -217,7 +217,7 @@ onEveryEngine(t, (t, engine) => {
     t.match(error, { name: 'RangeError', message: 'too far' })
   })
 
-  t.test('a failed task that nobody looks at raises no unhandledRejection', async t => {
+  t.test('a failed task that nobody awaits causes no unhandledRejection', async t => {
     const unhandled: unknown[] = []
     const listener = (reason: unknown) => { unhandled.push(reason) }
     process.on('unhandledRejection', listener)
@@ -231,7 +231,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(unhandled, [])
   })
 
-  t.test('work that ignores its cancellation is cancelling, which is the truth', async t => {
+  t.test('a task whose work ignores its cancellation stays cancelling', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, () => {
       journal.write('started')

@@ -26,7 +26,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame((await there.kind.getTask('progressing')).progress, { day: 1 })
   })
 
-  t.test('of progress that changes fast the last value is never lost', async t => {
+  t.test('the last value of progress that changes fast is never lost', async t => {
     const [here, there] = await buildFleet(t, engine, async (_app, task) => {
       for (let i = 1; i <= 1000; i++) task.progress = i
     })
@@ -43,7 +43,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal((await there.kind.getTask('failing')).progress, 100)
   })
 
-  t.test('watch tells the present state at once, every change, and the settled state last', async t => {
+  t.test('watch yields the present state at once, every change, and the settled state last', async t => {
     const journal = new Journal()
     const gates = [withResolvers(), withResolvers(), withResolvers()]
     const [here, there] = await buildFleet(t, engine, async (_app, task) => {
@@ -66,7 +66,7 @@ onEveryEngine(t, (t, engine) => {
     ])
   })
 
-  t.test('an interval leaves at most one state in so many ms, and never loses the last', async t => {
+  t.test('with an interval, watch yields at most one state in so many ms, and never loses the last', async t => {
     const [here, there] = await buildFleet(t, engine, async (_app, task) => {
       const beganAt = performance.now()
       for (let i = 1; performance.now() < beganAt + 300; i++) {
@@ -84,7 +84,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(states.at(-1), { status: 'completed', progress: 'the last' })
   })
 
-  t.test('an interval that is none is refused at the call, and return() ends a watch that waits', async t => {
+  t.test('a bad interval is refused at the call, and return() ends a watch that waits', async t => {
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, () => gate.promise)
     const task = await here.kind.addTask(1, { name: 'waiting' })
@@ -98,7 +98,7 @@ onEveryEngine(t, (t, engine) => {
     await task.finished
   })
 
-  t.test('watch of a task that waits tells its start', async t => {
+  t.test('watch of a task that waits yields its start', async t => {
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, () => gate.promise)
     await here.kind.pause()
@@ -112,7 +112,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(seen, ['deferred', 'running', 'completed'])
   })
 
-  t.test('watch of a settled task tells its state and ends', async t => {
+  t.test('watch of a settled task yields its state and ends', async t => {
     const [here, there] = await buildFleet(t, engine, () => { throw new Error('as told') })
     await (await here.kind.addTask(1, { name: 'failed' })).finished.catch(() => {})
     const seen = []
@@ -121,7 +121,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(seen.length, 1)
   })
 
-  t.test('watch tells of a cancellation', async t => {
+  t.test('watch yields a cancellation', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (app, task) => {
       journal.write('started')
@@ -138,7 +138,7 @@ onEveryEngine(t, (t, engine) => {
     t.equal(seen.at(-1), 'cancelled')
   })
 
-  t.test('watch tells of the cancellation of a task that waits', async t => {
+  t.test('watch yields the cancellation of a task that waits', async t => {
     const [here, there] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     await here.kind.addTask(1, { name: 'waiting' })
     const seen: string[] = []
@@ -166,7 +166,7 @@ onEveryEngine(t, (t, engine) => {
     t.ok(seen.length < 50)
   })
 
-  t.test('many watch one task', async t => {
+  t.test('many watches of one task each yield its states', async t => {
     const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, task) => {
       await gate.promise
@@ -203,7 +203,7 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await next, { done: true, value: undefined })
   })
 
-  t.test('watch is left by a break', async t => {
+  t.test('a break ends a watch', async t => {
     const [here] = await buildFleet(t, engine, () => {}, { plugin: { work: false } })
     const task = await here.kind.addTask(1)
     const states = task.watch()
@@ -212,7 +212,7 @@ onEveryEngine(t, (t, engine) => {
     await task.cancel()
   })
 
-  t.test('a task that has settled and was purged since gives its last state', async t => {
+  t.test('watch of a settled task that was purged yields its last state', async t => {
     const [here] = await buildFleet(t, engine, () => 'ran')
     const task = await here.kind.addTask(1, { name: 'purged' })
     await task.finished
@@ -230,7 +230,7 @@ onEveryEngine(t, (t, engine) => {
     t.throws(() => task.watch({ singal: AbortSignal.abort() } as any), { code: 'FST_ERR_TASK_INVALID_OPTION' })
   })
 
-  t.test('progress that is no JSON fails the task with its place, and what was told before stays', async t => {
+  t.test('progress that is no JSON fails the task and is named with its path, and the progress before stays', async t => {
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, async (_app, task) => {
       task.progress = { done: 1 }

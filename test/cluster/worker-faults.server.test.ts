@@ -39,7 +39,7 @@ onEveryServer(t, (t, engine) => {
     })
   }
 
-  t.test('a rolling deploy: two processes are replaced one after the other, nothing is lost, nothing runs twice to its end', async t => {
+  t.test('a rolling deploy: two processes are replaced one after the other, no task is lost, and none runs twice to its end', async t => {
     const { kind, startWorker } = await buildFleet(t, { concurrency: 4 })
     const old = [await startWorker(), await startWorker()]
     const names = Array.from({ length: 40 }, (_, i) => `task ${i}`)
@@ -62,7 +62,7 @@ onEveryServer(t, (t, engine) => {
     for (const worker of workers) t.strictSame(worker.complaints, [])
   })
 
-  t.test('of many tasks whose process is killed none is lost', async t => {
+  t.test('no task of a process that is killed is lost', async t => {
     const { kind, startWorker } = await buildFleet(t, { concurrency: 5 })
     const first = await startWorker()
     const tasks = await kind.addTasks(Array.from({ length: 20 }, (_, i) => ({ data: 'slow', name: `task ${i}` })))

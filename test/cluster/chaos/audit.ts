@@ -8,7 +8,7 @@ interface Run {
   pid: number
   started: number
   attempt: number
-  /** What it begins with: how much had been done, and by which run. */
+  /** The progress with which it begins: how much was done, and by which run. */
   done: number
   from: string | undefined
   /** Infinity while nothing is known of its end. */
@@ -16,7 +16,7 @@ interface Run {
   how: 'ended' | 'threw' | 'aborted' | 'killed' | undefined
 }
 
-/** All that the ledgers say of one task. */
+/** What the ledgers say about one task. */
 interface Told {
   id: number
   name: string
@@ -26,7 +26,7 @@ interface Told {
   cancelDone: { at: number, status: string }[]
 }
 
-/** What the queue says of one task. */
+/** What the queue says about one task. */
 export interface Listed {
   id: number
   name: string
@@ -42,7 +42,7 @@ export interface Listed {
   pid: number | undefined
 }
 
-/** The progress of a task, as the queue told it while the task ran. */
+/** The progress of a task, as it was read while the task ran. */
 export interface Seen {
   at: number
   id: number
@@ -51,14 +51,14 @@ export interface Seen {
 
 export interface Audit {
   counts: Record<string, number>
-  /** What must not be. */
+  /** What is wrong. */
   problems: string[]
 }
 
-/** Clocks of lines and of signals are told apart no better. */
+/** Times of lines and of signals differ by this much without a fault. */
 const BLUR = 5
 
-/** Holds what the queue says in the end against what the work wrote as it went. */
+/** Compares what the queue says in the end with what the work wrote while it ran. */
 export function audit (entries: readonly Entry[], listed: readonly Listed[], seen: readonly Seen[], { maxStalls, stallTimeout, isShared }: { maxStalls: number, stallTimeout: number, isShared: (name: string) => boolean }): Audit {
   const problems: string[] = []
   const tasks = readTasks(entries)
@@ -66,7 +66,7 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
   const kills = entries.filter(({ what }) => what === 'killed').length
   const outages = readOutages(entries, stallTimeout)
   const freezes = readFreezes(entries)
-  /** It was frozen while it ran, or just when it had ended: others may have taken the task over. */
+  /** Its process was frozen while it ran, or just after it: others may have taken the task over. */
   const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - 1000)
   const counts: Record<string, number> = { tasks: tasks.size, kills, freezes: freezes.length }
   const seenById = groupBy(seen, ({ id }) => id)
@@ -98,7 +98,7 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
         if (state.code === 'FST_ERR_TASK_STALLED' ? stalls <= maxStalls : by?.how !== 'threw' && by?.how !== 'killed') problem(`failed without a reason (${state.code})`)
       }
     } else if (holder !== undefined && (isShared(task.name) || task.runs.some(({ how }) => how === 'ended'))) {
-      count('replaced') // an add whose process died before it answered is repeated
+      count('replaced') // an add is repeated if its process died before it answered
     } else if (task.added) problem(holder === undefined ? 'lost' : 'another has its name')
 
     for (const { at } of task.cancelDone) {
@@ -156,13 +156,13 @@ function readTasks (entries: readonly Entry[]): Map<number, Told> {
   return tasks
 }
 
-/** Which run settled it. Undefined for a task that was cancelled or has stalled too often: no run has. */
+/** The run that settled the task. Undefined for a task that no run settled: it was cancelled or has stalled too often. */
 function settledBy ({ runs }: Told, { status, result, code }: Listed): Run | undefined {
   const by = status === 'completed' ? (result as { run?: string } | undefined)?.run : code
   return runs.find(({ run }) => run === by)
 }
 
-/** What a task that has settled shows of another run than the one that settled it. */
+/** Finds settled tasks that show values of another run than the one that settled them. */
 function staleWrites ({ runs }: Told, { status, result, progress, attempt, attempts, pid }: Listed, by: Run): string[] {
   const found: string[] = []
   if (progress?.run !== by.run) found.push(`the progress is of ${progress?.run}, and ${by.run} settled the task`)
@@ -178,12 +178,12 @@ function staleWrites ({ runs }: Told, { status, result, progress, attempt, attem
   return found
 }
 
-/** Where the progress of a task was, later, that of an earlier run, or less than before. */
+/** Finds tasks whose progress went back: to that of an earlier run, or to less than before. */
 function stepsBack ({ runs }: Told, seen: readonly Seen[], state: Listed | undefined): string[] {
   const inherited = runs.flatMap(({ started, done, from }) => from === undefined ? [] : [{ at: started, progress: { done, run: from } }])
   const last = state?.progress === undefined ? [] : [{ at: Infinity, progress: state.progress }]
   const orderOf = (wanted: string) => runs.findIndex(({ run }) => run === wanted)
-  // What was seen was read some time before it is told, so the two are not in one order.
+  // A value is written down some time after it was read, so the lines are not in the order of the reads.
   return [[...seen, ...last], [...inherited, ...last]].flatMap(all => all.slice(1).flatMap(({ progress }, i) => {
     const { progress: before } = all[i]!
     const back = orderOf(progress.run) < orderOf(before.run) || progress.done < before.done
@@ -198,7 +198,7 @@ function readFreezes (entries: readonly Entry[]) {
   })
 }
 
-/** While a server is away, and before for as long as an answer takes on a busy machine, and for as long as it takes then until the locks that have ended meanwhile are noticed. */
+/** The time in which a server was away, with some time before for answers on a busy machine, and some after until expired locks are noticed. */
 function readOutages (entries: readonly Entry[], stallTimeout: number) {
   return entries.filter(({ what }) => what === 'stopped').map(({ at }) => {
     const back = entries.find(entry => entry.what === 'back' && entry.at > at)
@@ -206,7 +206,7 @@ function readOutages (entries: readonly Entry[], stallTimeout: number) {
   })
 }
 
-/** Tasks of one name that ran at the same time. A process that was frozen learns only then that its task has settled. */
+/** Tasks of one name that ran at the same time. A process that was frozen learns only after it that its task has settled. */
 function heldTwice (tasks: Told[], wasFrozen: (run: Run) => boolean): [Told, Told][] {
   const found: [Told, Told][] = []
   const byName = groupBy(tasks, ({ name }) => name)

@@ -32,7 +32,7 @@ const oneOf = <T>(values: readonly T[]): T => values[randomInt(values.length)]!
 
 /**
  * Four processes work, add and cancel; one after the other is killed and replaced, one after the other is frozen for longer than
- * `stallTimeout` and goes on, and the server is restarted once. Answers what was found when all has settled.
+ * `stallTimeout` and goes on, and the server is restarted once. Returns what was found when all tasks have settled.
  */
 export async function chaos (name: ServerName, { tasks: total, killEvery, freezeEvery, timeout }: ChaosOptions): Promise<Audit & { seconds: number }> {
   const began = Date.now()
@@ -54,7 +54,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
     return member
   }
 
-  /** Asks one of those that live, again if it has ended or the server has not answered. */
+  /** Asks a live process, and another one if that has ended or the server has not answered. */
   async function ask (call: Omit<Call, 'call'>) {
     for (;;) {
       const member = oneOf(fleet.filter(({ frozen }) => !frozen))
@@ -72,7 +72,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
 
   const left = Array.from({ length: total }, (_, n) => n)
   const cancels: Promise<unknown>[] = []
-  /** What was asked and is not answered. */
+  /** The calls that are not answered yet. */
   const waiting = new Set<string>()
   const seen: Seen[] = []
 
@@ -116,7 +116,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
     }
   }
 
-  /** What the queue shows of the tasks that run, again and again. */
+  /** Reads the running tasks from the queue, again and again. */
   async function observe (kind: Kind<any, any, any>) {
     while (!over.signal.aborted) {
       await setTimeout(50)
@@ -149,7 +149,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
     const settle = async () => {
       await Promise.all([restartOnce(), ...Array.from({ length: CALLS }, addSome)])
       await Promise.all(cancels)
-      while (true) { // a worker is killed until nothing is left to do
+      while (true) { // workers are killed until nothing is left to do
         try {
           await kind.idle()
           return

@@ -33,7 +33,7 @@ export class Member {
 
   get alive () { return this.process.exitCode === null && this.process.signalCode === null && !this.process.killed && this.process.connected }
 
-  /** What the process answers, or that it has ended. Never rejects. */
+  /** Resolves to the answer of the process, or to an answer that says that it has ended. Never rejects. */
   async ask (call: Omit<Call, 'call'>): Promise<Answer> {
     await this.ready
     const number = ++this.#calls
@@ -51,7 +51,7 @@ export class Member {
     await this.exit
   }
 
-  /** It does nothing for so long, as behind a laptop's lid. */
+  /** Freezes the process for so long, like a laptop whose lid is closed. */
   async freeze (ledger: Ledger, ms: number, signal: AbortSignal) {
     const { pid } = this.process
     this.frozen = this.process.kill('SIGSTOP')
@@ -66,7 +66,7 @@ export class Member {
     }
   }
 
-  /** Answers its exit code. */
+  /** Resolves to its exit code. */
   async stop (): Promise<unknown> {
     this.process.kill('SIGTERM')
     const [code] = await this.exit

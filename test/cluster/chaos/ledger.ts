@@ -21,7 +21,7 @@ export function now (): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Written by the work itself, to a file of its own a process: what is there survives the process, and no queue has a say in it. */
+/** The work itself writes it, to one file for each process. So it survives the process and does not depend on a queue. */
 export class Ledger {
   readonly #file: number
 
@@ -34,7 +34,7 @@ export class Ledger {
   }
 }
 
-/** What all processes wrote, in the order in which it happened. The last line of a killed one may be cut off. */
+/** What all processes wrote, in the order in which it happened. The last line of a killed process may be cut off. */
 export function readLedgers (directory: string): Entry[] {
   const lines = readdirSync(directory).filter(file => file.endsWith('.ledger')).flatMap(file => readFileSync(join(directory, file), 'utf8').split('\n'))
   return lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Entry).sort((a, b) => a.at - b.at)

@@ -1,4 +1,4 @@
-// A process of the chaos run: it works, and adds and cancels what it is told to. What happens it writes into its ledger.
+// A process of the chaos run. It works, adds and cancels tasks as it is asked to, and writes what happens into its ledger.
 import { setTimeout } from 'node:timers/promises'
 import Fastify from 'fastify'
 import tasks from '../../../index.ts'
