@@ -144,6 +144,18 @@ t.test('the schema is on the page of @fastify/swagger', async t => {
   t.strictSame(response('/inline').properties.status.enum, ['deferred', 'running', 'cancelling', 'completed', 'failed', 'cancelled'])
 })
 
+t.test('without strictTypes nothing is printed about the schema, and a task is a valid reply under it', async t => {
+  const printed = t.capture(console, 'warn')
+  const app = Fastify({ serializerOpts: { ajv: { strictTypes: false } } })
+  t.teardown(() => app.close())
+  await app.register(tasks, { onError () {} })
+  const fail = () => { throw 'broken' } // eslint-disable-line no-throw-literal
+  app.get('/one', { schema: { response: { 200: taskStateSchema } } }, async () => app.addTask(fail))
+  app.get('/any', { schema: { response: { 200: { anyOf: [other, taskStateSchema] } } } }, async () => app.addTask(fail))
+  for (const url of ['/one', '/any']) t.match((await app.inject(url)).json(), { status: 'failed', error: { name: 'Error', message: 'broken' } })
+  t.strictSame(printed().map(({ args }) => args), [])
+})
+
 t.test('Fastify and its plugins do not change the schema', async t => {
   const before = JSON.stringify(taskStateSchema)
   const app = await buildApp(t)
