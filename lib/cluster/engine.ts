@@ -109,9 +109,10 @@ export interface Running {
 
 /**
  * Starts the work of a task in this process. `progressed` is called, synchronously, whenever there is a new
- * progress; the engine reads it with `progress()` when it is ready to store it, and once more when the run has ended.
+ * progress; the engine reads it with `progress()` when it is ready to store it, and once more when the run has ended. With a `refusal`
+ * the work is not called: the run fails with that error, so that it is logged and reported as all failures are.
  */
-export type Run = (task: StoredTask, progressed: () => void) => Running
+export type Run = (task: StoredTask, progressed: () => void, refusal?: Error) => Running
 
 /** Called once a task has settled for good; again if it rejects. */
 export type OnSettled = (task: StoredTask) => Promise<void>

@@ -15,7 +15,7 @@ import { toStoredError } from './stored-error.ts'
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
 export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
   const log = app.log.child({ kind })
-  return (stored, progressed) => {
+  return (stored, progressed, refusal) => {
     const { name, data } = stored
     const label = `task "${name}"`
     let { progress } = stored
@@ -31,6 +31,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
     }
 
     const start = (app: FastifyInstance, task: PublicTask) => {
+      if (refusal !== undefined) throw refusal
       const core = task as Task
       assertTimeLeft(stored, deadline, label)
       if (progress !== undefined) core.progress = progress

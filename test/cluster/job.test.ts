@@ -44,6 +44,12 @@ t.test('a reason of BullMQ is none of ours, whatever its text', async t => {
   t.match(readReason('{"status":"failed","id":1,"at":2,"name":"Error","message":"no"}'), { status: 'failed', id: 1 })
 })
 
+t.test('a job that BullMQ itself has failed is read as a task that has stalled', t => {
+  const job = { id: '~name', data: { id: 1, value: 'x' }, opts: {}, attemptsMade: 1, timestamp: 5, finishedOn: 9, returnvalue: null, failedReason: 'job stalled more than allowable limit' } as unknown as TaskJob
+  t.match(readJob(job, 'failed'), { status: 'failed', error: { code: 'FST_ERR_TASK_STALLED' } })
+  t.end()
+})
+
 t.test('a job without attempts is read as a task with one attempt', t => {
   const job = { id: '~name', data: { id: 1, value: 'x' }, opts: { attempts: 0 }, attemptsMade: 0, timestamp: 5, stacktrace: null, returnvalue: null } as unknown as TaskJob
   t.match(readJob(job, 'waiting'), { status: 'deferred', maxAttempts: 1, attempts: [], createdAt: 5 })

@@ -52,5 +52,6 @@ onEveryServer(t, (t, engine) => {
     const second = await WorkerProcess.start(t, options, { onSettled: 'tell' as any, maxStalls: 0 })
     t.equal((await second.until('settled failed', 'deadly')).code, 'FST_ERR_TASK_STALLED')
     t.match((await kind.getTask('deadly')).error, { code: 'FST_ERR_TASK_STALLED' })
+    t.match(second.linesOf(/^task failed$/), [{ kind: 'work', task: 'deadly', err: { code: 'FST_ERR_TASK_STALLED' } }])
   })
 })

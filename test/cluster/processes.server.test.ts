@@ -59,6 +59,8 @@ onEveryServer(t, (t, engine) => {
     await t.rejects(task.finished, { code: 'FST_ERR_TASK_STALLED' })
     t.equal((await kind.getTask('deadly')).status, 'failed')
     t.equal(last.told.some(({ what }) => what === 'started'), false)
+    t.match(last.linesOf(/^task failed$/), [{ level: 50, kind: 'work', task: 'deadly', err: { code: 'FST_ERR_TASK_STALLED' } }])
+    t.match(last.told.filter(({ what }) => what === 'onError'), [{ task: 'deadly', code: 'FST_ERR_TASK_STALLED' }])
   })
 
   t.test('SIGTERM leaves running, waiting, delayed and scheduled tasks to others, and the process exits in time', async t => {

@@ -4,11 +4,11 @@ import { setInterval, clearInterval } from 'node:timers'
 import type { TaskAttempt } from '../../../types/cluster.ts'
 import { settlesWithin } from '../../core/within.ts'
 import { attemptOf, MAX_ATTEMPTS_KEPT, type Outcome, type QueueSettings, type Run, type Running, type Stopped, type StoredError, type StoredTask } from '../engine.ts'
-import { FST_ERR_TASK_HANDED_OVER } from '../errors.ts'
+import { FST_ERR_TASK_HANDED_OVER, FST_ERR_TASK_STALLED } from '../errors.ts'
 import { fromStoredError } from '../stored-error.ts'
 import type { Announcements } from './announcements.ts'
 import { tryOf, type Cancellations, type Mark } from './cancellations.ts'
-import { failedAs, readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import { ProgressWriter } from './progress-writer.ts'
 import type { Shared } from './shared.ts'
@@ -78,8 +78,8 @@ export class Runs {
     this.#worker = new TaskWorker(queue, (job, token) => this.#process(job, token!), shared, {
       name: workerName(self),
       concurrency: settings.concurrency,
-      // A task that BullMQ itself fails is not announced. So with announcements, only `#refuse` counts the stalls.
-      maxStalledCount: announcements === undefined ? settings.maxStalls : MAX_INT32,
+      // A task that BullMQ itself fails is neither logged nor announced. So only `#refuse` counts the stalls.
+      maxStalledCount: MAX_INT32,
       ...(settings.limit !== undefined && { limiter: settings.limit }),
       metrics: { maxDataPoints: 60 },
       ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled, settings.maxSettledAge)
@@ -129,8 +129,8 @@ export class Runs {
   async #process (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
-    await this.#refuse(job, task)
-    if (!await this.#isOurs(job, token)) throw new WaitingError()
+    await this.#refuse(job, token, task)
+    await this.#assertOurs(job, token)
     const { outcome, stop, progress } = await this.#runTask(job, token, task)
     if (stop === 'lost') throw new WaitingError()
     const endedAt = Date.now()
@@ -152,13 +152,17 @@ export class Runs {
     throw failure
   }
 
-  /** Whether this run still has the lock: the process may have been stopped since it got the job. Asks the server only if that was long ago. */
-  async #isOurs (job: TaskJob, token: string): Promise<boolean> {
-    return Date.now() - job.processedOn! < this.#stallTimeout / 2 || await job.extendLock(token, this.#stallTimeout) === 1
+  /**
+   * Throws unless this run still has the lock: the process may have been stopped since it got the job. Asks the server only if that was
+   * long ago.
+   */
+  async #assertOurs (job: TaskJob, token: string): Promise<void> {
+    if (Date.now() - job.processedOn! < this.#stallTimeout / 2) return
+    if (await job.extendLock(token, this.#stallTimeout) !== 1) throw new WaitingError()
   }
 
   /** Throws for a task that must not run: it was cancelled, or it has stalled too often. */
-  async #refuse (job: TaskJob, task: StoredTask): Promise<void> {
+  async #refuse (job: TaskJob, token: string, task: StoredTask): Promise<void> {
     const { cancelled } = job.data
     if (cancelled !== undefined) {
       const unrun = cancelled.settled || job.attemptsStarted === cancelled.starts + 1
@@ -171,8 +175,10 @@ export class Runs {
       this.#marked.set(job, task)
       return await this.#end(task, { status: 'cancelled', error: reason }, { announced: mark?.settled === true })
     }
-    // BullMQ checks that itself, but not for the jobs of a schedule.
-    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) > this.#settings.maxStalls) await this.#end(task, failedAs(undefined, task.name) as Unrun)
+    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) <= this.#settings.maxStalls) return
+    await this.#assertOurs(job, token)
+    const { outcome } = this.#run(task, () => {}, new FST_ERR_TASK_STALLED(`task "${task.name}"`))
+    await this.#end(task, await outcome as Unrun)
   }
 
   /** Ends a task without a run. `announced`: the process that cancelled it has announced that it has settled. */
