@@ -20,8 +20,9 @@ t.test('refusals because of the state of the server are told apart from refusals
     [new Error('NOAUTH Authentication required.'), 'NOAUTH'],
     [new Error('ERR max number of clients reached'), 'max number of clients'],
     [{ code: '53100', message: 'could not extend file' }, '53100'], [{ code: '57014', message: 'canceling statement' }, '57014'],
+    [{ code: '42883', message: 'function add_job does not exist' }, '42883'], [{ code: '42501', message: 'permission denied' }, '42501'],
     [{ code: '25006', message: 'cannot execute INSERT in a read-only transaction' }, '25006']
   ]
   for (const [error, word] of refused) t.equal(refusalOf(error), word)
-  for (const error of [new Error('ERR unknown command'), { code: '23505', message: 'duplicate key' }, {}, { code: 'ECONNREFUSED' }]) t.equal(refusalOf(error), undefined)
+  for (const error of [new Error('ERR unknown command'), { code: '23505', message: 'duplicate key' }, { code: '42601', message: 'syntax error' }, {}, { code: 'ECONNREFUSED' }]) t.equal(refusalOf(error), undefined)
 })

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { RunningTask } from '../../lib/cluster/index.ts'
-import { buildApp } from './fixtures/fleet.ts'
+import { buildApp, prefix } from './fixtures/fleet.ts'
 import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
 
 const PASSWORD = 'sesame-open'
@@ -187,6 +187,16 @@ t.test('postgres', { skip: skipWithout('postgres', { own: true }) }, async t => 
     })
   })
 
+  t.test('a schema that the app may not use any more', async t => {
+    const { url: own } = await ownServer(t, 'postgres')
+    const { admin, url } = await openPostgres(t, own)
+    const schema = prefix.replace('-', '$2d')
+    await assertRefuses(t, url, /does not exist|permission denied/, {
+      refuse: () => admin.query(`ALTER SCHEMA ${schema} OWNER TO postgres`),
+      recover: () => admin.query(`ALTER SCHEMA ${schema} OWNER TO app`)
+    })
+  })
+
   t.test('too many connections', async t => {
     const { url: own } = await ownServer(t, 'postgres')
     const { admin, url } = await openPostgres(t, own)
@@ -212,6 +222,25 @@ t.test('postgres', { skip: skipWithout('postgres', { own: true }) }, async t => 
       },
       recover: () => admin.query('DROP FUNCTION public.full_disk CASCADE')
     })
+  })
+
+  t.test('a result that is refused at first is stored later, and its task does not run again', async t => {
+    const { url: own } = await ownServer(t, 'postgres')
+    const { admin, url } = await openPostgres(t, own)
+    const { app, lines } = await buildApp(t, { name: 'postgres', connection: url })
+    let runs = 0
+    const kind = app.cluster.defineTask('refused', () => ++runs)
+    await app.ready()
+    const { rows: [{ table }] } = await admin.query("SELECT oid::regclass AS table FROM pg_class WHERE relname = 'job' AND relkind = 'r'")
+    await admin.query(`
+      CREATE FUNCTION public.no_results() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+      CREATE TRIGGER no_results BEFORE UPDATE ON ${table} FOR EACH ROW WHEN (NEW.return_value IS NOT NULL) EXECUTE FUNCTION public.no_results()`)
+    const task = await kind.addTask(1)
+    while (!lines.some(({ msg }) => /No space left/.test(msg))) await setTimeout(10)
+    await admin.query('DROP FUNCTION public.no_results CASCADE')
+    t.equal(await task.finished, 1)
+    t.equal(runs, 1)
   })
 
   t.test('a server that starts', async t => {

@@ -18,11 +18,11 @@ const refusals = /(?:^|-)(OOM|READONLY|LOADING|MISCONF|MASTERDOWN|CLUSTERDOWN|NO
 
 /**
  * Redis's word or PostgreSQL's code, if a server refuses commands because of its own state: out of memory, read-only, a full disk, too
- * many connections, no access. Undefined for any other error.
+ * many connections, no access, no such tables. Undefined for any other error.
  */
 export function refusalOf (error: unknown): string | undefined {
   const { code, message } = error as { code?: unknown, message?: string }
-  if (typeof code === 'string' && /^(25006|28|53|57|58)/.test(code) && code.length === 5) return code
+  if (typeof code === 'string' && /^(25006|28...|53...|57...|58...|3F000|42501|42883|42P01)$/.test(code)) return code
   const [, word, clients] = refusals.exec(message ?? '') ?? []
   return word ?? clients
 }

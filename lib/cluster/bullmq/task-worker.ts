@@ -1,8 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker, type Processor, type WorkerOptions } from 'bullmq'
+import { refusalOf } from './connection-error.ts'
 import type { Shared } from './shared.ts'
+
+/** Milliseconds after which a result that the server has refused is stored again. */
+const RETRY = 1000
 
 /** A worker of a queue that can be abandoned. A plain worker of BullMQ renews the locks of its jobs until all of them have ended. */
 export class TaskWorker extends Worker<any, any, string, any> {
+  /** Errors of results that could not be stored. */
+  readonly #notStored = new WeakSet<Error>()
+
   constructor (queue: string, process: Processor<any, any, string>, { store, options, stallTimeout, health }: Shared, own: Omit<WorkerOptions, 'connection'>) {
     store.reserve()
     super(queue, process, {
@@ -21,6 +29,29 @@ export class TaskWorker extends Worker<any, any, string, any> {
   async start (): Promise<void> {
     await this.waitUntilReady()
     this.run().catch(error => this.emit('error', error))
+  }
+
+  /** Stores a result. If the server refuses it, tries again for as long as the lock lasts. */
+  protected override async handleCompleted (...args: Parameters<Worker['handleCompleted']>) {
+    for (;;) {
+      try {
+        return await super.handleCompleted(...args)
+      } catch (error) {
+        if (refusalOf(error) === undefined || this.closing !== undefined) {
+          this.#notStored.add(error as Error)
+          throw error
+        }
+        this.emit('error', error as Error)
+        await delay(RETRY, undefined, { ref: false })
+      }
+    }
+  }
+
+  /** Fails a job whose run has failed. A job that BullMQ would fail because its result was not stored is left for a takeover. */
+  protected override async handleFailed (...args: Parameters<Worker['handleFailed']>) {
+    const [error] = args
+    if (this.#notStored.has(error)) throw error
+    return await super.handleFailed(...args)
   }
 
   async abandon () {
