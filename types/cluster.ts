@@ -457,7 +457,7 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
   defineTask<Result, const Schema = unknown, Data = Validated<Provider, Schema>, Progress = unknown> (
     kind: string, work: ClusterCallable<Result, Instance, Data, Progress>, options?: KindOptions<ClusterTask<any, NoInfer<Data>, any>, Instance> & { schema?: Schema }
   ): Kind<Awaited<Result>, Data, Progress>
-  /** @throws `FST_ERR_TASK_UNKNOWN_KIND` */
+  /** The kind of this name. @throws `FST_ERR_TASK_UNKNOWN_KIND` if this process has not defined it; the message names the nearest kind, or lists all */
   getKind<Result = any, Data = any, Progress = any> (kind: string): Kind<Result, Data, Progress>
   /** Resolves if the server answers within `timeout`, for probes. Rejects with `FST_ERR_TASK_UNREACHABLE`. */
   ping (): Promise<void>

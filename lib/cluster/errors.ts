@@ -14,10 +14,10 @@ export const FST_ERR_TASK_KIND_DEFINED = createError<'FST_ERR_TASK_KIND_DEFINED'
   500
 )
 
-/** No kind of that name is defined in this process. 404 */
-export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND', 404, [kind: string]>(
+/** No kind of that name is defined in this process. What kinds there are comes last. 404 */
+export const FST_ERR_TASK_UNKNOWN_KIND = createError<'FST_ERR_TASK_UNKNOWN_KIND', 404, [kind: string, others?: string]>(
   'FST_ERR_TASK_UNKNOWN_KIND',
-  'There is no kind "%s"',
+  'There is no kind "%s" in this process',
   404
 )
 

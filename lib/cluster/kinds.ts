@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
+import { suggestion } from '../core/nearest.ts'
 import { ClusterTask } from './cluster-task.ts'
 import { DataCheck } from './data.ts'
 import type { Engine, Queue, Run, Stopped } from './engine.ts'
@@ -66,9 +67,7 @@ export class Kinds {
   }
 
   get (name: string): Kind {
-    const defined = this.#kinds.get(name)
-    if (defined === undefined) throw new FST_ERR_TASK_UNKNOWN_KIND(name)
-    return defined.kind
+    return this.#find(name).kind
   }
 
   async ping (): Promise<void> {
@@ -111,11 +110,15 @@ export class Kinds {
   #worked (): Defined[] {
     const { work } = this.#settings
     if (typeof work === 'boolean') return work ? [...this.#kinds.values()] : []
-    return work.map(name => {
-      const defined = this.#kinds.get(name)
-      if (defined === undefined) throw new FST_ERR_TASK_UNKNOWN_KIND(name)
-      return defined
-    })
+    return work.map(name => this.#find(name, 'the option "work" names it; '))
+  }
+
+  /** Throws `FST_ERR_TASK_UNKNOWN_KIND` if there is no such kind. `why` is said before what kinds there are. */
+  #find (name: string, why = ''): Defined {
+    const defined = this.#kinds.get(name)
+    if (defined !== undefined) return defined
+    const names = [...this.#kinds.keys()]
+    throw new FST_ERR_TASK_UNKNOWN_KIND(name, `(${why}${names.length === 0 ? 'none is defined' : suggestion(name, names)})`)
   }
 
   /** Opens the engine once, by the first verb or when the app is ready. Tries again after a failure. */

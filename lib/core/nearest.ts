@@ -21,9 +21,15 @@ function isNear (word: string, other: string): boolean {
 }
 
 /** The word that `word` was probably meant to be, if one is near enough to be worth naming. */
-export function nearest (word: string, words: readonly string[]): string | undefined {
+function nearest (word: string, words: readonly string[]): string | undefined {
   const start = word.slice(0, 64).toLowerCase() // The time that a comparison takes grows with the square of the length.
   const near = words.filter(other => isNear(start, other.toLowerCase()))
   const distances = near.map(other => distance(start, other.toLowerCase()))
   return near[distances.indexOf(Math.min(...distances))]
+}
+
+/** The end of a message about a word that is not among these. It names the word that was probably meant, or else all of them. */
+export function suggestion (word: string, words: readonly string[]): string {
+  const near = nearest(word, words)
+  return near === undefined ? `choose from ${words.map(word => `"${word}"`).join(', ')}` : `the nearest is "${near}"`
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import type { CancelOptions, CancelTaskOptions, FastifyTasksOptions, GetTaskOptions, Task, TaskOptions, WatchOptions } from '../../types/index.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from './errors.ts'
-import { nearest } from './nearest.ts'
+import { suggestion } from './nearest.ts'
 import { taskLabel } from './task-label.ts'
 import { isGenerator, isThenable } from './work.ts'
 
@@ -85,12 +85,6 @@ const cancelTaskRules: Rules<CancelTaskOptions> = { ...cancelRules, ...getRules 
 const watchRules: Rules<WatchOptions> = { signal: taskRules.signal, interval: delay }
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
-
-/** The end of a message about an option that does not exist. It names the option that was probably meant, or else all options. */
-function suggestion (option: string, options: string[]): string {
-  const near = nearest(option, options)
-  return near === undefined ? `choose from ${options.map(name => `"${name}"`).join(', ')}` : `the nearest is "${near}"`
-}
 
 /** Throws `FST_ERR_TASK_INVALID_OPTION` for an option that does not exist, and for a value that an option does not take. */
 export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {

@@ -22,6 +22,17 @@ onEveryEngine(t, (t, engine) => {
     for (const kind of ['report', '__proto__', 'constructor']) t.throws(() => app.cluster.getKind(kind), { code: 'FST_ERR_TASK_UNKNOWN_KIND' })
   })
 
+  t.test('the message about an unknown kind names the nearest one, or else all that this process has defined', async t => {
+    const { app } = await buildApp(t, engine)
+    t.throws(() => app.cluster.getKind('mail'), { message: 'There is no kind "mail" in this process (none is defined)' })
+    app.cluster.defineTask('transcription', () => {})
+    app.cluster.defineTask('mail', () => {})
+    const names = { transcriptoin: 'the nearest is "transcription"', report: 'choose from "transcription", "mail"' }
+    for (const [kind, suggestion] of Object.entries(names)) {
+      t.throws(() => app.cluster.getKind(kind), { statusCode: 404, message: `There is no kind "${kind}" in this process (${suggestion})` })
+    }
+  })
+
   t.test('a kind is defined once, and before the app is ready', async t => {
     const { app } = await buildApp(t, engine)
     app.cluster.defineTask('report', () => {})
@@ -112,8 +123,9 @@ onEveryEngine(t, (t, engine) => {
 
   t.test('an app that is to work on a kind that nobody defined does not start', async t => {
     const { app } = await buildApp(t, engine, { work: ['report', 'mial'] })
-    app.cluster.defineTask('report', () => {})
-    await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_TASK_UNKNOWN_KIND', message: /"mial"/ })
+    for (const kind of ['report', 'mail']) app.cluster.defineTask(kind, () => {})
+    const message = 'There is no kind "mial" in this process (the option "work" names it; the nearest is "mail")'
+    await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_TASK_UNKNOWN_KIND', statusCode: 404, message })
   })
 
   t.test('once the app has closed, all verbs reject', async t => {
