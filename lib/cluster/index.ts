@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Cluster, ClusterOptions, ClusterWork, Kind, KindOptions } from '../../types/cluster.ts'
+import { WAITS_FOR_ITSELF } from '../core/task-registry.ts'
 import { createEngine } from './connection.ts'
 import { Kinds } from './kinds.ts'
 import { checkClusterOptions } from './options.ts'
@@ -37,7 +38,7 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
     const { handedOver, cancelled, left } = await kinds.close()
     if (handedOver.length > 0) fastify.log.info({ tasks: handedOver }, `tasks handed over to other processes: ${listOf(handedOver)}`)
     if (cancelled.length > 0) fastify.log.info({ tasks: cancelled }, `tasks cancelled, as they end with this process: ${listOf(cancelled)}`)
-    if (left.length > 0) fastify.log.warn({ tasks: left }, `tasks have not stopped${settings.connection === undefined ? '' : '; other processes take them over'}: ${listOf(left)}`)
+    if (left.length > 0) fastify.log.warn({ tasks: left }, `tasks have not stopped${settings.connection === undefined ? '' : '; other processes take them over'}: ${listOf(left)}. ${WAITS_FOR_ITSELF}`)
   })
 }
 

@@ -24,6 +24,9 @@ import type { Watch } from './watch.ts'
 import { settlesWithin, within } from './within.ts'
 import { isPromise, isThenable, kindOf } from './work.ts'
 
+/** A common reason that a task does not stop while the app closes. */
+export const WAITS_FOR_ITSELF = 'A task that awaits app.close() waits for itself'
+
 /** `app.tasks`: the documented part of the registry. */
 class AppTasks implements Tasks {
   readonly #registry: TaskRegistry
@@ -316,7 +319,7 @@ export class TaskRegistry implements TaskOwner {
     if (cancelled.length > 0) this.#logTasks('info', cancelled, 'tasks were cancelled, because the app is closing')
     if (isIdle) return
     const left = [...this.#lists.unsettled(), ...Array.from(this.#calls, call => call.task)]
-    this.#logTasks('warn', left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. A task that awaits app.close() waits for itself`)
+    this.#logTasks('warn', left, `tasks have not stopped ${this.cancelTimeout} ms after their cancellation; closing without them. ${WAITS_FOR_ITSELF}`)
   }
 
   /** Waits for the draining tasks that run. Names those that do not finish in time in a warning. */

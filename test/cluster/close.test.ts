@@ -62,6 +62,19 @@ onEveryEngine(t, (t, engine) => {
     t.equal(warnings.length, 1)
     t.match(JSON.stringify(warnings[0]), /deaf 2/)
   })
+
+  t.test('the warning about work that awaits app.close() says that it waits for itself', async t => {
+    const closing = withResolvers()
+    const [here] = await buildFleet(t, engine, async app => {
+      closing.resolve()
+      await app.close()
+    }, { plugin: { drainTimeout: 0, cancelTimeout: 50 }, apps: 1 })
+    await here.kind.addTask(1, { name: 'closer' })
+    await closing.promise
+    await here.app.close()
+    const warnings = here.lines.filter(({ level }) => level === 40)
+    t.match(warnings, [{ tasks: { length: 1 }, msg: /^tasks have not stopped.*"closer"\. A task that awaits app\.close\(\) waits for itself$/ }])
+  })
 })
 
 t.test('local: the tasks end with their process', async t => {
