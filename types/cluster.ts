@@ -341,7 +341,10 @@ export interface Schedule<Data = unknown> {
 /** The arguments of a verb that takes data. The data may be left out if its type allows `undefined`. */
 type WithData<Data, Rest extends unknown[]> = undefined extends Data ? [data?: Data, ...Rest] : [data: Data, ...Rest]
 
-/** A kind of task: the core's verbs, over all processes. All of them reject with `FST_ERR_TASK_UNREACHABLE` if the server does not answer within `timeout`. */
+/**
+ * A kind of task: the core's verbs, over all processes. All of them reject with `FST_ERR_TASK_UNREACHABLE` if the server does not
+ * answer within `timeout`. They work without `this`: `const { addTask } = kind`.
+ */
 export interface Kind<Result, Data, Progress = unknown> {
   /** The kind's name. */
   readonly name: string

@@ -43,6 +43,7 @@ export class Kind implements PublicKind<any, any, any> {
 
   constructor (place: KindPlace) {
     this.#place = place
+    bindVerbs(this)
   }
 
   get name () { return this.#place.kind }
@@ -246,5 +247,13 @@ export class Kind implements PublicKind<any, any, any> {
     const stored = await queue.cancel(name, undefined, toStoredReason(reason))
     if (stored !== undefined) await new ClusterTask(this.#place, stored).awaitCancellation({ ...cancelOptions, reason })
     else if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
+  }
+}
+
+/** Binds the verbs to their kind, so that they work alone, as the core's do: `const { addTask } = kind`. They stay not enumerable. */
+function bindVerbs (kind: Kind): void {
+  for (const [verb, property] of Object.entries(Object.getOwnPropertyDescriptors(Kind.prototype))) {
+    if (verb === 'constructor' || typeof property.value !== 'function') continue
+    Object.defineProperty(kind, verb, { ...property, value: property.value.bind(kind) })
   }
 }

@@ -90,6 +90,16 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.isPaused(), false)
   })
 
+  t.test('the verbs of a kind work without it', async t => {
+    const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => data, { apps: 1 })
+    const { addTask, getTask, tasks, count, isPaused } = kind
+    t.equal(await (await addTask(5, { name: 'a' })).finished, 5)
+    t.match(await getTask('a'), { name: 'a', status: 'completed' })
+    t.match(await tasks(), { length: 1 })
+    t.match(await count(), { completed: 1 })
+    t.equal(await isPaused(), false)
+  })
+
   t.test('purgeTasks calls its function for every settled task, a page at a time', async t => {
     const [{ kind }] = await buildFleet(t, engine, (_app, { data }) => {
       if (data % 2 === 1) throw new Error('odd')
