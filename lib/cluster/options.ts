@@ -19,7 +19,7 @@ import type { QueueSettings } from './engine.ts'
 import { isCron } from './schedule.ts'
 
 const isWhole = (value: unknown, from: number) => Number.isSafeInteger(value) && (value as number) >= from
-const isObject = (value: any) => typeof value === 'object' && value !== null
+const isObject = (value: any) => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Milliseconds for a timer. */
 const timer: Rule = { expected: `a number of milliseconds above 0 and up to ${MAX_DELAY}`, test: value => delay.test(value) && value > 0 && value !== Infinity }
@@ -95,6 +95,8 @@ const newTaskRules = {
 /** What `addTask` takes and `addTasks` does not. */
 const addTaskOnly = ['onDuplicate', 'limit'] satisfies (keyof AddClusterTaskOptions)[]
 
+const newTask = anObject('{ data, name, delay, priority }')
+
 /** What the verbs of a kind take. */
 const verbRules = {
   addTask: { ...newTaskRules, onDuplicate: duplicatePolicy, limit: taskLimit } satisfies Rules<AddClusterTaskOptions>,
@@ -105,6 +107,8 @@ const verbRules = {
   cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero } satisfies Rules<CancelTasksOptions>,
   purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: anyString } satisfies Rules<PurgeTasksOptions>
 }
+
+const schedule = anObject('{ cron, timeZone } or { every }')
 
 const whenRules: Rules<When> = {
   cron: { expected: 'a cron expression of five fields, or six with seconds first, that has a next time', test: isCron },
@@ -192,16 +196,22 @@ export function checkNone (verb: string, [given]: readonly unknown[]): void {
 
 export function checkAddMany (tasks: readonly NewClusterTask[]): void {
   if (!Array.isArray(tasks)) throw new FST_ERR_TASK_INVALID_OPTION('tasks', 'addTasks', `must be an array, received ${inspect(tasks, { depth: 0 })}`)
-  for (const task of tasks) {
-    const label = () => taskLabel(task ?? {})
-    const option = addTaskOnly.find(option => Object.hasOwn(task ?? {}, option))
+  for (const [i, task] of tasks.entries()) {
+    checkArgument(`tasks[${i}]`, task, newTask, 'addTasks')
+    const label = () => taskLabel(task)
+    const option = addTaskOnly.find(option => Object.hasOwn(task, option))
     if (option !== undefined) throw new FST_ERR_TASK_INVALID_OPTION(option, label(), 'is one that only addTask takes: add the task by itself')
     checkVerb('addTasks', task, label)
   }
 }
 
-export function checkName (name: unknown, verb: string, { expected, test }: Rule = nonEmpty): void {
-  if (!test(name)) throw new FST_ERR_TASK_INVALID_OPTION('name', verb, `must be ${expected}, received ${inspect(name, { depth: 0 })}`)
+/** Checks an argument that is no object of options, or one that the documents do not call `options`. */
+function checkArgument (name: string, value: unknown, { expected, test }: Rule, owner: string): void {
+  if (!test(value)) throw new FST_ERR_TASK_INVALID_OPTION(name, owner, `must be ${expected}, received ${inspect(value, { depth: 0 })}`)
+}
+
+export function checkName (name: unknown, verb: string, rule: Rule = nonEmpty): void {
+  checkArgument('name', name, rule, verb)
 }
 
 /** Checks a name that is looked for. It may be empty: it may come from a client, as in `GET /reports/`, and no task has such a name. */
@@ -213,6 +223,7 @@ export function checkSoughtName (name: unknown, verb: string): void {
 export function checkSchedule (name: string, when: When, options: { priority?: number | undefined }): When {
   checkName(name, 'scheduleTask')
   const label = () => `schedule "${name}"`
+  checkArgument('when', when, schedule, label())
   check(when, whenRules, label)
   checkVerb('scheduleTask', options, label)
   const { cron, timeZone, every } = when

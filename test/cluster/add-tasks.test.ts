@@ -61,7 +61,10 @@ onEveryEngine(t, (t, engine) => {
 
   t.test('addTasks refuses a value that is no task, and names the option', async t => {
     const [here] = await buildFleet(t, engine, echo)
-    for (const bad of [null, undefined, 5]) await t.rejects(here.kind.addTasks([bad as never]), { code: 'FST_ERR_TASK_INVALID_OPTION' })
+    for (const bad of [null, undefined, 5]) {
+      const message = `Option "tasks[1]" of addTasks must be { data, name, delay, priority }, received ${bad}`
+      await t.rejects(here.kind.addTasks([{ data: 1 }, bad as never]), { code: 'FST_ERR_TASK_INVALID_OPTION', message })
+    }
     for (const [option, value] of Object.entries({ limit: { key: 'a', max: 1 }, onDuplicate: 'keep' })) {
       const message = `Option "${option}" of task "a" is one that only addTask takes: add the task by itself`
       await t.rejects(here.kind.addTasks([{ data: 1 }, { data: 1, name: 'a', [option]: value }]), { code: 'FST_ERR_TASK_INVALID_OPTION', message })

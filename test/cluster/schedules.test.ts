@@ -247,6 +247,9 @@ onEveryEngine(t, (t, engine) => {
       { every: Infinity }, { every: 5, cron: '0 3 * * *' }, { evry: 5 }
     ]
     for (const when of bad as any[]) await t.rejects(kind.scheduleTask('bad', when, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' }, JSON.stringify(when))
+    for (const when of ['0 3 * * *', undefined, []] as any[]) {
+      await t.rejects(kind.scheduleTask('bad', when, {}), { message: /^Option "when" of schedule "bad" must be \{ cron, timeZone \} or \{ every \}, received / })
+    }
     await t.rejects(kind.scheduleTask('', { every: 1000 }, {}), { code: 'FST_ERR_TASK_INVALID_OPTION' })
     await t.rejects(kind.scheduleTask('bad', { every: 1000 }, 5 as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
     await t.rejects(kind.scheduleTask('bad', { every: 1000 }, { f () {} } as any), { code: 'FST_ERR_TASK_INVALID_DATA' })
