@@ -12,7 +12,7 @@ import type {
   When
 } from '../../types/cluster.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from '../core/errors.ts'
-import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, MAX_DELAY, nonEmpty, positiveDelay, taskLimit, type Rule, type Rules } from '../core/options.ts'
+import { callback, cancelRules, check, checkPlugin, count, delay, duplicatePolicy, flag, MAX_DELAY, nonEmpty, positiveDelay, taskLimit, type OtherOptions, type Rule, type Rules } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
 import type { QueueSettings } from './engine.ts'
@@ -108,6 +108,13 @@ const verbRules = {
   purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: anyString } satisfies Rules<PurgeTasksOptions>
 }
 
+/** Whose option it may be that a verb does not take. */
+const otherOptions: Partial<Record<keyof typeof verbRules, OtherOptions>> = {
+  addTask: { 'the kind': kindRules },
+  addTasks: { 'the kind': kindRules },
+  scheduleTask: { 'the kind': kindRules }
+}
+
 const schedule = anObject('{ cron, timeZone } or { every }')
 
 const whenRules: Rules<When> = {
@@ -120,7 +127,7 @@ export type ClusterSettings = ReturnType<typeof checkClusterOptions>
 
 /** The plugin's options, checked and complete. */
 export function checkClusterOptions (options: ClusterOptions) {
-  checkPlugin(options, pluginRules, 'fastify-tasks/cluster')
+  checkPlugin(options, pluginRules, 'fastify-tasks/cluster', { 'a kind': kindRules })
   const isIdle = options.work === false || (Array.isArray(options.work) && options.work.length === 0)
   if (isIdle && options.connection === undefined) {
     throw new FST_ERR_TASK_INVALID_OPTION('work', 'fastify-tasks/cluster', 'must be true or name kinds if there is no connection: no other process could run the tasks')
@@ -154,7 +161,7 @@ export function checkKind (kind: unknown, work: unknown, options: KindOptions, d
   checkName(kind, 'defineTask')
   const label = `kind "${kind as string}"`
   if (typeof work !== 'function') throw new FST_ERR_TASK_INVALID_WORK(label, inspect(work, { depth: 0 }))
-  check(options, kindRules, () => label)
+  check(options, kindRules, () => label, { addTask: verbRules.addTask, 'the plugin': pluginRules })
   const { backoff = 0, limit } = options
   if (limit !== undefined) checkWhole('limit', limit, limitRules, ['max', 'duration'], label)
   if (typeof backoff === 'object') checkWhole('backoff', backoff, backoffRules, ['delay'], label)
@@ -186,7 +193,7 @@ function checkWhole<Options extends object> (option: string, options: Options, r
 
 /** Checks the options of a verb. Throws `FST_ERR_TASK_INVALID_OPTION`. */
 export function checkVerb (verb: keyof typeof verbRules, options: object, label: () => string = () => verb): void {
-  check(options, verbRules[verb] as Rules<object>, label)
+  check(options, verbRules[verb] as Rules<object>, label, otherOptions[verb])
 }
 
 /** Checks a verb that takes no arguments: it refuses a filter, which it would ignore. */

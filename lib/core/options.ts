@@ -86,14 +86,23 @@ const watchRules: Rules<WatchOptions> = { signal: taskRules.signal, interval: de
 
 const purgeRules: Rules<{ which: unknown }> = { which: callback }
 
+/** Whose options there are beside those that are checked: their owners in words, and their rules. */
+export type OtherOptions = Readonly<Record<string, object>>
+
+/** The end of a message about an option that does not exist: whose option it is, or else the option that was probably meant. */
+function hint (option: string, options: string[], others: OtherOptions): string {
+  const owner = Object.keys(others).find(owner => Object.hasOwn(others[owner]!, option))
+  return owner === undefined ? suggestion(option, options) : `it is an option of ${owner}`
+}
+
 /** Throws `FST_ERR_TASK_INVALID_OPTION` for an option that does not exist, and for a value that an option does not take. */
-export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string): void {
+export function check<Options extends object> (options: Options, rules: Rules<Options>, label: (options: Partial<Options>) => string, others: OtherOptions = {}): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new FST_ERR_TASK_INVALID_OPTION('options', label({}), `must be an object, received ${inspect(options, { depth: 0 })}`)
   }
   for (const option in options) {
     if (!Object.hasOwn(rules, option)) {
-      throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `does not exist, ${suggestion(option, Object.keys(rules))}`)
+      throw new FST_ERR_TASK_INVALID_OPTION(option, label(options), `does not exist, ${hint(option, Object.keys(rules), others)}`)
     }
     const value = options[option]
     if (value === undefined) continue
@@ -103,9 +112,9 @@ export function check<Options extends object> (options: Options, rules: Rules<Op
 }
 
 /** Does what `check` does for the options of a plugin. Fastify's own options may be among them. */
-export function checkPlugin<Options extends object> (options: Options, rules: Rules<Options>, plugin: string): void {
+export function checkPlugin<Options extends object> (options: Options, rules: Rules<Options>, plugin: string, others?: OtherOptions): void {
   const own = Object.fromEntries(Object.entries(options).filter(([option]) => !fastifyOptions.includes(option)))
-  check(own as Options, rules, () => plugin)
+  check(own as Options, rules, () => plugin, others)
 }
 
 export type PluginSettings = ReturnType<typeof checkPluginOptions>

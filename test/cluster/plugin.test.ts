@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import tasks, { errors } from '../../index.ts'
-import cluster from '../../lib/cluster/index.ts'
+import cluster, { type Kind } from '../../lib/cluster/index.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
@@ -149,6 +149,24 @@ onEveryEngine(t, (t, engine) => {
     t.throws(() => app.cluster.defineTask('bad', () => {}, { atempts: 3 } as any), { message: /atempts.*attempts/ })
     t.throws(() => app.cluster.defineTask('bad', () => {}, { backoff: { delay: 5, jiter: 1 } } as any), { message: /"jiter" of backoff of kind "bad" does not exist, the nearest is "jitter"/ })
     t.strictSame([...app.cluster], [])
+  })
+
+  t.test('an option that belongs elsewhere is refused, and the message says whose option it is', async t => {
+    const { app } = await buildApp(t, engine)
+    const kind = app.cluster.defineTask('report', () => {}) as Kind<any, any, any>
+    const elsewhere = (option: string, owner: string) => ({ code: 'FST_ERR_TASK_INVALID_OPTION', message: new RegExp(`^Option "${option}" of .* does not exist, it is an option of ${owner}$`) })
+    for (const option of ['timeout', 'deadline', 'attempts', 'backoff', 'concurrency', 'maxSettledAge', 'schema', 'onSettled']) {
+      const ofKind = elsewhere(option, 'the kind')
+      await t.rejects(kind.addTask(1, { [option]: 5 }), ofKind)
+      await t.rejects(kind.addTasks([{ data: 1, [option]: 5 }]), ofKind)
+      await t.rejects(kind.scheduleTask('often', { every: 1000 }, 1, { [option]: 5 }), ofKind)
+    }
+    for (const option of ['delay', 'priority']) t.throws(() => app.cluster.defineTask('mail', () => {}, { [option]: 5 }), elsewhere(option, 'addTask'))
+    t.throws(() => app.cluster.defineTask('mail', () => {}, { drainTimeout: 5 } as any), elsewhere('drainTimeout', 'the plugin'))
+    await t.rejects(buildApp(t, engine, { attempts: 3 } as any), elsewhere('attempts', 'a kind'))
+    for (const option of ['drain', 'signal', 'register', 'log', 'after', 'kind']) {
+      await t.rejects(kind.addTask(1, { [option]: 5 }), { message: /does not exist, (choose from|the nearest is)/ })
+    }
   })
 })
 
