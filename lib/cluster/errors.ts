@@ -45,7 +45,10 @@ export const FST_ERR_TASK_HANDED_OVER = createError<'FST_ERR_TASK_HANDED_OVER', 
   503
 )
 
-/** The data of a task is no JSON, or not what the schema of its kind takes. 400 */
+/**
+ * The data of a task is no JSON, or not what the schema of its kind takes. 400. Or a task fails with it, since its progress or result
+ * is no JSON: then the `statusCode` is 500.
+ */
 export const FST_ERR_TASK_INVALID_DATA = createError<'FST_ERR_TASK_INVALID_DATA', 400, [task: string, problem: string]>(
   'FST_ERR_TASK_INVALID_DATA',
   'The data of %s is invalid: %s',

@@ -1,3 +1,4 @@
+import { createError } from '@fastify/error'
 import type { FastifyInstance } from 'fastify'
 import type { ClusterTask, ClusterWork, KindOptions } from '../../types/cluster.ts'
 import type { Task as PublicTask } from '../../types/index.ts'
@@ -12,6 +13,13 @@ import type { KindSettings } from './options.ts'
 import { RunningTask } from './running-task.ts'
 import { toStoredError } from './stored-error.ts'
 
+/** What a run fails with whose progress or result is no JSON. It is the code of bad data, but no client has sent this: it is a 500. */
+const NotStorable = createError<'FST_ERR_TASK_INVALID_DATA', 500, [what: 'progress' | 'result', task: string, problem: string]>(
+  'FST_ERR_TASK_INVALID_DATA',
+  'The %s of %s cannot be stored as JSON: %s',
+  500
+)
+
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
 export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
   const log = app.log.child({ kind })
@@ -25,7 +33,7 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
       try {
         progress = core.progress === undefined ? undefined : copyJson(core.progress, 'progress')
       } catch (error) {
-        return Task.abort(core, new FST_ERR_TASK_INVALID_DATA(label, (error as Error).message), 'failed')
+        return Task.abort(core, new NotStorable('progress', label, (error as Error).message), 'failed')
       }
       progressed()
     }
@@ -94,7 +102,7 @@ function toJson (result: unknown, label: string): unknown {
     const json = JSON.stringify(result)
     return json === undefined ? undefined : JSON.parse(json)
   } catch (error) {
-    throw new FST_ERR_TASK_INVALID_DATA(label, `its result is no JSON: ${(error as Error).message}`)
+    throw new NotStorable('result', label, (error as Error).message)
   }
 }
 

@@ -77,7 +77,7 @@ onEveryEngine(t, (t, engine) => {
       runs++
       return 1n
     }, { attempts: 3 })
-    await t.rejects((await here.kind.addTask(1)).finished, { code: 'FST_ERR_TASK_INVALID_DATA' })
+    await t.rejects((await here.kind.addTask(1)).finished, { code: 'FST_ERR_TASK_INVALID_DATA', statusCode: 500 })
     t.equal(runs, 1)
   })
 

@@ -105,7 +105,7 @@ t.test('a result that is no JSON fails its run with a log line', async t => {
   const [{ kind, lines }] = await buildFleet(t, engine, () => 10n)
   const task = await kind.addTask(1)
   await t.rejects(task.finished, { code: 'FST_ERR_TASK_INVALID_DATA' })
-  t.ok(lines.some(({ msg, err }) => msg === 'task failed' && err?.message.includes('no JSON')))
+  t.ok(lines.some(({ msg, err }) => msg === 'task failed' && err?.message.includes('cannot be stored as JSON')))
 })
 
 t.test('a watch that begins while the app closes ends at once', async t => {

@@ -14,6 +14,7 @@ onEveryEngine(t, (t, engine) => {
         journal.write(`started ${task.name}`)
         if (task.data.month === 0) throw Object.assign(new Error('no such month'), { code: 'E_MONTH' })
         if (task.data.month === 13) return deaf()
+        if (task.data.month === 14) return { url: 1n }
         if (task.data.month === 12) return untilAborted(app, task)
         return { url: 'secret' }
       })
@@ -95,6 +96,10 @@ onEveryEngine(t, (t, engine) => {
     const reply = await app.inject('/reports/bad/result')
     t.equal(reply.statusCode, 500)
     t.match(reply.json(), { message: 'no such month' })
+    await app.inject({ method: 'POST', url: '/reports/big', payload: { month: 14 } })
+    const unstorable = await app.inject('/reports/big/result')
+    t.equal(unstorable.statusCode, 500, 'no client is to blame for a result that is no JSON')
+    t.match(unstorable.json(), { code: 'FST_ERR_TASK_INVALID_DATA', message: /^The result of task "big" cannot be stored as JSON: .*BigInt/ })
     t.match((await app.inject('/reports/bad')).json(), { status: 'failed', error: { name: 'Error', message: 'no such month', code: 'E_MONTH' } })
   })
 })

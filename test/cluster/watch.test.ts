@@ -241,7 +241,7 @@ onEveryEngine(t, (t, engine) => {
     const task = await here.kind.addTask(1, { name: 'bad progress' })
     for await (const { progress } of task.watch()) if (progress !== undefined) break
     gate.resolve()
-    await t.rejects(task.finished, { code: 'FST_ERR_TASK_INVALID_DATA', message: /progress\.done is a function/ })
+    await t.rejects(task.finished, { code: 'FST_ERR_TASK_INVALID_DATA', statusCode: 500, message: 'The progress of task "bad progress" cannot be stored as JSON: progress.done is a function' })
     t.match(await here.kind.getTask('bad progress'), { status: 'failed', attempt: 1, progress: { done: 1 } })
   })
 })
