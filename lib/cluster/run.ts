@@ -22,9 +22,11 @@ const NotStorable = createError<'FST_ERR_TASK_INVALID_DATA', 500, [what: 'progre
 
 /** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
 export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
-  const log = app.log.child({ kind })
+  const kindLog = app.log.child({ kind })
   return (stored, progressed, refusal) => {
-    const { name, data } = stored
+    const { name, data, attempt, maxAttempts } = stored
+    // Where there is one attempt, the lines need not tell it, and the run costs no logger of its own.
+    const log = maxAttempts > 1 ? kindLog.child({ attempt, maxAttempts }) : kindLog
     const label = `task "${name}"`
     let { progress } = stored
 

@@ -16,6 +16,26 @@ onEveryEngine(t, (t, engine) => {
     t.match(here.lines.find(line => line.level === 50), { err: { message: 'as told' } })
   })
 
+  t.test('the log of a run tells which attempt it is, where there may be more than one', async t => {
+    const [here] = await buildFleet(t, engine, (_app, { log, attempt }) => {
+      log.info('working')
+      if (attempt === 1) throw new Error('once')
+    }, { attempts: 3, apps: 1 })
+    await (await here.kind.addTask(1, { name: 'retried' })).finished
+    const [kind, task, maxAttempts] = [here.kind.name, 'retried', 3]
+    t.strictSame(here.lines.filter(line => line.task === task).map(({ msg, kind, task, attempt, maxAttempts }: any) => ({ msg, kind, task, attempt, maxAttempts })), [
+      { msg: 'task started', kind, task, attempt: 1, maxAttempts },
+      { msg: 'working', kind, task, attempt: 1, maxAttempts },
+      { msg: 'task failed', kind, task, attempt: 1, maxAttempts },
+      { msg: 'task started', kind, task, attempt: 2, maxAttempts },
+      { msg: 'working', kind, task, attempt: 2, maxAttempts },
+      { msg: 'task completed', kind, task, attempt: 2, maxAttempts }
+    ])
+    const [once] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    await (await once.kind.addTask(1, { name: 'once' })).finished
+    for (const line of once.lines.filter(({ task }) => task === 'once')) t.notOk('attempt' in line)
+  })
+
   t.test('onError of the core is called for a task that failed', async t => {
     const told: unknown[] = []
     const [here] = await buildFleet(t, engine, () => { throw new Error('as told') }, {
