@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import cluster, { type Kind } from '../../lib/cluster/index.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
@@ -26,8 +27,44 @@ t.test('the kinds of the fleet are beside this process, with their counts', inBr
   t.equal(new URL(page.url()).search, '?fleet=mail')
   await page.getByRole('row', { name: 'x' }).getByText('The mail server is gone').waitFor()
   await page.goBack()
-  await page.getByRole('link', { name: 'This process' }).and(page.locator('[aria-current]')).waitFor()
+  await page.getByRole('link', { name: 'All kinds of the fleet' }).and(page.locator('[aria-current]')).waitFor()
   t.strictSame(problems, [])
+})
+
+t.test('where this process has no tasks, the page starts with the fleet, until somebody chooses this process', inBrowser, async t => {
+  const { url, reports } = await serveFleet(t)
+  await reports.addTask('', { name: 'annual' })
+  const { page, problems } = await openPage(t, url)
+  await page.getByRole('row', { name: 'annual' }).waitFor()
+  t.equal(new URL(page.url()).search, '?fleet=')
+  const thisProcess = page.getByRole('link', { name: 'This process' })
+  await thisProcess.click()
+  await page.getByText('None runs.').waitFor()
+  t.equal(new URL(page.url()).search, '?process=')
+  await page.reload()
+  await page.getByText('None runs.').waitFor()
+  await thisProcess.and(page.locator('[aria-current]')).waitFor()
+  await page.goto(`${url}?status=failed`)
+  await page.getByText('No failed tasks').waitFor()
+  await thisProcess.and(page.locator('[aria-current]')).waitFor()
+  t.strictSame(problems, [])
+})
+
+t.test('where this process has tasks, the page starts with them', inBrowser, async t => {
+  const { app, url } = await serveFleet(t)
+  app.addTask(untilAborted, { name: 'warm-up' })
+  const { page } = await openPage(t, url)
+  await page.getByRole('row', { name: 'warm-up' }).waitFor()
+  t.equal(page.url(), url)
+})
+
+t.test('where there is no kind of a fleet, or none is known soon, the page starts with this process', inBrowser, async t => {
+  const { url } = await serveDashboard(t, {}, app => app.register(cluster))
+  for (const prepare of [() => {}, (page: Page) => page.route('**/kinds', () => {})]) {
+    const { page } = await openPage(t, url, {}, prepare)
+    await page.getByText('None runs.').waitFor()
+    t.equal(page.url(), url)
+  }
 })
 
 t.test('a task of the fleet is cancelled', inBrowser, async t => {
@@ -101,7 +138,7 @@ t.test('a task of the fleet that has failed is retried', inBrowser, async t => {
   await mail.idle()
   const before = (await mail.getTask('x')).startedAt
   const { page, problems } = await openPage(t, url)
-  await page.getByRole('button', { name: 'Retry x' }).click()
+  await page.locator('#failures').getByRole('button', { name: 'Retry x' }).click()
   await page.getByRole('dialog', { name: 'Retry x?' }).getByRole('button', { name: 'Retry' }).click()
   await page.locator('#notice', { hasText: 'x runs again.' }).waitFor()
   await mail.idle()

@@ -1,4 +1,4 @@
-import type { Counts, FleetList, Health, TaskList } from '../wire.ts'
+import type { Counts, FleetKinds, FleetList, Health, TaskList } from '../wire.ts'
 import { Actions } from './actions.ts'
 import { describe, ReplyError, request, troubleIn } from './api.ts'
 import { endBoot, tellFault, untilReady } from './boot.ts'
@@ -20,7 +20,7 @@ import { Sources, sum } from './sources.ts'
 import { type ConnectionState, Stream } from './stream.ts'
 import { Table } from './table.ts'
 import { type AnyTask, isOfFleet, key, path } from './task.ts'
-import { isSameList, pathsOf, readView, taskKeyOf, taskPathOf, urlOf, type View } from './view.ts'
+import { isSameList, isUnchosen, pathsOf, readView, taskKeyOf, taskPathOf, urlOf, type View, viewOf } from './view.ts'
 
 type Frame = TaskList | FleetList
 
@@ -31,7 +31,7 @@ const patience = 2000
 
 /** The page: one view, the parts that show it, and what keeps them up to date. */
 class Page {
-  #view = readView(location.search)
+  #view: View
   /** True while the list that is shown is not the one of the view. */
   #isStale = true
   #askedAt = performance.now()
@@ -58,7 +58,8 @@ class Page {
   readonly #sources: Sources | undefined
   readonly #kind: Kind
 
-  constructor (health: Health) {
+  constructor (health: Health, view: View) {
+    this.#view = view
     this.#connection = new Connection({
       onPause: () => this.#togglePause(),
       onTryNow: () => this.#stream.restart(),
@@ -314,12 +315,25 @@ class Page {
   }
 }
 
+/**
+ * The view that the page starts with. If the URL chooses none and this process has no tasks, that is the fleet: a process that runs
+ * nothing itself would show an empty list. If the kinds of the fleet are not known soon, the page starts with this process.
+ */
+async function firstView ({ fleet, counts }: Health): Promise<View> {
+  const view = readView(location.search)
+  const hasTasks = Object.values(counts).some(count => count > 0)
+  if (!fleet || hasTasks || !isUnchosen(view)) return view
+  const kinds = await request<FleetKinds>('GET', 'kinds', { timeout: patience }).then(({ kinds }) => kinds, () => [])
+  return kinds.length > 0 ? viewOf('') : view
+}
+
 /** Starts the page once the server has said what can be done on it. */
 async function start (): Promise<void> {
   const health = await untilReady()
   try {
+    const view = await firstView(health)
     endBoot()
-    new Page(health) // eslint-disable-line no-new
+    new Page(health, view) // eslint-disable-line no-new
   } catch (error) {
     tellFault(error)
     throw error

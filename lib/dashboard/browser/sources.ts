@@ -3,7 +3,7 @@ import { describe, request } from './api.ts'
 import { byId, element, setAttribute, setText } from './element.ts'
 import { count } from './format.ts'
 import { inWords, showName } from './name.ts'
-import { urlOf, type View, wholeView } from './view.ts'
+import { urlOf, type View, viewOf } from './view.ts'
 
 interface Source {
   item: HTMLElement
@@ -102,7 +102,7 @@ export class Sources {
   #add (fleet: string | undefined, text: string): Source {
     const name = element('span')
     showName(name, text)
-    const link = element('a', { class: 'source', href: urlOf({ ...wholeView, fleet }) },
+    const link = element('a', { class: 'source', href: urlOf(viewOf(fleet)) },
       element('span', { class: 'of' }, name, element('span', { class: 'badge', hidden: true }, 'paused')),
       element('span', { class: 'counts' })
     )
@@ -118,7 +118,7 @@ export class Sources {
   }
 
   #go (fleet: string | undefined): void {
-    this.#change({ ...wholeView, fleet, status: undefined, kind: undefined })
+    this.#change({ ...viewOf(fleet), status: undefined, kind: undefined })
   }
 }
 

@@ -5,6 +5,8 @@ import { statuses } from './task.ts'
 export interface View {
   /** A kind of the fleet, or '' for all kinds. Undefined: the tasks of this process. */
   fleet?: string | undefined
+  /** Somebody chose the tasks of this process. Without a choice the page may start with the fleet. */
+  process?: boolean | undefined
   status?: Status | undefined
   kind?: string | undefined
   /** A part of a name. */
@@ -19,6 +21,8 @@ export interface View {
   of?: string | undefined
 }
 
+/** The URL of a view that chooses nothing. */
+const bare = './'
 const defaultLimit = 50
 const defaultSort = 'running'
 export const limits = [50, 100, 200]
@@ -32,12 +36,23 @@ export const sorts: Record<Sort, string> = {
 /** A view without filters. */
 export const wholeView: View = { search: '', sort: defaultSort, limit: defaultLimit }
 
+/** All tasks of a source: of this process, or, with `fleet`, of the fleet. */
+export function viewOf (fleet: string | undefined): View {
+  return { ...wholeView, fleet, process: fleet === undefined }
+}
+
+/** Whether a view is that of a URL without a query. */
+export function isUnchosen (view: View): boolean {
+  return urlOf(view) === bare
+}
+
 export function readView (search: string): View {
   const query = new URLSearchParams(search)
   const limit = Number(query.get('limit'))
   const sort = query.get('sort') ?? ''
   return {
     fleet: query.get('fleet') ?? undefined,
+    process: query.has('process'),
     status: statuses.find(status => status === query.get('status')),
     kind: query.get('kind') || undefined,
     search: query.get('search') ?? '',
@@ -50,10 +65,11 @@ export function readView (search: string): View {
 }
 
 /** The URL of a view, relative to the page. What has its default is left out. */
-export function urlOf ({ fleet, limit, sort, ...rest }: View): string {
+export function urlOf ({ fleet, process, limit, sort, ...rest }: View): string {
   const query = queryOf({ ...rest, sort: sort === defaultSort ? undefined : sort, limit: limit === defaultLimit ? undefined : String(limit) })
   if (fleet !== undefined) query.set('fleet', fleet)
-  return query.size === 0 ? './' : `?${query}`
+  else if (process === true) query.set('process', '')
+  return query.size === 0 ? bare : `?${query}`
 }
 
 /** The paths of the list of a view and of its events. */
@@ -82,8 +98,8 @@ export function taskPathOf (view: View): string {
 
 /** Returns true if two views show the same list, whatever task is open. */
 export function isSameList (view: View, other: View): boolean {
-  const closed = { task: undefined, of: undefined }
-  return urlOf({ ...view, ...closed }) === urlOf({ ...other, ...closed })
+  const list = { task: undefined, of: undefined, process: undefined }
+  return urlOf({ ...view, ...list }) === urlOf({ ...other, ...list })
 }
 
 /** Returns true if a view has filters. */
