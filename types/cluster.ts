@@ -213,6 +213,7 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
    * ran. One of the processes that run the kind calls it, at least once, with the instance on which the kind was defined. If it throws
    * or rejects, that is logged like a failed run, and it is called again after 1, 2, 4 … seconds. It is called 10 times at most. A task
    * that has failed may be retried, so leave what its next run needs.
+   * `idle()` waits for this call; `finished` and `cancelTask` do not.
    */
   onSettled?: ((app: Instance, task: Task) => void | PromiseLike<void>) | undefined
   /** A JSON schema of the data, compiled by the app's validator: `addTask` refuses what does not match it with `FST_ERR_TASK_INVALID_DATA` (400). */
@@ -426,7 +427,11 @@ export interface Kind<Result, Data, Progress = unknown> {
   readonly resume: () => Promise<void>
   /** Whether it is paused, by any process. */
   readonly isPaused: () => Promise<boolean>
-  /** Resolves as soon as no task of the kind is unsettled, at once if none is. For tests. */
+  /**
+   * Resolves as soon as no task of the kind is unsettled and no call of its `onSettled` is pending, in any process; at once if that is so
+   * already. A call that has failed and is to be made again is pending. Rejects with an `AbortError` if the app closes meanwhile. For
+   * tests, and for scripts that end. Do not await it in the work or in `onSettled`: it would wait for itself.
+   */
   readonly idle: () => Promise<void>
 }
 

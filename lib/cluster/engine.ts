@@ -138,7 +138,7 @@ export interface QueueSettings {
   readonly maxSettledAge: number
   /**
    * Called for each task that has settled, also for one that was cancelled before it ran. One of the processes that work the queue
-   * calls it, at least once.
+   * calls it, at least once. Whoever watches the queue is notified when no call is pending any more.
    */
   readonly onSettled?: OnSettled | undefined
 }
@@ -184,7 +184,7 @@ export interface Queue {
   /** `running` includes those that are cancelling, `failed` those that were cancelled. */
   count (): Promise<TaskCounts>
 
-  /** Whether no task is unsettled. */
+  /** Whether no task is unsettled and no call of `onSettled` is pending, in any process. A call that is to be tried again is pending. */
   isIdle (): Promise<boolean>
 
   /** Drops all settled tasks; returns how many. */

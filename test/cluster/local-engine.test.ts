@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { SETTLED_BACKOFF } from '../../lib/cluster/engine.ts'
+import { SETTLED_BACKOFF, type StoredTask } from '../../lib/cluster/engine.ts'
 import { LocalQueue } from '../../lib/cluster/local/queue.ts'
+import { SettledCalls } from '../../lib/cluster/local/settled-calls.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { buildApp, buildFleet } from './fixtures/fleet.ts'
@@ -142,10 +143,10 @@ t.test('a purge without an age does not read the clock', async t => {
   t.equal(await kind.purgeTasks({ status: 'completed' }), 1)
 })
 
-t.test('a process stays alive while it waits for a delayed task, and ends when it no longer does', async t => {
+t.test('a process stays alive while it waits for a delayed task or a call of onSettled, and ends when it no longer does', async t => {
   const child = fork(new URL('fixtures/awaited.ts', import.meta.url), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const [output, [code]] = await Promise.all([text(child.stdout!), once(child, 'exit')])
-  t.equal(output, '3\n')
+  t.equal(output, '3\n2\n')
   t.equal(code, 0)
 })
 
@@ -166,4 +167,23 @@ t.test('a call of onSettled that has failed is not made again once the queue has
   await queue.stop(0, 0)
   await new Promise(resolve => setTimeout(resolve, 1.5 * SETTLED_BACKOFF)) // the next call would come before
   t.equal(calls, 1)
+})
+
+t.test('a call of onSettled that has failed ten times is not pending any more', async t => {
+  const { setTimeout } = globalThis
+  t.teardown(() => { globalThis.setTimeout = setTimeout })
+  const waits: number[] = []
+  globalThis.setTimeout = ((callback: () => void, ms: number) => {
+    waits.push(ms)
+    return setTimeout(callback, 0)
+  }) as typeof setTimeout
+  const ended = withResolvers<string>()
+  const calls = new SettledCalls(async () => { throw new Error('failed') }, ({ name }) => ended.resolve(name))
+  const held = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(held))
+  calls.add({ name: 'x' } as StoredTask)
+  t.equal(calls.pending, 1)
+  t.equal(await ended.promise, 'x')
+  t.equal(calls.pending, 0)
+  t.strictSame(waits, [1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000])
 })

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { once, type EventEmitter } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { encodeName } from '../../lib/cluster/bullmq/ids.ts'
 import { pack } from '../../lib/cluster/bullmq/packed.ts'
@@ -6,7 +8,7 @@ import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildApp, buildFleet, prefix, untilStatus } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
-import { openQueue } from './fixtures/queues.ts'
+import { openQueue, openStore } from './fixtures/queues.ts'
 import { WorkerProcess } from './fixtures/worker-process.ts'
 
 onEveryServer(t, (t, engine) => {
@@ -26,6 +28,29 @@ onEveryServer(t, (t, engine) => {
     await kind.idle()
     while (await announcements.getJob(job.id!) !== undefined);
     t.strictSame(journal.lines, ['completed right'])
+  })
+
+  t.test('an event tells that a call of onSettled has ended', async t => {
+    const gate = withResolvers()
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1, onSettled: async () => await gate.promise })
+    const queue = await openQueue(t, engine, prefix, encodeName(kind.name))
+    const store = openStore(engine, prefix)
+    await store.connect()
+    const events = store.eventsOf(queue.name, {}) as unknown as EventEmitter & { close (): Promise<void> }
+    t.teardown(async () => {
+      await events.close()
+      await store.close()
+    })
+    const listening = once(events, 'echo')
+    do await queue.getBackend().publishEvent({ event: 'echo', jobId: '' }, 1000)
+    while (await Promise.race([listening, setTimeout(20)]) === undefined)
+    const announced = once(events, 'announced')
+    await kind.addTask(1)
+    const idle = kind.idle()
+    gate.resolve()
+    await announced
+    await idle
+    t.pass()
   })
 
   t.test('if a process is killed during onSettled, another process calls it again', async t => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
 import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
@@ -31,7 +32,6 @@ onEveryEngine(t, (t, engine) => {
     await untilStatus(there.kind, 'wait', 'running')
     await there.kind.cancelTask('wait', { reason: 'enough' })
     await there.kind.cancelTask('delayed', { reason: 'not wanted' })
-    await journal.untilLines(5)
     await here.kind.idle()
     t.strictSame(told(journal), [
       { name: 'bad', status: 'failed', data: 'bad', error: 'failed', progress: { of: 'bad' }, attempt: 2, runs: 2, settled: true },
@@ -91,6 +91,76 @@ onEveryEngine(t, (t, engine) => {
     t.equal(journal.count(`cancelled ${next!.name}`), 1)
   })
 
+  t.test('idle waits for a call of onSettled in every process, and neither finished nor cancelTask does', async t => {
+    const journal = new Journal()
+    const gate = withResolvers()
+    const [here, there] = await buildFleet(t, engine, () => 'ran', {
+      onSettled: async (_app, { name }) => {
+        journal.write(`${name} called`)
+        await gate.promise
+        journal.write(`${name} cleaned up`)
+      }
+    })
+    const task = await here.kind.addTask(1, { name: 'a' })
+    await here.kind.addTask(2, { name: 'b', delay: 60_000 })
+    t.equal(await task.finished, 'ran')
+    await here.kind.cancelTask('b')
+    await journal.untilLines(2)
+    const idle = Promise.all([here, there].map(async ({ kind }) => {
+      await kind.idle()
+      journal.write('idle')
+    }))
+    for (let looks = 0; looks < 10; looks++) await there.kind.count()
+    t.strictSame([...journal.lines].sort(), ['a called', 'b called'])
+    gate.resolve()
+    await idle
+    t.strictSame(journal.lines.slice(2).sort(), ['a cleaned up', 'b cleaned up', 'idle', 'idle'])
+    t.strictSame(journal.lines.slice(-2), ['idle', 'idle'])
+  })
+
+  t.test('idle waits until a failed call of onSettled has been made again', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, () => {}, {
+      onSettled: () => {
+        journal.write('called')
+        if (journal.lines.length === 1) throw new Error('no disk')
+      }
+    })
+    await (await here.kind.addTask(1)).finished
+    await there.kind.idle()
+    t.strictSame(journal.lines, ['called', 'called'])
+  })
+
+  t.test('idle waits for the tasks that onSettled adds', async t => {
+    const journal = new Journal()
+    const [here, there] = await buildFleet(t, engine, () => {}, {
+      onSettled: async (app, { data, kind }) => {
+        if (data < 5) await app.cluster.getKind(kind).addTask(data + 1)
+        journal.write(`${data}`)
+      }
+    })
+    await here.kind.addTask(1)
+    await Promise.all([here.kind.idle(), there.kind.idle()])
+    t.strictSame([...journal.lines].sort(), ['1', '2', '3', '4', '5'])
+  })
+
+  t.test('idle rejects if the app closes during a call of onSettled', async t => {
+    const journal = new Journal()
+    const gate = withResolvers()
+    const [here] = await buildFleet(t, engine, () => {}, {
+      core: { cancelTimeout: 0 },
+      onSettled: async () => {
+        journal.write('called')
+        await gate.promise
+      }
+    })
+    t.teardown(() => gate.resolve())
+    await here.kind.addTask(1)
+    await journal.until('called')
+    const idle = here.kind.idle()
+    await Promise.all([t.rejects(idle, { name: 'AbortError', message: /the app is closing/ }), here.app.close()])
+  })
+
   t.test('onSettled must be a function', async t => {
     for (const onSettled of ['x', null, {}, 5]) {
       await t.rejects(buildFleet(t, engine, () => {}, { onSettled: onSettled as any }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"onSettled"/ })
@@ -111,6 +181,23 @@ t.test('local: onSettled is called for tasks that a close cancels', async t => {
 })
 
 onEveryServer(t, (t, engine) => {
+  t.test('idle waits for calls of onSettled, even in a process that does not have the option', async t => {
+    const journal = new Journal()
+    const name = randomUUID()
+    const [web] = await buildFleet(t, engine, () => {}, { apps: 1, plugin: { work: false }, name })
+    await buildFleet(t, engine, () => {}, {
+      apps: 1,
+      name,
+      onSettled: async () => {
+        for (let looks = 0; looks < 10; looks++) await web.kind.count()
+        journal.write('called')
+      }
+    })
+    await (await web.kind.addTask(1)).finished
+    await web.kind.idle()
+    t.strictSame(journal.lines, ['called'])
+  })
+
   t.test('a hand-over settles no task, so onSettled is not called for it', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (app, task) => {

@@ -14,8 +14,18 @@ const RETRY = 500
 
 interface AnnouncedJob { task: Packed }
 
-/** Reads a task, as `Queue.get` does. */
-type Read = (name: string, id: number) => Promise<StoredTask | undefined>
+/** The queue whose tasks are announced. */
+export interface AnnouncedQueue {
+  /** Reads a task, as `Queue.get` does. */
+  get (name: string, id: number): Promise<StoredTask | undefined>
+  /** Adds an event that all watchers of the queue are notified of. */
+  publish (event: string): Promise<unknown>
+}
+
+/** The queue that the announcements of a queue are stored in. No kind's queue has such a name: theirs have four hex digits after a `%`. */
+export function announcementsOf (queue: string): string {
+  return `%settled.${queue}`
+}
 
 /**
  * Calls `onSettled` for the tasks of a queue, once they have settled. Before a process settles a task, it adds an announcement: a job in
@@ -26,21 +36,23 @@ export class Announcements {
   readonly #name: string
   readonly #onSettled: OnSettled
   readonly #shared: Shared
-  readonly #read: Read
+  readonly #queue: AnnouncedQueue
   #made: Queue<AnnouncedJob> | undefined
   #worker: TaskWorker | undefined
+  /** How many calls of `onSettled` run here. */
+  #running = 0
   #closed = false
 
-  constructor (queue: string, onSettled: OnSettled, shared: Shared, read: Read) {
-    this.#name = `%settled.${queue}` // no kind's queue has such a name: theirs have four hex digits after a `%`
+  constructor (name: string, onSettled: OnSettled, shared: Shared, queue: AnnouncedQueue) {
+    this.#name = announcementsOf(name)
     this.#onSettled = onSettled
     this.#shared = shared
-    this.#read = read
+    this.#queue = queue
   }
 
   /** Adds the announcement of a task that is about to settle. `task` is what it will be then. */
   async add (task: StoredTask): Promise<void> {
-    await this.#queue.add('settled', { task: pack(task) }, {
+    await this.#announcements.add('settled', { task: pack(task) }, {
       jobId: `~${tryOf(task)}`,
       attempts: SETTLED_TRIES,
       backoff: { type: 'exponential', delay: SETTLED_BACKOFF },
@@ -63,7 +75,8 @@ export class Announcements {
 
   /** Takes announcements from now on. */
   async work (): Promise<void> {
-    this.#worker = new TaskWorker(this.#name, (job, token) => this.#announce(job, token!), this.#shared, { concurrency: 10, maxStalledCount: SETTLED_TRIES })
+    this.#worker = new TaskWorker(this.#name, (job, token) => this.#process(job, token!), this.#shared, { concurrency: 10, maxStalledCount: SETTLED_TRIES })
+    for (const ended of ['completed', 'failed'] as const) this.#worker.on(ended, () => this.#ended())
     await this.#worker.start()
   }
 
@@ -77,9 +90,26 @@ export class Announcements {
     await this.#made?.close()
   }
 
+  async #process (job: Job<AnnouncedJob>, token: string): Promise<void> {
+    this.#running++
+    try {
+      await this.#announce(job, token)
+    } finally {
+      this.#running--
+    }
+  }
+
+  /**
+   * Wakes up those who wait for the queue to be idle: an announcement is gone. While other calls run here, the last of them does it. If
+   * the event is lost, a poll finds out.
+   */
+  #ended () {
+    if (this.#running === 0) this.#queue.publish('announced').catch(() => {})
+  }
+
   async #announce (job: Job<AnnouncedJob>, token: string): Promise<void> {
     const announced = unpack(job.data.task) as StoredTask
-    const found = await this.#read(announced.name, announced.id)
+    const found = await this.#queue.get(announced.name, announced.id)
     if (found === undefined || found.retries !== announced.retries) return await this.#onSettled(announced) // it has settled, and is gone or runs again
     if (found.settledAt === undefined) {
       const wait = Math.min(POLL * 2 ** job.attemptsStarted, this.#shared.stallTimeout)
@@ -91,7 +121,7 @@ export class Announcements {
     await this.#onSettled({ ...found, data, attempts, maxAttempts })
   }
 
-  get #queue (): Queue<AnnouncedJob> {
+  get #announcements (): Queue<AnnouncedJob> {
     return (this.#made ??= makeQueue<AnnouncedJob>(this.#name, this.#shared))
   }
 }

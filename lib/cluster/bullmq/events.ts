@@ -10,7 +10,7 @@ import type { EventArgs, EventSource } from './store.ts'
 const FIRST_ECHO = 20
 const ECHO = 500
 
-const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled'] as const
+const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled', 'announced'] as const
 
 /** Called at a change. A poll waits for the promise that it may return. */
 type Changed = () => void | Promise<void>

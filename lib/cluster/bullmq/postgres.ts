@@ -8,7 +8,7 @@ import pg, { type Client, type Pool, type PoolClient, type PoolConfig } from 'pg
 import { settlesWithin } from '../../core/within.ts'
 import { isConnectionError } from './connection-error.ts'
 import { EventFeed } from './event-feed.ts'
-import type { AnyQueue, LockedQueue, ReadJob, Store } from './store.ts'
+import type { AnyQueue, LockedQueue, ReadJob, Store, UnendedCounts } from './store.ts'
 
 /** What the option `connection` may be. */
 export type PostgresConnection = string | PoolConfig | Pool
@@ -110,6 +110,11 @@ export class PostgresStore implements Store {
     return new Map<string, string>(rows.map(({ id, version }: { id: string, version: string }) => [id, version]))
   }
 
+  async countUnended (queues: readonly string[]) {
+    const { rows } = await this.#pool.query(COUNT_UNENDED, [queues])
+    return rows as UnendedCounts[]
+  }
+
   eventsOf (queue: string) {
     if (this.#feed === undefined) {
       this.reserve()
@@ -175,6 +180,14 @@ export class PostgresStore implements Store {
     }
   }
 }
+
+/** Counts each state by itself, since each has an index of its own. */
+const COUNT_UNENDED = `
+SELECT
+  (SELECT count(*) FROM job WHERE job.queue = wanted.queue AND state = 'active')::int AS active,
+  (SELECT count(*) FROM job WHERE job.queue = wanted.queue AND state = 'waiting')::int
+    + (SELECT count(*) FROM job WHERE job.queue = wanted.queue AND state = 'delayed')::int AS waiting
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (queue, place) ORDER BY place`
 
 /** Stores the progress of a job whose lock has this token. */
 const STORE_PROGRESS = `

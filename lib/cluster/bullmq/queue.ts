@@ -1,9 +1,10 @@
 import type { JobState } from 'bullmq'
+import { isDeepStrictEqual } from 'node:util'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { Added, Cancelled, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { Adder } from './adder.ts'
-import { Announcements } from './announcements.ts'
+import { Announcements, announcementsOf } from './announcements.ts'
 import { Canceller } from './canceller.ts'
 import { Events } from './events.ts'
 import type { Answered } from './health-monitor.ts'
@@ -35,7 +36,8 @@ export class BullQueue implements TaskQueue {
     const queue = () => this.#queue
     const publish: Parts['publish'] = (event, jobId, failedReason) => this.#publish(event, jobId, failedReason)
     const { onSettled } = settings
-    const announcements = onSettled === undefined ? undefined : new Announcements(name, onSettled, shared, (name, id) => this.get(name, id))
+    const announced = { get: (name: string, id: number) => this.get(name, id), publish: (event: string) => publish(event, '') }
+    const announcements = onSettled === undefined ? undefined : new Announcements(name, onSettled, shared, announced)
     this.#parts = { name, settings, shared, reader: new Reader(name, queue, shared), announcements, queue, publish }
     this.#events = new Events(name, shared, { publish, versionsOf: jobIds => shared.store.versionsOf(queue(), jobIds) })
     this.#remover = new Remover(this.#parts)
@@ -81,13 +83,12 @@ export class BullQueue implements TaskQueue {
   }
 
   async isIdle (): Promise<boolean> {
-    const before = await this.count()
-    if (before.running > 0) return false
-    if (before.deferred === 0) return true
+    const before = await this.#countUnended()
+    if (before.tasks.active > 0 || before.announcements > 0) return false
+    if (before.tasks.waiting === 0) return true
     // A task that was cancelled before it started stays in the queue until a worker takes it. One that starts meanwhile is in neither list.
     if ((await this.list(new Set(['deferred']), 0, 1)).length > 0) return false
-    const after = await this.count()
-    return after.running === 0 && after.deferred === before.deferred
+    return isDeepStrictEqual(await this.#countUnended(), before)
   }
 
   async purge (): Promise<number> {
@@ -194,6 +195,13 @@ export class BullQueue implements TaskQueue {
 
   async close (): Promise<void> {
     await Promise.allSettled([this.#events.close(), this.#parts.announcements?.close(), this.#made?.close()])
+  }
+
+  /** Counts the announcements last: a task has settled only after its announcement was stored. Also if this process has no `onSettled`. */
+  async #countUnended () {
+    const { name, shared } = this.#parts
+    const [tasks, announcements] = await this.#run(() => shared.store.countUnended([name, announcementsOf(name)]))
+    return { tasks: tasks!, announcements: announcements!.active + announcements!.waiting }
   }
 
   /** Whether a task was kept for longer than `maxSettledAge`. BullMQ drops it only when another one settles. */

@@ -3,7 +3,7 @@ import {
 } from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
 import { createHash } from 'node:crypto'
-import type { AnyQueue, EventSource, LockedQueue, ReadJob, Store, StoreOptions } from './store.ts'
+import type { AnyQueue, EventSource, LockedQueue, ReadJob, Store, StoreOptions, UnendedCounts } from './store.ts'
 
 /** What the option `connection` may be. */
 export type RedisConnection = string | RedisOptions | Redis | Cluster
@@ -26,6 +26,18 @@ end
 return versions`
 /** How many versions one command reads: the data of the jobs may be large. */
 const VERSIONS_AT_ONCE = 20
+
+/** Counts the jobs of queues that run, and those that wait. Keys: five of each queue. */
+const COUNT_UNENDED = `
+local counts = {}
+for i = 1, #KEYS, 5 do
+  local active, wait, paused = redis.call('LLEN', KEYS[i]), redis.call('LLEN', KEYS[i + 1]), redis.call('LLEN', KEYS[i + 2])
+  local waiting = wait + paused + redis.call('ZCARD', KEYS[i + 3]) + redis.call('ZCARD', KEYS[i + 4])
+  table.insert(counts, { active, waiting })
+end
+return counts`
+/** Where the jobs are that it counts. */
+const UNENDED = ['active', 'wait', 'paused', 'prioritized', 'delayed']
 
 /** ms that a read waits for events. */
 const BLOCKING = 10_000
@@ -58,6 +70,7 @@ const LISTS = ['wait', 'paused']
 
 /** A client that knows the scripts. */
 interface ScriptedClient {
+  countUnendedJobs (count: number, ...keys: string[]): Promise<[active: number, waiting: number][]>
   taskVersions (count: number, ...jobs: string[]): Promise<string[]>
   storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
   replaceTaskData (job: string, digest: string, finishedOn: string, data: string): Promise<number>
@@ -85,6 +98,7 @@ export class RedisStore implements Store {
   constructor (connection: RedisConnection, prefix: string) {
     this.#client = connect(connection)
     this.#client.defineCommand('storeTaskProgress', { numberOfKeys: 3, lua: STORE_PROGRESS })
+    this.#client.defineCommand('countUnendedJobs', { lua: COUNT_UNENDED })
     this.#client.defineCommand('taskVersions', { lua: VERSIONS })
     this.#client.defineCommand('replaceTaskData', { numberOfKeys: 1, lua: REPLACE_DATA })
     this.#client.defineCommand('removeTaskJob', { numberOfKeys: 4 + SETS.length + LISTS.length, lua: REMOVE_JOB })
@@ -142,6 +156,13 @@ export class RedisStore implements Store {
     return known
   }
 
+  async countUnended (queues: readonly string[]) {
+    if (!isCluster(this.#client)) return await this.#countUnended(queues)
+    const counts: UnendedCounts[] = []
+    for (const queue of queues) counts.push(...await this.#countUnended([queue]))
+    return counts
+  }
+
   eventsOf (queue: string, options: Omit<QueueOptions, 'connection'>) {
     return new QueueEvents(queue, { ...options, ...this.optionsOf(queue), blockingTimeout: BLOCKING }, this.backend) as EventSource
   }
@@ -179,6 +200,12 @@ export class RedisStore implements Store {
     if (isCluster(this.#client)) return undefined
     const allowed = Number(/^maxclients:(\d+)/m.exec(await this.#client.info('clients'))?.[1])
     return allowed > 0 ? { most: 2 + this.#reserved + kinds, allowed } : undefined
+  }
+
+  async #countUnended (queues: readonly string[]): Promise<UnendedCounts[]> {
+    const keys = queues.flatMap(queue => UNENDED.map(place => `${this.optionsOf(queue).prefix}:${queue}:${place}`))
+    const counts = await this.#scripted.countUnendedJobs(keys.length, ...keys)
+    return counts.map(([active, waiting]) => ({ active, waiting }))
   }
 
   get #scripted () {

@@ -14,6 +14,12 @@ export interface StoredMetrics {
   readonly minutes: readonly number[]
 }
 
+/** How many jobs of a queue have not ended: those that run, and those that wait or are delayed. */
+export interface UnendedCounts {
+  readonly active: number
+  readonly waiting: number
+}
+
 /** Where the events of a queue come from. Its `error` event says what keeps them from coming. */
 export interface EventSource {
   on (event: 'error', listener: (error: Error) => void): unknown
@@ -72,6 +78,8 @@ export interface Store {
   stateOf (queue: AnyQueue, jobId: string): Promise<JobState | 'unknown' | undefined>
   /** The versions of jobs, by their ids; none for a job that does not exist. A job that changes gets another version. Many jobs cost hardly more than one. */
   versionsOf (queue: LockedQueue, jobIds: readonly string[]): Promise<Map<string, string>>
+  /** Counts the jobs of queues that have not ended: all at one moment, but in a Redis Cluster one queue after the other. */
+  countUnended (queues: readonly string[]): Promise<UnendedCounts[]>
   /** Opens the events of a queue. */
   eventsOf (queue: string, options: Omit<QueueOptions, 'connection'>): EventSource
   /** What BullMQ counts of the jobs of a queue that have completed, or failed: in all, and by the minute. */

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue'
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
 import { now } from '../../core/clock.ts'
@@ -9,13 +9,11 @@ import { SettledHistory } from '../../core/settled-history.ts'
 import { taskLabel } from '../../core/task-label.ts'
 import { settlesWithin } from '../../core/within.ts'
 import { longestBackoff } from '../backoff.ts'
-import {
-  SETTLED_BACKOFF, SETTLED_TRIES,
-  type Added, type Cancelled, type NewTask, type OnSettled, type Outcome, type Queue, type QueueSettings, type Run, type StoredError, type StoredSchedule, type StoredTask, type Stopped
-} from '../engine.ts'
+import type { Added, Cancelled, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
+import { SettledCalls } from './settled-calls.ts'
 import { TaskLists } from './task-lists.ts'
 import { LocalTask, self, type NewLocalTask } from './task.ts'
 import { Watchers } from './watchers.ts'
@@ -32,6 +30,7 @@ export class LocalQueue implements Queue {
   readonly #former = new FormerTasks(name => this.#watchers.has(name))
   readonly #keyLimits = new KeyLimits()
   readonly #history = new SettledHistory()
+  readonly #settledCalls: SettledCalls | undefined
   readonly #schedules = new Schedules({
     add: task => this.#add(task),
     withdraw: task => this.#drop(task)
@@ -39,7 +38,7 @@ export class LocalQueue implements Queue {
 
   #run: Run | undefined
   #workedSince: number | undefined
-  /** Fires when the first delayed task is due. It keeps the process alive while somebody waits for a task. */
+  /** Fires when the first delayed task is due. It keeps the process alive while somebody waits for a task, as do calls of `onSettled` to be tried again. */
   #timer: NodeJS.Timeout | undefined
   #paused = false
   /** Callbacks of tasks that p-queue had let start when the kind was paused. */
@@ -48,7 +47,8 @@ export class LocalQueue implements Queue {
 
   constructor (settings: QueueSettings) {
     this.#settings = settings
-    const { concurrency, globalConcurrency, limit } = settings
+    const { concurrency, globalConcurrency, limit, onSettled } = settings
+    if (onSettled !== undefined) this.#settledCalls = new SettledCalls(onSettled, ({ name }) => this.#watchers.notify(name))
     this.#slots = new PQueue({
       autoStart: false,
       concurrency: Math.min(concurrency, globalConcurrency),
@@ -87,7 +87,7 @@ export class LocalQueue implements Queue {
 
   async isIdle (): Promise<boolean> {
     const { deferred, running } = this.#lists.counts
-    return deferred + running === 0
+    return deferred + running + (this.#settledCalls?.pending ?? 0) === 0
   }
 
   async purge (): Promise<number> {
@@ -199,6 +199,7 @@ export class LocalQueue implements Queue {
   async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
     this.#stopped = true
     this.#slots.pause()
+    this.#settledCalls?.stop()
     this.#schedules.clear()
     clearTimeout(this.#timer)
     const { waiting, delayed, running } = this.#lists
@@ -262,8 +263,10 @@ export class LocalQueue implements Queue {
   }
 
   #holdProcess () {
-    if (this.#watchers.hasAny) this.#timer?.ref()
+    const { hasAny } = this.#watchers
+    if (hasAny) this.#timer?.ref()
     else this.#timer?.unref()
+    this.#settledCalls?.holdProcess(hasAny)
   }
 
   #startDue () {
@@ -297,22 +300,10 @@ export class LocalQueue implements Queue {
     this.#history.add(outcome.status, now())
     if (task.limitKey !== undefined) this.#keyLimits.remove(task.limitKey)
     task.limitKey = undefined
-    if (this.#settings.onSettled !== undefined) this.#announce(this.#settings.onSettled, task.snapshot())
+    this.#settledCalls?.add(task.snapshot())
     this.#watchers.notify(task.name)
     this.#expire()
     while (this.#lists.settledSize > this.#settings.maxSettled) this.#makeRoom(this.#lists.settledFirst!)
-  }
-
-  /** Calls `onSettled`, and again if it fails. */
-  async #announce (onSettled: OnSettled, task: StoredTask) {
-    for (let tries = 1, wait = SETTLED_BACKOFF; tries <= SETTLED_TRIES && !(tries > 1 && this.#stopped); tries++, wait *= 2) {
-      try {
-        await onSettled(task)
-        return
-      } catch {
-        await delay(wait, undefined, { ref: false })
-      }
-    }
   }
 
   /** Drops the tasks that were kept for longer than `maxSettledAge`. */
