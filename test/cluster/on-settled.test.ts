@@ -180,6 +180,28 @@ t.test('local: onSettled is called for tasks that a close cancels', async t => {
   t.strictSame(journal.lines.sort(), ['runs cancelled', 'waits cancelled'])
 })
 
+t.test('local: a closing app gives a running call of onSettled drainTimeout', async t => {
+  const journal = new Journal()
+  const gate = withResolvers()
+  const [here] = await buildFleet(t, { name: 'local', connection: undefined }, () => {}, {
+    onSettled: async () => {
+      journal.write('called')
+      await gate.promise
+      journal.write('cleaned up')
+    },
+    plugin: { drainTimeout: 20_000 },
+    core: { cancelTimeout: 0 }
+  })
+  await here.kind.addTask(1)
+  await journal.until('called')
+  const idle = here.kind.idle().then(() => journal.write('idle'))
+  here.app.server.once('close', () => setTimeout(gate.resolve, 20))
+  await here.app.listen()
+  await here.app.close()
+  await idle
+  t.strictSame(journal.lines, ['called', 'cleaned up', 'idle'])
+})
+
 onEveryServer(t, (t, engine) => {
   t.test('idle waits for calls of onSettled, even in a process that does not have the option', async t => {
     const journal = new Journal()

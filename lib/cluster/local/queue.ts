@@ -197,9 +197,9 @@ export class LocalQueue implements Queue {
   }
 
   async stop (drainTimeout: number, cancelTimeout: number): Promise<Stopped> {
+    const drainEndsAt = now() + drainTimeout
     this.#stopped = true
     this.#slots.pause()
-    this.#settledCalls?.stop()
     this.#schedules.clear()
     clearTimeout(this.#timer)
     const { waiting, delayed, running } = this.#lists
@@ -213,7 +213,9 @@ export class LocalQueue implements Queue {
     }
     for (const task of running) task.abandon()
     const cancelled = [...deferred, ...ran.filter(task => task.status === 'cancelled')]
-    return { handedOver: [], cancelled: cancelled.map(({ name }) => name), left: Array.from(running, ({ name }) => name) }
+    const stopped = { handedOver: [], cancelled: cancelled.map(({ name }) => name), left: Array.from(running, ({ name }) => name) }
+    await this.#settledCalls?.stop(Math.max(0, drainEndsAt - now()))
+    return stopped
   }
 
   /** Adds a task, unless an unsettled one has its name. */

@@ -1,9 +1,11 @@
+import { settlesWithin } from '../../core/within.ts'
 import { SETTLED_BACKOFF, SETTLED_TRIES, type OnSettled, type StoredTask } from '../engine.ts'
 
 /** Calls `onSettled` for the tasks of a queue that have settled, again and again while it fails. */
 export class SettledCalls {
   readonly #onSettled: OnSettled
   readonly #ended: (task: StoredTask) => void
+  readonly #running = new Set<Promise<void>>()
   /** Each fires when a call is to be tried again. */
   readonly #timers = new Set<NodeJS.Timeout>()
   #pending = 0
@@ -30,14 +32,18 @@ export class SettledCalls {
     for (const timer of this.#timers) this.#hold(timer)
   }
 
-  /** Tries no call again. */
-  stop (): void {
+  /** Tries no call again, and gives those that run some milliseconds. */
+  async stop (timeout: number): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers) clearTimeout(timer)
+    await settlesWithin(Promise.allSettled(this.#running), timeout)
   }
 
   async #call (task: StoredTask, tries: number) {
-    const failed = await this.#onSettled(task).then(() => false, () => true)
+    const call = this.#onSettled(task)
+    this.#running.add(call)
+    const failed = await call.then(() => false, () => true)
+    this.#running.delete(call)
     if (failed && this.#stopped) return
     if (failed && tries < SETTLED_TRIES) return this.#callLater(task, tries + 1)
     this.#pending--
