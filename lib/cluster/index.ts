@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Cluster, ClusterOptions, ClusterWork, Kind, KindOptions } from '../../types/cluster.ts'
-import { WAITS_FOR_ITSELF } from '../core/task-registry.ts'
+import { registryOf, WAITS_FOR_ITSELF } from '../core/task-registry.ts'
 import { createEngine } from './connection.ts'
 import { Kinds } from './kinds.ts'
 import { checkClusterOptions } from './options.ts'
@@ -35,6 +35,7 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
   })
   fastify.addHook('preClose', async () => kinds.endWatches())
   fastify.addHook('onClose', async () => {
+    registryOf(fastify.tasks).beginDrain() // the core's draining tasks drain beside those of the fleet
     const { handedOver, cancelled, left } = await kinds.close()
     if (handedOver.length > 0) fastify.log.info({ tasks: handedOver }, `tasks handed over to other processes: ${listOf(handedOver)}`)
     if (cancelled.length > 0) fastify.log.info({ tasks: cancelled }, `tasks cancelled, as they end with this process: ${listOf(cancelled)}`)

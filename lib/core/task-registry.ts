@@ -86,7 +86,7 @@ export class TaskRegistry implements TaskOwner {
   #lastId = 0
   #closing = false
   #closed = false
-  /** When draining ends, as a time of `now()`. Set only if a draining task was watched when the app began to close. */
+  /** When draining ends, as a time of `now()`, if it began before `close()`. */
   #drainEndsAt: number | undefined = undefined
   #endOfWatches: NodeJS.Timeout | undefined = undefined
   #idle: Promise<void> | undefined = undefined
@@ -196,9 +196,14 @@ export class TaskRegistry implements TaskOwner {
     this.#closing = true
     for (const [watch, task] of this.#watches) if (!this.#drains(task)) watch.end()
     if (this.#watches.size === 0) return
+    this.beginDrain()
     const { drainTimeout } = this.#settings
-    this.#drainEndsAt = now() + drainTimeout
     if (drainTimeout !== Infinity) this.#endOfWatches = setTimeout(() => this.#endWatches(), drainTimeout).unref()
+  }
+
+  /** Lets the time for draining count from now. What holds up the close meanwhile does not give draining tasks more time. */
+  beginDrain () {
+    this.#drainEndsAt ??= now() + this.#settings.drainTimeout
   }
 
   async close () {

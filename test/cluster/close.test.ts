@@ -1,4 +1,4 @@
-import { setImmediate as immediate } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
 import { errors } from '../../lib/cluster/index.ts'
@@ -22,6 +22,18 @@ onEveryEngine(t, (t, engine) => {
     gate.resolve()
     t.equal(await finished, 'result')
     await closing
+  })
+
+  t.test('the draining tasks of the core drain beside those of the fleet, not after them', async t => {
+    const [here] = await buildFleet(t, engine, deaf, { plugin: { drainTimeout: 200, cancelTimeout: 200 }, core: { drainTimeout: 300 }, apps: 1 })
+    await here.kind.addTask(1, { name: 'deaf' })
+    await untilStatus(here.kind, 'deaf', 'running')
+    const draining = here.app.addTask(async (_app, { signal }) => {
+      while (!here.lines.some(({ msg }) => msg.startsWith('tasks have not stopped'))) await immediate()
+      await sleep(150, undefined, { signal }) // half of the time that it would get from now on
+    }, { drain: true })
+    await here.app.close()
+    t.equal(draining.status, 'cancelled')
   })
 
   t.test('a closing app takes no more tasks', async t => {
