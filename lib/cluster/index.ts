@@ -14,7 +14,7 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
   const settings = checkClusterOptions(options)
   const log = {
     info: (message: string) => fastify.log.info(message),
-    warn: (message: string) => fastify.log.warn(message)
+    warn: (message: string, details: object = {}) => fastify.log.warn(details, message)
   }
   const kinds = new Kinds(await createEngine({ ...settings, log }), settings)
 

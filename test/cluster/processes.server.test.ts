@@ -31,6 +31,9 @@ onEveryServer(t, (t, engine) => {
     t.match(await second.until('started', 'killed'), { attempt: 1, progress: 1 })
     t.match(await task.finished, { pid: second.child.pid, attempt: 1, progress: 2 })
     t.match(await kind.getTask('killed'), { status: 'completed', worker: { pid: second.child.pid } })
+    await second.untilLogged(40, /taken over/)
+    const msg = new RegExp(`^task "killed" of kind "work" is taken over: its process \\S+:${first.pid} has vanished or stood still \\(1 of 2 takeovers\\)$`)
+    t.match(second.linesOf(/taken over/), [{ level: 40, kind: 'work', task: 'killed', worker: { pid: first.pid }, msg }])
   })
 
   t.test('a task that is cancelled when its process is killed never runs again', async t => {
@@ -60,6 +63,7 @@ onEveryServer(t, (t, engine) => {
     t.equal((await kind.getTask('deadly')).status, 'failed')
     t.equal(last.told.some(({ what }) => what === 'started'), false)
     t.match(last.linesOf(/^task failed$/), [{ level: 50, kind: 'work', task: 'deadly', err: { code: 'FST_ERR_TASK_STALLED' } }])
+    t.strictSame(last.linesOf(/taken over/), [])
     t.match(last.told.filter(({ what }) => what === 'onError'), [{ task: 'deadly', code: 'FST_ERR_TASK_STALLED' }])
   })
 

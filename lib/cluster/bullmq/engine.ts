@@ -40,6 +40,7 @@ export class BullEngine implements Engine {
     this.#shared = {
       store,
       health,
+      log,
       stallTimeout,
       records: side,
       leases: new Leases(side, timeout),

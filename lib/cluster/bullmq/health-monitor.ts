@@ -7,7 +7,8 @@ import type { Store } from './store.ts'
 /** Where an engine reports what concerns all tasks. */
 export interface EngineLog {
   info (message: string): void
-  warn (message: string): void
+  /** `details` are further properties of the line. */
+  warn (message: string, details?: object): void
 }
 
 /** Says that the server has answered a step of an operation. */

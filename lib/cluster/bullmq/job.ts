@@ -86,6 +86,11 @@ export function nameOfJob (job: TaskJob): string {
   return nameOf(job.id!) ?? (time === undefined ? name! : runNameOf(name!, time))
 }
 
+/** How often a job has stalled since it was added, or since its last retry. */
+export function stallsOf (job: TaskJob): number {
+  return job.stalledCounter - (job.data.retried?.stalls ?? 0)
+}
+
 /** The time of a job that a schedule has made. */
 function timeOf (job: TaskJob): number | undefined {
   return job.data.id === undefined ? Number(job.id!.split(':')[2]) : undefined

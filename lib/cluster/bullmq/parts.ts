@@ -8,6 +8,7 @@ import type { AnyQueue } from './store.ts'
 
 /** What the parts of a kind's queue share. */
 export interface Parts {
+  readonly kind: string
   /** The queue's name on the server. */
   readonly name: string
   readonly settings: QueueSettings

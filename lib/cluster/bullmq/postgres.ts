@@ -145,6 +145,11 @@ export class PostgresStore implements Store {
     return rowCount === 1
   }
 
+  async workersOfExpired ({ name }: LockedQueue) {
+    const { rows } = await this.#pool.query(WORKERS_OF_EXPIRED, [name, Date.now() + 1000])
+    return new Map<string, string>(rows.map(({ id, worker }: { id: string, worker: string }) => [id, worker]))
+  }
+
   /** The space of what was dropped is used again only after a VACUUM, which PostgreSQL itself does once a minute at most. */
   async trimEvents ({ name }: LockedQueue, kept: number) {
     await this.#pool.query(
@@ -195,6 +200,9 @@ WITH stored AS (
   UPDATE job SET progress = $4::jsonb WHERE queue = $1 AND id = $2 AND state = 'active' AND lock_token = $3 RETURNING queue, id
 )
 SELECT publish_event(queue, 'progress', jsonb_build_object('jobId', id, 'data', '{}')) FROM stored`
+
+/** The workers of the jobs that BullMQ looks at next and whose locks expire before a time. */
+const WORKERS_OF_EXPIRED = "SELECT id, processed_by AS worker FROM job WHERE queue = $1 AND state = 'active' AND stalled_marked AND locked_until_ms < $2"
 
 /** Whether a job still is as it was read. */
 const SAME = 'queue = $1 AND id = $2 AND data = $3::jsonb AND finished_at_ms IS NOT DISTINCT FROM $4'

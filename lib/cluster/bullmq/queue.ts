@@ -38,7 +38,7 @@ export class BullQueue implements TaskQueue {
     const { onSettled } = settings
     const announced = { get: (name: string, id: number) => this.get(name, id), publish: (event: string) => publish(event, '') }
     const announcements = onSettled === undefined ? undefined : new Announcements(name, onSettled, shared, announced)
-    this.#parts = { name, settings, shared, reader: new Reader(name, queue, shared), announcements, queue, publish }
+    this.#parts = { kind, name, settings, shared, reader: new Reader(name, queue, shared), announcements, queue, publish }
     this.#events = new Events(name, shared, { publish, versionsOf: jobIds => shared.store.versionsOf(queue(), jobIds) })
     this.#remover = new Remover(this.#parts)
     this.#adder = new Adder(this.#parts, this.#remover)
@@ -177,11 +177,10 @@ export class BullQueue implements TaskQueue {
 
   async work (run: Run): Promise<void> {
     await this.#run(async () => {
-      const { name, settings, shared, announcements } = this.#parts
-      const { globalConcurrency } = settings
+      const { announcements, settings: { globalConcurrency } } = this.#parts
       if (globalConcurrency === Infinity) await this.#queue.removeGlobalConcurrency()
       else await this.#queue.setGlobalConcurrency(globalConcurrency)
-      this.#runs = new Runs(name, settings, shared, run, announcements)
+      this.#runs = new Runs(this.#parts, run)
       await Promise.all([this.#runs.start(), announcements?.work()])
     })
   }

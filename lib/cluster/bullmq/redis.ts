@@ -39,6 +39,21 @@ return counts`
 /** Where the jobs are that it counts. */
 const UNENDED = ['active', 'wait', 'paused', 'prioritized', 'delayed']
 
+/**
+ * Returns the id and the worker of each job whose lock has expired or will within a second. Keys: the set of jobs that BullMQ looks at
+ * next. Arguments: the prefix of the queue's keys.
+ */
+const WORKERS_OF_EXPIRED = `
+local found = {}
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  local job = ARGV[1] .. id
+  if redis.call('PTTL', job .. ':lock') < 1000 then
+    table.insert(found, id)
+    table.insert(found, redis.call('HGET', job, 'pb') or '')
+  end
+end
+return found`
+
 /** ms that a read waits for events. */
 const BLOCKING = 10_000
 
@@ -74,6 +89,7 @@ interface ScriptedClient {
   taskVersions (count: number, ...jobs: string[]): Promise<string[]>
   storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
   replaceTaskData (job: string, digest: string, finishedOn: string, data: string): Promise<number>
+  workersOfExpiredTasks (stalled: string, prefix: string): Promise<string[]>
   removeTaskJob (...keysAndArguments: string[]): Promise<number>
 }
 
@@ -100,6 +116,7 @@ export class RedisStore implements Store {
     this.#client.defineCommand('storeTaskProgress', { numberOfKeys: 3, lua: STORE_PROGRESS })
     this.#client.defineCommand('countUnendedJobs', { lua: COUNT_UNENDED })
     this.#client.defineCommand('taskVersions', { lua: VERSIONS })
+    this.#client.defineCommand('workersOfExpiredTasks', { numberOfKeys: 1, lua: WORKERS_OF_EXPIRED })
     this.#client.defineCommand('replaceTaskData', { numberOfKeys: 1, lua: REPLACE_DATA })
     this.#client.defineCommand('removeTaskJob', { numberOfKeys: 4 + SETS.length + LISTS.length, lua: REMOVE_JOB })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
@@ -185,6 +202,13 @@ export class RedisStore implements Store {
     const key = queue.toKey(job.id!)
     const places = [...SETS, ...LISTS].map(place => queue.toKey(place))
     return await this.#scripted.removeTaskJob(key, `${key}:lock`, `${key}:logs`, queue.toKey('events'), ...places, ...asRead(job), job.id!) === 1
+  }
+
+  async workersOfExpired (queue: LockedQueue) {
+    const found = await this.#scripted.workersOfExpiredTasks(queue.toKey('stalled'), queue.toKey(''))
+    const workers = new Map<string, string>()
+    for (let i = 0; i < found.length; i += 2) workers.set(found[i]!, found[i + 1]!)
+    return workers
   }
 
   async trimEvents (queue: LockedQueue, kept: number) {

@@ -8,11 +8,13 @@ import { FST_ERR_TASK_HANDED_OVER, FST_ERR_TASK_STALLED } from '../errors.ts'
 import { fromStoredError } from '../stored-error.ts'
 import type { Announcements } from './announcements.ts'
 import { tryOf, type Cancellations, type Mark } from './cancellations.ts'
-import { readJob, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import type { EngineLog } from './health-monitor.ts'
+import { readJob, readWorker, stallsOf, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
+import type { Parts } from './parts.ts'
 import { ProgressWriter } from './progress-writer.ts'
-import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
+import { takeoverLine } from './takeover.ts'
 import { TaskWorker } from './task-worker.ts'
 
 /** The end of a task that has not completed. */
@@ -47,7 +49,9 @@ const self = { host: hostname(), pid: process.pid }
  * - marks: their id has the task's id and the number of its retry, so one never counts for a successor.
  */
 export class Runs {
+  readonly #kind: string
   readonly #queue: string
+  readonly #log: EngineLog
   readonly #settings: QueueSettings
   readonly #cancellations: Cancellations
   readonly #run: Run
@@ -66,9 +70,11 @@ export class Runs {
   readonly #polling: NodeJS.Timeout
   #stopping = false
 
-  constructor (queue: string, settings: QueueSettings, shared: Shared, run: Run, announcements: Announcements | undefined) {
-    const { store, stallTimeout, cancellations } = shared
+  constructor ({ kind, name: queue, settings, shared, announcements }: Parts, run: Run) {
+    const { store, stallTimeout, cancellations, log } = shared
+    this.#kind = kind
     this.#queue = queue
+    this.#log = log
     this.#settings = settings
     this.#cancellations = cancellations
     this.#run = run
@@ -84,6 +90,7 @@ export class Runs {
       metrics: { maxDataPoints: 60 },
       ...keep(settings.maxSettled === 0 ? store.leastSettled : settings.maxSettled, settings.maxSettledAge)
     })
+    this.#worker.onTakeover((jobId, previous, job) => this.#logTakeover(jobId, previous, job))
     this.#worker.on('lockRenewalFailed', jobIds => this.#lose(jobIds))
     this.#worker.on('completed', job => {
       this.#settled(job)
@@ -175,7 +182,7 @@ export class Runs {
       this.#marked.set(job, task)
       return await this.#end(task, { status: 'cancelled', error: reason }, { announced: mark?.settled === true })
     }
-    if (job.stalledCounter - (job.data.retried?.stalls ?? 0) <= this.#settings.maxStalls) return
+    if (stallsOf(job) <= this.#settings.maxStalls) return
     await this.#assertOurs(job, token)
     const { outcome } = this.#run(task, () => {}, new FST_ERR_TASK_STALLED(`task "${task.name}"`))
     await this.#end(task, await outcome as Unrun)
@@ -250,6 +257,12 @@ export class Runs {
     const kept = Math.max(MIN_EVENTS, this.#copied.count)
     this.#copied.count = this.#copied.length = 0
     this.#store.trimEvents(this.#worker, kept).catch(() => {}) // it is tried again after the next results
+  }
+
+  #logTakeover (jobId: string, previous: string | undefined, job: TaskJob | undefined) {
+    const { maxStalls } = this.#settings
+    const line = takeoverLine({ kind: this.#kind, jobId, job, worker: readWorker(previous), maxStalls })
+    if (line !== undefined) this.#log.warn(line.message, line.details)
   }
 
   #cancel (id: string, error: StoredError) {

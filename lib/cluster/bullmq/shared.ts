@@ -1,13 +1,14 @@
 import { Queue, type QueueOptions } from 'bullmq'
 import type { Cancellations } from './cancellations.ts'
 import type { Leases } from './leases.ts'
-import type { HealthMonitor } from './health-monitor.ts'
+import type { EngineLog, HealthMonitor } from './health-monitor.ts'
 import type { Store } from './store.ts'
 
 /** What the queues of an engine share. */
 export interface Shared {
   readonly store: Store
   readonly health: HealthMonitor
+  readonly log: EngineLog
   readonly leases: Leases
   readonly cancellations: Cancellations
   /** A queue that no worker takes from: for leases, marks and limits. */

@@ -1,13 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Worker, type Processor, type WorkerOptions } from 'bullmq'
+import { Job, Worker, type Processor, type WorkerOptions } from 'bullmq'
 import { refusalOf } from './connection-error.ts'
 import type { Shared } from './shared.ts'
+import type { Store } from './store.ts'
 
 /** Milliseconds after which a result that the server has refused is stored again. */
 const RETRY = 1000
 
 /** A worker of a queue that can be abandoned. A plain worker of BullMQ renews the locks of its jobs until all of them have ended. */
 export class TaskWorker extends Worker<any, any, string, any> {
+  readonly #store: Store
+  readonly #stallTimeout: number
   /** Errors of results that could not be stored. */
   readonly #notStored = new WeakSet<Error>()
 
@@ -22,6 +25,8 @@ export class TaskWorker extends Worker<any, any, string, any> {
       runRetryDelay: 1000,
       ...own
     }, store.backend)
+    this.#store = store
+    this.#stallTimeout = stallTimeout
     this.on('error', error => health.report(error))
   }
 
@@ -52,6 +57,26 @@ export class TaskWorker extends Worker<any, any, string, any> {
     const [error] = args
     if (this.#notStored.has(error)) throw error
     return await super.handleFailed(...args)
+  }
+
+  /**
+   * Calls back for each job that this worker moves back to the queue because its lock has expired. Of all workers of the fleet, one moves
+   * it. The name of the worker that ran it is read before, since another may take it at once. It is undefined if it may have changed since.
+   * The job is as it is afterwards, or undefined if it cannot be read.
+   */
+  onTakeover (callback: (jobId: string, previous: string | undefined, job: Job | undefined) => void) {
+    const { backend } = this
+    const move: () => Promise<string[]> = backend.moveStalledJobsToWait.bind(backend)
+    backend.moveStalledJobsToWait = async () => {
+      const readAt = Date.now()
+      const workers = await this.#store.workersOfExpired(this)
+      const moved = await move()
+      if (Date.now() - readAt >= this.#stallTimeout) workers.clear()
+      for (const jobId of moved) {
+        Job.fromId(this, jobId).catch(() => undefined).then(job => callback(jobId, workers.get(jobId), job))
+      }
+      return moved
+    }
   }
 
   async abandon () {
