@@ -273,6 +273,9 @@ export interface Stopped {
 
 /** Where tasks are stored and run. It knows nothing of Fastify. */
 export interface Engine {
+  /** The server with its host and port, for a log line. Undefined without a server. */
+  readonly place?: string
+
   /** The queue of a kind. Called once for each kind, before `open` or after it. Operations of the queue are called after `open`. */
   queue (kind: string, settings: QueueSettings): Queue
 

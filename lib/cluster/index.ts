@@ -31,7 +31,11 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
       const level = process.env.NODE_ENV === 'production' ? 'warn' : 'info'
       fastify.log[level]('fastify-tasks/cluster has no connection: its tasks live in this process, and end with it')
     }
-    await kinds.start()
+    const worked = await kinds.start()
+    if (kinds.place !== undefined) {
+      const which = worked.length === 0 ? 'no tasks' : `tasks of ${listOf(worked.map(name => `"${name}"`))}`
+      fastify.log.info({ kinds: worked, prefix: settings.prefix }, `fastify-tasks/cluster uses ${kinds.place} with the prefix "${settings.prefix}"; this process runs ${which}`)
+    }
   })
   fastify.addHook('preClose', async () => kinds.endWatches())
   fastify.addHook('onClose', async () => {

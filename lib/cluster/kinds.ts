@@ -75,8 +75,13 @@ export class Kinds {
     await this.#engine.ping()
   }
 
-  /** Opens the engine, and starts to run the tasks of the kinds that the option `work` names. */
-  async start (): Promise<void> {
+  /** The server with its host and port. Undefined without a server. */
+  get place (): string | undefined {
+    return this.#engine.place
+  }
+
+  /** Opens the engine, and starts to run the tasks of the kinds that the option `work` names. Returns the names of these kinds. */
+  async start (): Promise<string[]> {
     this.#state = 'ready'
     for (const { data } of this.#kinds.values()) data.compile()
     const worked = this.#worked()
@@ -84,6 +89,7 @@ export class Kinds {
       await this.#open()
       await Promise.all(worked.map(({ queue, run }) => queue.work(run)))
       await this.#engine.checkConnections()
+      return worked.map(({ kind }) => kind.name)
     } catch (error) {
       await this.#engine.close()
       throw error

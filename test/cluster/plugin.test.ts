@@ -54,6 +54,23 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await (await outer.addTask(null)).finished, true)
   })
 
+  t.test('at ready one line says which server is used and what runs here, without the password', async t => {
+    if (engine.connection === undefined) return
+    const url = new URL(engine.connection)
+    const { host } = url
+    if (engine.name === 'postgres') url.password = 'secret'
+    const product = { redis: 'Redis', postgres: 'PostgreSQL' }[engine.name as 'redis' | 'postgres']
+    const expected = { true: 'tasks of "report", "mail"', false: 'no tasks' }
+    for (const work of [true, false]) {
+      const { app, lines } = await buildApp(t, { ...engine, connection: url.href }, { work, prefix: `ready-${process.pid}` })
+      for (const kind of ['report', 'mail']) app.cluster.defineTask(kind, () => {})
+      await app.ready()
+      const msg = `fastify-tasks/cluster uses ${product} at ${host} with the prefix "ready-${process.pid}"; this process runs ${expected[`${work}`]}`
+      t.match(lines.filter(line => line.level === 30), [{ msg, kinds: work ? ['report', 'mail'] : [] }])
+      t.notMatch(JSON.stringify(lines), /secret/)
+    }
+  })
+
   t.test('ping resolves while the server answers', async t => {
     const { app } = await buildApp(t, engine)
     await app.ready()

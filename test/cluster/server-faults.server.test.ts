@@ -37,8 +37,8 @@ for (const name of ['redis', 'postgres'] as const) {
       await app.register(tasks)
       await app.register(cluster, { ...options, work: false })
       const kind = app.cluster.defineTask<any, any, any>('work', () => {})
-      const untilLogged = async (level: number) => {
-        while (!lines.some(line => line.level === level)) await once(logged, 'line')
+      const untilLogged = async (message: RegExp) => {
+        while (!lines.some(({ msg }) => message.test(msg))) await once(logged, 'line')
       }
       return { app, kind, lines, untilLogged, startWorker: () => WorkerProcess.start(t, options) }
     }
@@ -80,7 +80,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const adding = Promise.all(['a', 'b', 'c'].map(keepAdding))
       await workers[0].until('ended')
       await server.stop()
-      await untilLogged(40)
+      await untilLogged(/does not answer/)
       await server.start()
       await Promise.all(workers.map(worker => worker.untilLogged(30, /answers again/)))
       await (await kind.addTask('quick', { name: 'after' })).finished
@@ -142,7 +142,7 @@ for (const name of ['redis', 'postgres'] as const) {
       } finally {
         server.thaw()
       }
-      await untilLogged(30)
+      await untilLogged(/answers again/)
       await kind.resume() // a pause that has rejected may have been done
       t.equal(await (await kind.addTask('quick')).finished, worker.pid)
       await kind.cancelTask('running', { timeout: 30_000, optional: true }) // so may the cancellations and the purge
@@ -191,7 +191,7 @@ for (const name of ['redis', 'postgres'] as const) {
       server.freeze()
       const lost = await right.kind.addTask('quick').catch(error => error)
       server.thaw()
-      await right.untilLogged(30)
+      await right.untilLogged(/answers again/)
       t.equal(lost.code, 'FST_ERR_TASK_UNREACHABLE')
       t.notMatch(`${lost.stack} ${JSON.stringify(lost)} ${JSON.stringify(right.lines)}`, /sesame-open/)
     })

@@ -25,6 +25,7 @@ const CLOSING = 1000
 
 /** Tasks as jobs of BullMQ, on Redis or PostgreSQL. */
 export class BullEngine implements Engine {
+  readonly place: string
   readonly #store: Store
   readonly #log: EngineLog
   readonly #shared: Shared
@@ -32,6 +33,7 @@ export class BullEngine implements Engine {
   #side: Queue | undefined
 
   constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
+    this.place = `${store.product} at ${store.server}`
     this.#store = store
     this.#log = log
     const health = new HealthMonitor(store, timeout, log)

@@ -23,6 +23,7 @@ const COMMANDS = 10
  * itself: ours has its own schema in its search path.
  */
 export class PostgresStore implements Store {
+  readonly product = 'PostgreSQL'
   readonly server: string
   readonly options: Store['options']
   // BullMQ keeps jobs of priority 0 apart and lists them from their end, which would make pages slow.

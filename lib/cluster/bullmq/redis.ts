@@ -98,6 +98,7 @@ interface ScriptedClient {
  * not used itself: ours never gives up on a command, and theirs should.
  */
 export class RedisStore implements Store {
+  readonly product = 'Redis'
   readonly server: string
   readonly options: Store['options']
   readonly backend = createRedisBackend as BackendFactory<any, any>

@@ -49,6 +49,7 @@ export type ReadJob = Pick<Job, 'id' | 'data' | 'finishedOn'>
 
 /** A server that BullMQ can work on, and this process's connections to it. All differences between Redis and PostgreSQL are behind this interface. */
 export interface Store {
+  readonly product: 'Redis' | 'PostgreSQL'
   /** Host and port, for messages. */
   readonly server: string
   /** What BullMQ's relay is made with. */
