@@ -159,8 +159,12 @@ async function search (kinds: Kind[], status: readonly TaskStatus[], { kind, sea
     found.error ??= error
     found.scanned += tasks.length
     found.offset = isEnd ? null : begin + size
-    found.tasks.push(...tasks.filter(({ name }) => name.toLowerCase().includes(part)))
-    if (isEnd) break
+    const matching = tasks.filter(({ name }) => name.toLowerCase().includes(part))
+    // A page of one kind may end anywhere. Pages of all kinds end together.
+    const taken = kind === undefined ? matching : matching.slice(0, limit - found.tasks.length)
+    found.tasks.push(...taken)
+    if (taken.length < matching.length) found.offset = begin + tasks.indexOf(taken.at(-1)!) + 1
+    else if (isEnd) break
   }
   found.tasks.sort(compareTasks)
   return found

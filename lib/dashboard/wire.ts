@@ -296,7 +296,8 @@ export interface FleetQuery {
   status?: Status | StatusGroup
   /**
    * A part of a name, in upper or lower case. 256 characters at most. One request reads some 2,000 tasks at most and replies with those
-   * that match. So a page may be short or empty, or have a few tasks more than `limit`. The search goes on at the `offset` of the reply.
+   * that match. So a page may be short or empty, and one of all kinds may have more tasks than `limit`. The search goes on at the `offset`
+   * of the reply.
    */
   search?: string
   /** Default: 0. A list of all kinds without `search` ends with the page that begins at 1,000. */

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import type { ClusterTask } from '../../lib/dashboard/cluster.ts'
 import dashboard, { type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import { buildApp } from '../core/fixtures/app.ts'
+import type { FleetList } from '../../lib/dashboard/wire.ts'
 import { getJson } from './fixtures/dashboard.ts'
 
 const PUT = { method: 'PUT' }
@@ -152,6 +153,19 @@ t.test('a search reads two thousand tasks at most, and goes on where it stopped'
   t.match(await getJson(`${url}/kinds/tasks?kind=mail&search=mail 2345&offset=2000`), { tasks: [{ name: 'mail 2345' }], offset: null })
   t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=failed`), { count: 2000, exact: false })
   t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=completed`), { count: 0, exact: true })
+})
+
+t.test('a search of one kind gives as many tasks as the limit says, each once', async t => {
+  const { url } = await start(t, [fakeKind('mail', Array.from({ length: 1000 }, (_, i) => ({ name: `mail ${i}` })))])
+  const names: string[] = []
+  for (let offset: number | null = 0; offset !== null;) {
+    const page: FleetList = await getJson(`${url}/kinds/tasks?kind=mail&search=mail 1&limit=5&offset=${offset}`)
+    t.ok(page.tasks.length <= 5)
+    names.push(...page.tasks.map(({ name }) => name))
+    offset = page.offset
+  }
+  const all = Array.from({ length: 1000 }, (_, i) => `mail ${i}`).filter(name => name.includes('mail 1'))
+  t.strictSame(names.sort(), all.sort())
 })
 
 t.test('the data and the result of a task of the fleet are sent', async t => {
