@@ -65,3 +65,12 @@ t.test('a job was due when it was added, after its delay, at the time of its sch
   t.equal(dueAt({ data: { id: 1, value: 'x', retried: { times: 1, at: 50, stalls: 0, attempts: { value: [] } } } }), 50)
   t.end()
 })
+
+t.test('a stack that is none of ours is no attempt', t => {
+  const ours = { attempt: 1, startedAt: 2, endedAt: 3, error: { name: 'Error', message: 'no' } }
+  const stacktrace = ['Error: no\n    at work (app.js:1:1)', JSON.stringify(ours)]
+  const job = { id: '~name', data: { id: 1, value: 'x' }, opts: {}, attemptsMade: 1, timestamp: 1, stacktrace, returnvalue: null } as unknown as TaskJob
+  t.match(readJob(job, 'waiting').attempts, [ours])
+  t.equal(readJob(job, 'waiting').attempts.length, 1)
+  t.end()
+})
