@@ -17,10 +17,7 @@ export function assertTimeLeft (stored: StoredTask, deadline: number, label: str
 /** Makes a run fail when the deadline of its task passes. */
 export function failAtDeadline (run: Task, stored: StoredTask, deadline: number, label: string): void {
   const left = timeLeft(stored, deadline)
-  if (left > MAX_DELAY) return
-  const timer = setTimeout(() => Task.abort(run, new FST_ERR_TASK_DEADLINE(label, deadline), 'failed'), Math.max(0, left))
-  timer.unref()
-  Task.onceSettled(run, () => clearTimeout(timer))
+  if (left <= MAX_DELAY) Task.failAfter(run, Math.max(0, left), () => new FST_ERR_TASK_DEADLINE(label, deadline))
 }
 
 /** Returns true if the next attempt of a task that has just failed would start after its deadline. */

@@ -165,7 +165,7 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     task.#startedAt = startedAt
     if (isPromise(work)) task.#source = 'promise'
     Task.#setStatus(task, 'running')
-    if (timeout !== Infinity) Task.#startTimeout(task, timeout)
+    if (timeout !== Infinity) Task.failAfter(task, timeout, () => new FST_ERR_TASK_TIMEOUT(taskLabel(task), timeout))
     traceStart(task, Task.#run, work, app)
   }
 
@@ -186,6 +186,13 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
       cancellation.abort()
       source?.aborted()
     }
+  }
+
+  /** Aborts the work after so many milliseconds. The task then fails with the error. The timer does not keep the process alive. */
+  static failAfter (task: Task, ms: number, toError: () => Error) {
+    const timer = setTimeout(() => Task.abort(task, toError(), 'failed'), ms)
+    timer.unref()
+    Task.onceSettled(task, () => clearTimeout(timer))
   }
 
   /**
@@ -254,14 +261,6 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     Task.abort(task, typeof reason === 'string' ? new AbortError(reason) : reason)
     if (task.settled) return
     if (!await within(settled => Task.onceSettled(task, settled), timeout)) throw new FST_ERR_TASK_CANCEL_TIMEOUT(taskLabel(task), timeout)
-  }
-
-  static #startTimeout (task: Task, timeout: number) {
-    const timer = setTimeout(() => {
-      Task.abort(task, new FST_ERR_TASK_TIMEOUT(taskLabel(task), timeout), 'failed')
-    }, timeout)
-    timer.unref()
-    Task.onceSettled(task, () => clearTimeout(timer))
   }
 
   static #setStatus (task: Task, status: TaskStatus) {

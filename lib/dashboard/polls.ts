@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { Recent } from './recent.ts'
-
-/** An answer is reused for this many times as long as it took to make. So making answers takes 3 % of a core. Sending them takes some more. */
-const REST = 30
+import { POLL_REST } from './rest.ts'
 
 /** How many milliseconds an answer is reused at most. */
 const LONGEST = 30_000
@@ -51,7 +49,7 @@ export class Polls {
     this.#forget = setTimeout(() => this.clear(), this.#longest).unref()
     const { answer, took } = await make()
     const now = performance.now()
-    this.#restedAt = Math.min(Math.max(this.#restedAt, now) + REST * took, now + this.#longest)
+    this.#restedAt = Math.min(Math.max(this.#restedAt, now) + POLL_REST * took, now + this.#longest)
     return answer
   }
 }
