@@ -68,12 +68,17 @@ onEveryServer(t, (t, engine) => {
     ? {
         'connection options': () => server,
         'connection options with a URL': () => ({ url }),
+        'a client that connects at its first command': () => new Redis(url, { lazyConnect: true }),
+        'options of a client that connects at its first command': () => ({ ...server, lazyConnect: true }),
+        'a URL of a client that connects at its first command': () => `${url}?lazyConnect=true`,
         'an ioredis client': () => new Redis(url),
         'a client of another copy of ioredis': () => new (anotherCopyOf('ioredis').Redis)(url)
       }
     : {
         'connection options': () => ({ ...server, user, database: 'postgres' }),
         'connection options with a URL': () => ({ connectionString: url }),
+        'a URL with options of the server': () => `${url}?options=-c%20statement_timeout%3D60000`,
+        'connection options whose URL has options of the server': () => ({ connectionString: `${url}?options=-c%20statement_timeout%3D60000` }),
         'a pg.Pool': () => new pg.Pool({ connectionString: url }),
         'a pg.Pool with a password': () => new pg.Pool({ ...server, user, password: password || 'any', database: 'postgres' })
       }

@@ -251,12 +251,17 @@ function schemaOf (prefix: string): string {
 
 function poolConfig (connection: PostgresConnection, schema: string, timeout: number): PoolConfig {
   const given = typeof connection === 'string' ? { connectionString: connection } : settingsOf(connection)
+  const url = URL.canParse(given.connectionString ?? '') ? new URL(given.connectionString!) : undefined
+  const urlOptions = url?.searchParams.get('options') ?? undefined
+  url?.searchParams.delete('options') // those of a URL would replace ours
+  const options = urlOptions ?? given.options ?? ''
   return {
     keepAlive: true,
     connectionTimeoutMillis: timeout,
     ...given,
+    ...urlOptions !== undefined && { connectionString: url!.href },
     max: COMMANDS,
-    options: `${given.options ?? ''} -c search_path="${schema}"`.trim()
+    options: `${options} -c search_path="${schema}"`.trim()
   }
 }
 

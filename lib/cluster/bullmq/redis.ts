@@ -259,13 +259,20 @@ const forever = {
   keepAlive: 10_000
 } satisfies RedisOptions
 
+/** Nobody but the client itself connects it. */
+const atOnce = { lazyConnect: false }
+
 function connect (connection: RedisConnection): Redis | Cluster {
-  if (typeof connection === 'string') return new Redis(connection, forever)
-  if (isCluster(connection)) return connection.duplicate([], { redisOptions: { ...connection.options.redisOptions, ...forever } as never })
-  if (isClient(connection)) return connection.duplicate({ ...forever, lazyConnect: false })
+  if (typeof connection === 'string') return connectTo(connection)
+  if (isCluster(connection)) return connection.duplicate([], { ...atOnce, redisOptions: { ...connection.options.redisOptions, ...forever } as never })
+  if (isClient(connection)) return connection.duplicate({ ...forever, ...atOnce })
   const { url, ...options } = connection as RedisOptions & { url?: string }
-  const settings = { ...options, ...forever } as never // ioredis's own types do not agree on what is optional
-  return url === undefined ? new Redis(settings) : new Redis(url, settings)
+  return connectTo(url, options)
+}
+
+/** Our settings come first: of each, ioredis takes the first value that it is given, also from the query of a URL. */
+function connectTo (url: string | undefined, options: RedisOptions = {}): Redis {
+  return Reflect.construct(Redis, [{ ...forever, ...atOnce }, url, options])
 }
 
 /** Whether it is a client, also one of another copy of ioredis. */
