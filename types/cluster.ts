@@ -474,8 +474,8 @@ export interface Cluster<Instance = FastifyInstance, Provider extends FastifyTyp
 /** Options of the plugin. */
 export interface ClusterOptions {
   /**
-   * Where the tasks are stored: a URL (`redis://`, `rediss://`, `postgres://`, `postgresql://`), BullMQ's connection options, an
-   * ioredis client or cluster, or a `pg.Pool`. None: in this process, and they end with it.
+   * Where the tasks are stored: a URL (`redis://`, `rediss://`, `postgres://`, `postgresql://`), as a string or a `URL`, BullMQ's
+   * connection options, an ioredis client or cluster, or a `pg.Pool`. None: in this process, and they end with it.
    */
   connection?: string | object | undefined
   /**

@@ -13,7 +13,8 @@ interface Settings extends BullSettings {
 
 /** The engine for a connection. The packages that it needs are loaded only here. */
 export async function createEngine (settings: Settings): Promise<Engine> {
-  const { connection, prefix, timeout, migrate } = settings
+  const { prefix, timeout, migrate } = settings
+  const connection = settings.connection instanceof URL ? settings.connection.href : settings.connection
   if (connection === undefined) {
     const { LocalEngine } = await import('./local.ts')
     return new LocalEngine()
@@ -39,7 +40,7 @@ function serverOf (connection: unknown): 'redis' | 'postgres' {
   const server = typeof connection === 'string' ? ofUrl(connection) : ofObject(connection)
   if (server !== undefined) return server
   throw new FST_ERR_TASK_INVALID_OPTION('connection', 'fastify-tasks/cluster',
-    'must be a redis:, rediss:, postgres: or postgresql: URL, connection options, an ioredis client or cluster, or a pg.Pool')
+    'must be a redis:, rediss:, postgres: or postgresql: URL, as a string or a URL object, connection options, an ioredis client or cluster, or a pg.Pool')
 }
 
 function ofUrl (connection: string): 'redis' | 'postgres' | undefined {
@@ -51,7 +52,7 @@ function ofUrl (connection: string): 'redis' | 'postgres' | undefined {
 
 /** A pool or the options of one mean PostgreSQL, all other objects Redis. */
 function ofObject (connection: unknown): 'redis' | 'postgres' | undefined {
-  if (typeof connection !== 'object' || connection === null) return undefined
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) return undefined
   if ('totalCount' in connection || 'connectionString' in connection || 'database' in connection) return 'postgres'
   return 'redis'
 }

@@ -68,6 +68,7 @@ onEveryServer(t, (t, engine) => {
     ? {
         'connection options': () => server,
         'connection options with a URL': () => ({ url }),
+        'a URL object': () => new URL(url),
         'a client that connects at its first command': () => new Redis(url, { lazyConnect: true }),
         'options of a client that connects at its first command': () => ({ ...server, lazyConnect: true }),
         'a URL of a client that connects at its first command': () => `${url}?lazyConnect=true`,
@@ -77,6 +78,7 @@ onEveryServer(t, (t, engine) => {
     : {
         'connection options': () => ({ ...server, user, database: 'postgres' }),
         'connection options with a URL': () => ({ connectionString: url }),
+        'a URL object': () => new URL(url),
         'a URL with options of the server': () => `${url}?options=-c%20statement_timeout%3D60000`,
         'connection options whose URL has options of the server': () => ({ connectionString: `${url}?options=-c%20statement_timeout%3D60000` }),
         'a pg.Pool': () => new pg.Pool({ connectionString: url }),

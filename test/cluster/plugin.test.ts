@@ -190,7 +190,7 @@ onEveryEngine(t, (t, engine) => {
 t.test('bad options of the plugin are refused', async t => {
   const bad: any[] = [
     { prefix: '' }, { prefix: 5 }, { work: 'report' }, { work: [5] }, { maxSettled: -1 }, { cancelTimeout: -1 }, { drainTimeout: '5' }, { stallTimeout: 0 }, { stallTimeout: 999 }, { timeout: -1 },
-    { migrate: 'yes' }, { connection: 5 }, { connection: 'http://example.com' }, { connection: 'nonsense' }, { conection: 'redis://127.0.0.1' }
+    { migrate: 'yes' }, { connection: 5 }, { connection: 'http://example.com' }, { connection: 'nonsense' }, { connection: [] }, { connection: new URL('http://example.com') }, { conection: 'redis://127.0.0.1' }
   ]
   for (const options of bad) {
     const app = Fastify({ pluginTimeout: 0 })
