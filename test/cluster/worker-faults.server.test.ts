@@ -12,7 +12,7 @@ onEveryServer(t, (t, engine) => {
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
     await app.ready()
-    return { kind, startWorker: () => WorkerProcess.start(t, options, kindOptions) }
+    return { kind, startWorker: (own: KindOptions = {}) => WorkerProcess.start(t, options, { ...kindOptions, ...own }) }
   }
 
   for (const data of ['stubborn', 'timer']) {
@@ -38,6 +38,29 @@ onEveryServer(t, (t, engine) => {
       t.strictSame(first.complaints, [])
     })
   }
+
+  t.test('a process that takes over its own task keeps the new lock when the old run ends, and can cancel the new run', async t => {
+    const { kind, startWorker } = await buildFleet(t)
+    const busy = await startWorker({ concurrency: 1 })
+    const occupied = await kind.addTask('wait', { name: 'occupied' })
+    await busy.until('started', 'occupied')
+    const stopped = await startWorker({ concurrency: 2 })
+    for (const name of ['goes on', 'is cancelled']) {
+      const task = await kind.addTask('twice', { name })
+      for await (const { progress } of task.watch()) if (progress === 1) break
+      stopped.child.kill('SIGSTOP')
+      await busy.untilLogged(40, new RegExp(`"${name}" of kind "work" is taken over`))
+      stopped.child.kill('SIGCONT')
+      t.equal((await stopped.until('aborted', name)).code, 'FST_ERR_TASK_HANDED_OVER')
+      await stopped.until('first run ended', name)
+      if (name === 'goes on') t.strictSame(await task.finished, { pid: stopped.pid, attempt: 1, progress: 40 })
+      else await task.cancel({ reason: 'no longer wanted' })
+    }
+    t.match(await kind.getTask('is cancelled'), { status: 'cancelled', error: { message: 'no longer wanted' } })
+    t.equal([busy, stopped].flatMap(worker => worker.linesOf(/is taken over/)).length, 2)
+    await occupied.cancel()
+    for (const worker of [busy, stopped]) t.strictSame(worker.complaints, [])
+  })
 
   t.test('a rolling deploy: two processes are replaced one after the other, no task is lost, and none runs twice to its end', async t => {
     const { kind, startWorker } = await buildFleet(t, { concurrency: 4 })

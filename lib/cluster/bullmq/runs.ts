@@ -23,6 +23,8 @@ type Unrun = Pick<Exclude<Outcome, { status: 'completed' }>, 'status' | 'error'>
 /** A run in this process. `stop` says why it was stopped. */
 interface Active {
   readonly task: StoredTask
+  /** Of which try of the task it is a run. */
+  readonly tryId: string
   readonly jobId: string
   readonly running: Running
   readonly progress: ProgressWriter
@@ -60,8 +62,8 @@ export class Runs {
   readonly #stallTimeout: number
   /** Of how many results of this process, and of how many characters, the events have got copies since they were trimmed. */
   readonly #copied = { count: 0, length: 0 }
-  /** The runs of this process, by their tries. */
-  readonly #active = new Map<string, Active>()
+  /** The runs of this process. A run that has lost its task may go on beside the next one of the same try. */
+  readonly #active = new Set<Active>()
   /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
   /** The names of the tasks that were handed over. */
@@ -119,11 +121,11 @@ export class Runs {
     // If nothing runs here, it waits only for the server, which may be away.
     const most = this.#active.size === 0 ? 1000 : Infinity
     if (await settlesWithin(closed, Math.min(drainTimeout, most))) return []
-    for (const active of this.#active.values()) {
+    for (const active of this.#active) {
       this.#stop(active, 'handed over', new FST_ERR_TASK_HANDED_OVER(`task "${active.task.name}"`, 'the app is closing'))
     }
     if (await settlesWithin(closed, Math.min(cancelTimeout, most))) return []
-    const left = [...this.#active.values()]
+    const left = [...this.#active]
     for (const { progress, running } of left) {
       progress.stop()
       running.abandon()
@@ -197,12 +199,12 @@ export class Runs {
   /** Runs a task until its work has ended and its last progress is stored. */
   async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'], progress: unknown }> {
     const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
-    const active: Active = { task, jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
-    const id = tryOf(task)
-    this.#active.set(id, active)
+    this.#lose([job.id!]) // whoever runs it here has lost it, since the server has given it away again
+    const active: Active = { task, tryId: tryOf(task), jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
+    this.#active.add(active)
     const outcome = await active.running.outcome
     await progress.end()
-    this.#active.delete(id)
+    this.#active.delete(active)
     if (active.stop === 'cancelled') this.#marked.set(job, task)
     return { outcome, stop: active.stop, progress: active.running.progress() }
   }
@@ -226,7 +228,7 @@ export class Runs {
   }
 
   async #pollMarks () {
-    for (const active of this.#active.values()) {
+    for (const active of this.#active) {
       const mark = await this.#markOf(active.task)
       if (mark !== undefined) this.#stop(active, 'cancelled', fromStoredError(mark.error))
     }
@@ -266,13 +268,14 @@ export class Runs {
   }
 
   #cancel (id: string, error: StoredError) {
-    const active = this.#active.get(id)
-    if (active !== undefined) this.#stop(active, 'cancelled', fromStoredError(error))
+    for (const active of this.#active) {
+      if (active.tryId === id) this.#stop(active, 'cancelled', fromStoredError(error))
+    }
   }
 
   /** Aborts runs whose lock was not renewed in time: another process may now run their tasks. */
   #lose (jobIds: string[]) {
-    for (const active of this.#active.values()) {
+    for (const active of this.#active) {
       if (!jobIds.includes(active.jobId)) continue
       active.progress.stop()
       this.#stop(active, 'lost', new FST_ERR_TASK_HANDED_OVER(`task "${active.task.name}"`, 'it has been taken over there'))

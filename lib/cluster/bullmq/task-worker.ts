@@ -13,6 +13,8 @@ export class TaskWorker extends Worker<any, any, string, any> {
   readonly #stallTimeout: number
   /** Errors of results that could not be stored. */
   readonly #notStored = new WeakSet<Error>()
+  /** The last run of each job that this worker runs. */
+  readonly #last = new Map<string, { readonly token: string, readonly startedAt: number }>()
 
   constructor (queue: string, process: Processor<any, any, string>, { store, options, stallTimeout, health }: Shared, own: Omit<WorkerOptions, 'connection'>) {
     store.reserve()
@@ -34,6 +36,24 @@ export class TaskWorker extends Worker<any, any, string, any> {
   async start (): Promise<void> {
     await this.waitUntilReady()
     this.run().catch(error => this.emit('error', error))
+  }
+
+  /**
+   * Runs a job. BullMQ renews one lock of each job, and stops when a run of it ends. If this worker lost the job and got it back, that may
+   * be the earlier run: then the lock of the later one is renewed again.
+   */
+  override async processJob (...args: Parameters<Worker['processJob']>) {
+    const [job, token] = args
+    const id = job.id!
+    const run = { token, startedAt: job.processedOn! }
+    this.#last.set(id, run)
+    try {
+      return await super.processJob(...args)
+    } finally {
+      const last = this.#last.get(id)
+      if (last === run) this.#last.delete(id)
+      else if (last !== undefined) this.lockManager.trackJob(id, last.token, last.startedAt)
+    }
   }
 
   /** Stores a result. If the server refuses it, tries again for as long as the lock lasts. */
