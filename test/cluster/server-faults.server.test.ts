@@ -23,7 +23,7 @@ for (const name of ['redis', 'postgres'] as const) {
 
     /** An app that adds and watches, what it logs about the server, and a function that starts processes that work. */
     async function buildFleet (t: Test, url: string, plugin: Omit<ClusterOptions, 'prefix'> = {}) {
-      const options = { connection: url, prefix: 'faults', timeout: 2000, stallTimeout: 2000, drainTimeout: 200, cancelTimeout: 1000, ...plugin }
+      const options = { connection: url, prefix: 'faults', timeout: 5000, stallTimeout: 2000, drainTimeout: 200, cancelTimeout: 5000, ...plugin }
       const lines: { level: number, msg: string }[] = []
       const logged = new EventEmitter()
       const stream = {
@@ -107,7 +107,7 @@ for (const name of ['redis', 'postgres'] as const) {
     t.test('a server that is frozen: every verb settles within timeout, and all goes on when it has thawed', async t => {
       const unhandled = processEvents(t, 'unhandledRejection')
       const { url, server } = await ownServer(t)
-      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { timeout: 1000, stallTimeout: 10_000 })
+      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { stallTimeout: 10_000 })
       await app.ready()
       const worker = await startWorker()
       const waiting = await kind.addTask('wait', { name: 'running' })

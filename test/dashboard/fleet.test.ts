@@ -237,7 +237,7 @@ t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t =
         }
         return true
       }
-    }, { connection: server.url, timeout: 500 })
+    }, { connection: server.url, timeout: 3000 })
     app.addTask(untilAborted, { name: 'here' })
     await reports.addTask('', { name: 'one' })
     t.match(await getJson(`${url}/kinds/task?kind=report&name=one`, DELETE), { statusCode: 503, code: 'FST_ERR_TASK_UNREACHABLE' })

@@ -142,7 +142,7 @@ t.test('while the server of the fleet is away, the other metrics are scraped', {
   const registry = new Registry()
   await app.register(metrics, { registry })
   await app.register(tasks)
-  await app.register(cluster, { connection: server.url, timeout: 500, drainTimeout: 0, cancelTimeout: 0 })
+  await app.register(cluster, { connection: server.url, timeout: 3000, drainTimeout: 0, cancelTimeout: 0 })
   app.cluster.defineTask('report', () => {})
   const url = await app.listen()
   app.addTask(() => {}, { kind: 'mail' })
