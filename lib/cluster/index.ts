@@ -16,7 +16,8 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
     info: (message: string) => fastify.log.info(message),
     warn: (message: string, details: object = {}) => fastify.log.warn(details, message)
   }
-  const kinds = new Kinds(await createEngine({ ...settings, log }), settings)
+  const registry = registryOf(fastify.tasks)
+  const kinds = new Kinds(await createEngine({ ...settings, log }), settings, registry)
 
   // A getter, so that work gets the instance that it was defined on.
   fastify.decorate('cluster', {
@@ -39,7 +40,7 @@ async function cluster (fastify: FastifyInstance, options: ClusterOptions) {
   })
   fastify.addHook('preClose', async () => kinds.endWatches())
   fastify.addHook('onClose', async () => {
-    registryOf(fastify.tasks).beginDrain() // the core's draining tasks drain beside those of the fleet
+    registry.beginDrain() // the core's draining tasks drain beside those of the fleet
     const { handedOver, cancelled, left } = await kinds.close()
     if (handedOver.length > 0) fastify.log.info({ tasks: handedOver }, `tasks handed over to other processes: ${listOf(handedOver)}`)
     if (cancelled.length > 0) fastify.log.info({ tasks: cancelled }, `tasks cancelled, as they end with this process: ${listOf(cancelled)}`)

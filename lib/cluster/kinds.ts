@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ClusterWork, KindOptions } from '../../types/cluster.ts'
 import { suggestion } from '../core/nearest.ts'
+import type { TaskRegistry } from '../core/task-registry.ts'
 import { ClusterTask } from './cluster-task.ts'
 import { DataCheck } from './data.ts'
 import type { Engine, Queue, Run, Stopped } from './engine.ts'
@@ -22,6 +23,8 @@ interface Defined {
 export class Kinds {
   readonly #engine: Engine
   readonly #settings: ClusterSettings
+  /** Runs the work. It closes after the fleet's tasks were handed over; that of an instance which defines a kind may close before. */
+  readonly #registry: TaskRegistry
   readonly #kinds = new Map<string, Defined>()
   /** The app begins to close. */
   readonly #closing = new Once()
@@ -30,9 +33,10 @@ export class Kinds {
   #state: 'defining' | 'ready' | 'closing' | 'left' = 'defining'
   #opening: Promise<void> | undefined
 
-  constructor (engine: Engine, settings: ClusterSettings) {
+  constructor (engine: Engine, settings: ClusterSettings, registry: TaskRegistry) {
     this.#engine = engine
     this.#settings = settings
+    this.#registry = registry
   }
 
   [Symbol.iterator] (): Iterator<Kind> {
@@ -45,7 +49,7 @@ export class Kinds {
     if (this.#state !== 'defining') throw new FST_ERR_TASK_KIND_DEFINED(name, 'the app is ready')
     const queue = this.#engine.queue(name, {
       ...settings,
-      ...onSettled !== undefined && { onSettled: onSettledWith(app, name, onSettled, task => new ClusterTask(place, task)) }
+      ...onSettled !== undefined && { onSettled: onSettledWith(this.#registry, app, name, onSettled, task => new ClusterTask(place, task)) }
     })
     const data = new DataCheck(name, app, schema)
     const isClosed = () => this.#state === 'closing' || this.#state === 'left'
@@ -62,7 +66,7 @@ export class Kinds {
       onceStopped: callback => this.#stopped.subscribe(callback)
     }
     const kind = new Kind(place)
-    this.#kinds.set(name, { kind, queue, data, run: runWith(app, name, work, { timeout, deadline, backoff: settings.backoff }) })
+    this.#kinds.set(name, { kind, queue, data, run: runWith(this.#registry, app, name, work, { timeout, deadline, backoff: settings.backoff }) })
     return kind
   }
 

@@ -4,7 +4,7 @@ import type { ClusterTask, ClusterWork, KindOptions } from '../../types/cluster.
 import type { Task as PublicTask } from '../../types/index.ts'
 import { isGenerator, isThenable, type GeneratorWork } from '../core/work.ts'
 import { Task } from '../core/task.ts'
-import { registryOf } from '../core/task-registry.ts'
+import type { TaskRegistry } from '../core/task-registry.ts'
 import { assertTimeLeft, failAtDeadline, isTooLate } from './deadline.ts'
 import type { OnSettled, Outcome, Run, StoredTask } from './engine.ts'
 import { FST_ERR_TASK_DEADLINE, FST_ERR_TASK_INVALID_DATA } from './errors.ts'
@@ -20,8 +20,8 @@ const NotStorable = createError<'FST_ERR_TASK_INVALID_DATA', 500, [what: 'progre
   500
 )
 
-/** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. */
-export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
+/** How the work of a kind is run in this process: as a task of the core, which logs, traces, times and reports it. Work is called with `app`. */
+export function runWith (registry: TaskRegistry, app: FastifyInstance, kind: string, work: ClusterWork, { timeout, deadline, backoff }: Pick<KindSettings, 'timeout' | 'deadline' | 'backoff'>): Run {
   const kindLog = app.log.child({ kind })
   return (stored, progressed, refusal) => {
     const { name, data, attempt, maxAttempts } = stored
@@ -49,7 +49,6 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
       return mapResult(work(app, new RunningTask(core, stored)), result => toJson(result, label))
     }
 
-    const registry = registryOf(app.tasks)
     const core = registry.addRun(app, start, { name, kind, data, timeout, log })
     failAtDeadline(core, stored, deadline, label)
     return {
@@ -62,11 +61,13 @@ export function runWith (app: FastifyInstance, kind: string, work: ClusterWork, 
 }
 
 /** How a kind's `onSettled` is called: as a task of the core, too. */
-export function onSettledWith (app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask<any, any>): OnSettled {
+export function onSettledWith (
+  registry: TaskRegistry, app: FastifyInstance, kind: string, onSettled: NonNullable<KindOptions['onSettled']>, toTask: (stored: StoredTask) => ClusterTask<any, any>
+): OnSettled {
   const log = app.log.child({ kind })
   return async stored => {
     const { name, data } = stored
-    const core = registryOf(app.tasks).addRun(app, app => onSettled(app, toTask(stored)), { name, kind: `${kind}:onSettled`, data, log })
+    const core = registry.addRun(app, app => onSettled(app, toTask(stored)), { name, kind: `${kind}:onSettled`, data, log })
     await core.finished
   }
 }

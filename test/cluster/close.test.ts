@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import tasks from '../../index.ts'
 import { errors } from '../../lib/cluster/index.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer, type Engine } from './fixtures/engines.ts'
-import { buildApp, buildFleet, untilStatus } from './fixtures/fleet.ts'
+import { buildApp, buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -239,6 +241,23 @@ onEveryServer(t, (t, engine) => {
     await here.app.close()
     await t.rejects(finished, { name: 'AbortError', message: /the app is closing/ })
     t.equal((await there.kind.getTask('waiting')).status, 'deferred')
+  })
+
+  t.test('a kind that was defined where fastify-tasks is registered once more hands its tasks over, too', async t => {
+    const name = `kind-${randomUUID()}`
+    const { app, lines } = await buildApp(t, engine, { drainTimeout: 50 })
+    await app.register(async app => {
+      await app.register(tasks)
+      app.cluster.defineTask(name, untilAborted, { concurrency: 1 })
+    })
+    const { app: other } = await buildApp(t, engine, { work: false })
+    const kind = other.cluster.defineTask<any, any>(name, () => {}) as Member['kind']
+    await Promise.all([app.ready(), other.ready()])
+    await kind.addTasks([1, 2, 3].map(data => ({ data, name: `task ${data}` })))
+    await untilStatus(kind, 'task 1', 'running')
+    await app.close()
+    t.strictSame(await kind.count(), { deferred: 3, running: 0, completed: 0, failed: 0 })
+    t.match(lines.filter(({ msg }) => msg.startsWith('tasks ')), [{ msg: `tasks handed over to other processes: ${name} "task 1"` }])
   })
 
   t.test('a task that does not stop is taken over by another app after stallTimeout', async t => {

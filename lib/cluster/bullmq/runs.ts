@@ -66,6 +66,8 @@ export class Runs {
   readonly #active = new Set<Active>()
   /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
+  /** The errors that tell BullMQ to fail a job. */
+  readonly #failures = new WeakSet<Error>()
   /** The names of the tasks that were handed over. */
   readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
@@ -134,8 +136,21 @@ export class Runs {
     return left.map(({ task }) => task.name)
   }
 
-  /** Processes a job. What it returns or throws decides what BullMQ does with the job. */
+  /**
+   * Processes a job. What it returns or throws decides what BullMQ does with the job. A task fails only by an error that was made for that:
+   * after any other error, such as that of a connection that broke, the lock expires and the task is taken over, `maxStalls` times at most.
+   */
   async #process (job: TaskJob, token: string): Promise<JobResult> {
+    try {
+      return await this.#runOrEnd(job, token)
+    } catch (error) {
+      if (error instanceof WaitingError || this.#failures.has(error as Error) || stallsOf(job) > this.#settings.maxStalls) throw error
+      this.#worker.emit('error', error as Error)
+      throw new WaitingError()
+    }
+  }
+
+  async #runOrEnd (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
     if (this.#stopping) return await this.#handOver(job, token)
     await this.#refuse(job, token, task)
@@ -150,8 +165,7 @@ export class Runs {
       return { id: task.id, ...pack(outcome.result) }
     }
     if (stop === 'handed over') {
-      this.#handedOver.push(task.name)
-      return await this.#handOver(job, token)
+      return await this.#handOver(job, token, task)
     }
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
     const final = stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final
@@ -209,9 +223,10 @@ export class Runs {
     return { outcome, stop: active.stop, progress: active.running.progress() }
   }
 
-  /** Moves a job back to the front of the queue, as if it had not run. */
-  async #handOver (job: TaskJob, token: string): Promise<never> {
+  /** Moves a job back to the front of the queue, as if it had not run. `task`: it had begun. */
+  async #handOver (job: TaskJob, token: string, task?: StoredTask): Promise<never> {
     await job.moveToWait(token)
+    if (task !== undefined) this.#handedOver.push(task.name)
     throw new WaitingError()
   }
 
@@ -219,6 +234,7 @@ export class Runs {
     const reason = toReason({ status, id: task.id, at: Date.now(), ...(unrun && { unrun }), ...error })
     const failure = final ? new UnrecoverableError(reason) : new Error(reason)
     delete failure.stack
+    this.#failures.add(failure)
     return failure
   }
 

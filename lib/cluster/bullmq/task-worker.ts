@@ -93,7 +93,8 @@ export class TaskWorker extends Worker<any, any, string, any> {
       const moved = await move()
       if (Date.now() - readAt >= this.#stallTimeout) workers.clear()
       for (const jobId of moved) {
-        Job.fromId(this, jobId).catch(() => undefined).then(job => callback(jobId, workers.get(jobId), job))
+        const read = Job.fromId(this, jobId).catch(() => undefined)
+        read.then(job => callback(jobId, workers.get(jobId), job)).catch(error => this.emit('error', error)) // a job that is not ours
       }
       return moved
     }
