@@ -99,6 +99,7 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
   async function killSome () {
     while (!over.signal.aborted) {
       await setTimeout(killEvery, undefined, { signal: over.signal })
+      await Promise.all(fleet.map(({ ready }) => ready)) // where a process takes long to start, none would be left to answer
       const i = randomInt(fleet.length)
       const victim = fleet[i]!
       await victim.ready
