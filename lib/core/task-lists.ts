@@ -128,7 +128,7 @@ export class TaskLists {
       this.#settled.add(task)
     } else {
       if (isListed) this.#counts.add(task.status, -1)
-      if (!ListItem.isIn(task, this.#runs)) this.#onForgotten?.(task)
+      if (isListed || ListItem.isIn(task, this.#unlisted)) this.#onForgotten?.(task)
       ListItem.leave(task)
     }
     this.#expire()

@@ -3,6 +3,7 @@ import t from 'tap'
 import { Task } from '../../lib/core/task.ts'
 import { registryOf } from '../../lib/core/task-registry.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { withResolvers } from './fixtures/with-resolvers.ts'
 
 t.test('a run is not in app.tasks, does not count for maxTasks, and idle waits for it', async t => {
   const { app } = await buildApp(t, { maxTasks: 1 })
@@ -46,4 +47,18 @@ t.test('no run is added once the app has closed', async t => {
   await app.ready()
   await app.close()
   t.throws(() => registryOf(app.tasks).addRun(app, untilAborted, { name: 'late' }), { code: 'FST_ERR_TASK_CLOSED' })
+})
+
+t.test('onPurged is not called for a run that was forgotten and ends later', async t => {
+  const purged: unknown[] = []
+  const { app } = await buildApp(t, { onPurged: ({ name }) => { purged.push(name) } })
+  await app.ready()
+  const gate = withResolvers()
+  const run = registryOf(app.tasks).addRun(app, () => gate.promise, { name: 'run' })
+  registryOf(app.tasks).forgetRun(run)
+  gate.resolve()
+  await run.finished
+  app.addTask(() => {})
+  await app.tasks.idle()
+  t.strictSame(purged, [undefined])
 })
