@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { Task } from '../../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { lazyQuery } from './fixtures/lazy-query.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
 t.test('reject, the default, refuses a taken name', async t => {
@@ -301,3 +302,16 @@ for (const onDuplicate of ['reject', 'replace', 'keep'] as const) {
     t.equal(unregistered.status, 'running')
   })
 }
+
+t.test('a query that begins when it is awaited does not begin if it is refused, or not needed', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { query, runs } = lazyQuery()
+  const holder = app.addTask(untilAborted, { name: 'report' })
+  t.throws(() => app.addTask(query, { name: 'report' }), { code: 'FST_ERR_TASK_DUPLICATE_NAME' })
+  t.equal(app.addTask(query, { name: 'report', onDuplicate: 'keep' }), holder)
+  await setImmediate()
+  t.equal(runs(), 0)
+  t.equal(await app.addTask(query).finished, 'row')
+  t.equal(runs(), 1)
+})
