@@ -223,8 +223,10 @@ export class TaskRegistry implements TaskOwner {
 
   settled (task: Task, settledAt: number) {
     this.#lists.settled(task, settledAt)
+  }
+
+  report (task: Task) {
     traceSettled(task, this.#report)
-    this.#notifyIdle()
   }
 
   watched (watch: Watch<unknown>, task: Task) {
@@ -392,10 +394,12 @@ export class TaskRegistry implements TaskOwner {
 
   /** Logs how a task has ended, and calls `onError` for a failed one. */
   readonly #report = (task: Task) => {
-    if (task.status !== 'failed') {
-      Task.debug(task, task.status === 'completed' ? 'task completed' : 'task cancelled')
-      return
-    }
+    if (task.status === 'failed') this.#reportFailure(task)
+    else Task.debug(task, task.status === 'completed' ? 'task completed' : 'task cancelled')
+    this.#notifyIdle()
+  }
+
+  #reportFailure (task: Task) {
     const logged = Task.logError(task, task.error, 'task failed')
     const { onError } = this.#settings
     if (onError !== undefined) this.#callOnError(task, onError)

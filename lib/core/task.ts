@@ -23,6 +23,8 @@ export interface TaskOwner {
   readonly cancelTimeout: number
   statusChanged (task: Task, previous: TaskStatus): void
   settled (task: Task, settledAt: number): void
+  /** A settled task can be told of: its signal has called its listeners. */
+  report (task: Task): void
   /** Returns a function to call when the watch has ended. */
   watched (watch: Watch<unknown>, task: Task<any, any, any>): () => void
   /** The scope of an `await using` has ended. */
@@ -290,8 +292,9 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     task.#source = undefined
     Task.#setStatus(task, status)
     task.#whenChanged = undefined
-    cancellation?.end()
     task.#owner.settled(task, settledAt)
+    cancellation?.end() // listeners of the signal may add a task of the same name
+    task.#owner.report(task)
   }
 }
 

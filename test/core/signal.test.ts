@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import tasks, { type Task } from '../../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { lazyQuery } from './fixtures/lazy-query.ts'
 import { processEvents } from './fixtures/process-events.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
@@ -389,4 +390,30 @@ t.test('a signal without removeEventListener, or of another shape, is refused', 
     t.throws(() => app.addTask(untilAborted, { signal: partial }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /must be an AbortSignal/ })
   }
   t.equal(app.tasks.size, 0)
+})
+
+for (const maxSettledAge of [undefined, 60_000]) {
+  t.test(`a listener of a cancelled task's signal can add a task of its name: maxSettledAge ${maxSettledAge}`, async t => {
+    const purged: number[] = []
+    const { app } = await buildApp(t, { onPurged: ({ id }) => { purged.push(id) } })
+    await app.ready()
+    const first = app.addTask(deaf(), { name: 'a', maxSettledAge })
+    first.signal.addEventListener('abort', () => app.addTask(() => 'second', { name: 'a', maxSettledAge }))
+    await first.cancel()
+    t.equal(await app.getTask('a').finished, 'second')
+    await app.tasks.idle()
+    t.strictSame(purged, [first.id])
+    t.strictSame(Array.from(app.tasks, ({ id, status }) => [id, status]), [[2, 'completed']])
+    t.equal(app.tasks.size, 1)
+  })
+}
+
+t.test('with an aborted signal a thenable is not started, and a promise is looked at', async t => {
+  const { app } = await buildApp(t)
+  await app.ready()
+  const { query, runs } = lazyQuery()
+  const signal = AbortSignal.abort(new Error('gone'))
+  t.equal(app.addTask(query, { signal }).status, 'cancelled')
+  t.equal(app.addTask(Promise.reject(new Error('late')), { signal }).status, 'cancelled')
+  t.equal(runs(), 0)
 })

@@ -419,3 +419,22 @@ t.test('no message is made while nobody subscribes', async t => {
     t.equal(await app.addTask(async () => context.getStore()).finished, 'caller')
   })
 })
+
+t.test('idle waits for the onError of a traced task', async t => {
+  subscribe(t)
+  const gate = withResolvers()
+  let isDone = false
+  const { app } = await buildApp(t, {
+    async onError () {
+      await gate.promise
+      isDone = true
+    }
+  })
+  app.addTask(() => { throw new Error('failed') })
+  const idle = app.tasks.idle()
+  await app.ready()
+  await immediate()
+  gate.resolve()
+  await idle
+  t.equal(isDone, true)
+})
