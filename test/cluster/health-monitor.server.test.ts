@@ -86,7 +86,7 @@ t.test('other errors of BullMQ are logged, but not those about locks, and none a
   t.strictSame(told, [`task server at ${server}: OOM command not allowed`])
 })
 
-t.test('a verb that does not get a lease in time rejects as if the server did not answer', { skip }, async t => {
+t.test('a verb that does not get a lease in time rejects with a reason of its own', { skip }, async t => {
   const { health } = await buildMonitor(t, 5000)
   const error = new LeaseExpired()
   await t.rejects(health.run(() => Promise.reject(error)), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503, cause: error })

@@ -1,8 +1,11 @@
 import { Queue } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { SIDE_QUEUE } from '../../lib/cluster/bullmq/engine.ts'
+import { jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
 import { assertUnchanged, assertValid, Leases, type Lease } from '../../lib/cluster/bullmq/leases.ts'
 import { onEveryServer } from './fixtures/engines.ts'
+import { buildFleet, prefix as fleetPrefix } from './fixtures/fleet.ts'
 import { openQueue, openStore } from './fixtures/queues.ts'
 
 onEveryServer(t, (t, engine) => {
@@ -63,7 +66,7 @@ onEveryServer(t, (t, engine) => {
   })
 
   t.test('a call whose lease has expired takes it again', async t => {
-    const [here] = await twoProcesses(t, 1000)
+    const [here] = await twoProcesses(t, 2000)
     let times = 0
     t.equal(await here.holding('name', async lease => {
       if (++times === 1) await sleep(600) // half of its life
@@ -101,5 +104,16 @@ onEveryServer(t, (t, engine) => {
     })
     t.equal(await there.holding('name', async () => 'taken over', nobody), 'taken over')
     t.throws(() => assertValid(lease), { name: 'LeaseExpired' })
+  })
+
+  t.test('if other calls have a name for too long, a verb says so, and not that the server is away', async t => {
+    const [{ kind, lines }] = await buildFleet(t, engine, () => {}, { apps: 1, plugin: { timeout: 3000 } })
+    const queue = await openQueue(t, engine, fleetPrefix, SIDE_QUEUE)
+    const others = new Leases(() => queue, 10_000)
+    await others.holding(`${kind.name}:${jobIdOf('held')}`, async () => {
+      await t.rejects(kind.addTask(null, { name: 'held' }), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503, message: /too many calls/ })
+    })
+    t.equal(await kind.getTask('held', { optional: true }), undefined)
+    t.strictSame(lines.filter(({ level }) => level >= 40), [])
   })
 })

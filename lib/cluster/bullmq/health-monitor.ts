@@ -60,7 +60,7 @@ export class HealthMonitor {
       return await this.#bound(operation, () => this.#tooLate())
     } catch (error) {
       if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
-      if (error instanceof LeaseExpired) throw Object.assign(new FST_ERR_TASK_UNREACHABLE(''), { cause: error })
+      if (error instanceof LeaseExpired) throw Object.assign(new FST_ERR_TASK_UNREACHABLE(' in time: too many calls change the same name, key or schedule'), { cause: error })
       const isGone = isConnectionError(error)
       if (isGone) this.#lost(true)
       const refusal = refusalOf(error)

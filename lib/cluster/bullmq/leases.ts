@@ -8,6 +8,8 @@ const MAX_TERM = 5000
 /** Milliseconds between two tries, at first and at most. */
 const RETRY = 10
 const MAX_RETRY = 200
+/** For how much of the time of a verb it waits for a lease. It ends before the verb's own time, which tells that the server is away. */
+const PATIENCE = 0.8
 
 /** The right to decide who has a name, for a while. */
 export interface Lease {
@@ -43,11 +45,11 @@ export class Leases {
   }
 
   /**
-   * Calls `work` under the lease of a name. Waits while others have the lease, and takes it again if it expired during the work, for as
-   * long as a verb waits for the server. If `peek` resolves to a value meanwhile, returns that value instead.
+   * Calls `work` under the lease of a name. Waits while others have the lease, and takes it again if it expired during the work, for
+   * most of the time that a verb has. If `peek` resolves to a value meanwhile, returns that value instead.
    */
   async holding<T> (name: string, work: (lease: Lease) => Promise<T>, peek: () => Promise<T | undefined> = async () => undefined): Promise<T> {
-    const end = Date.now() + this.#timeout
+    const end = Date.now() + PATIENCE * this.#timeout
     for (let wait = RETRY; Date.now() <= end; wait = Math.min(2 * wait, MAX_RETRY)) {
       const busy = this.#here.get(name)
       if (busy === undefined) {
