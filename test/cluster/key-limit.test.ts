@@ -85,4 +85,18 @@ onEveryServer(t, (t, engine) => {
       await task.cancel()
     }
   })
+
+  t.test('tasks of a key that have settled are forgotten, though the limit allows any number', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
+    const limit = { key: 'user', max: Infinity }
+    let most = 0
+    for (let i = 0; i < 120; i++) {
+      const task = await kind.addTask(i, { limit })
+      if (i % 10 === 0) await task.finished
+      const record = await side.getJob(`~limit.user@${encodeName(kind.name)}`)
+      most = Math.max(most, record!.data.tasks.length)
+    }
+    t.ok(most < 100, `${most}`)
+  })
 })

@@ -11,11 +11,20 @@ interface Counted {
 
 /** Milliseconds after which a record is stored anew: the side queue drops what is older than a week. */
 const RENEW = 86_400_000
+/** How many tasks a record names before those that have settled are looked for, though the limit allows more. */
+const MIN_KNOWN = 50
+
+/** The data of a record. */
+interface Record {
+  readonly tasks: readonly Counted[]
+  /** How many were unsettled when that was last looked at. */
+  readonly unsettled: number
+}
 
 /**
  * Limits how many tasks of a key are unsettled. A record of each key, a job in a queue that no worker takes from, names the tasks that
- * count. It is changed under the lease of the key. No number is kept: if the record is full, each task of it is read, and
- * those that have settled, or were never added because their process died, no longer count.
+ * count. It is changed under the lease of the key. If the record is full, or has doubled, each task of it is read, and those that have
+ * settled, or were never added because their process died, no longer count.
  */
 export class KeyLimits {
   readonly #queue: string
@@ -36,16 +45,18 @@ export class KeyLimits {
     const recordId = `~limit.${name}@${this.#queue}`
     return await this.#leases.holding(`limit:${this.#queue}:${name}`, async lease => {
       const record = await this.#records().getJob(recordId)
-      const others = ((record?.data.tasks ?? []) as Counted[]).filter(({ id }) => id !== task.id)
-      const counted = others.length < max ? others : await this.#unsettled(others)
+      const { tasks: known, unsettled = 0 }: Record = record?.data ?? { tasks: [] }
+      const others = known.filter(({ id }) => id !== task.id)
+      const isDue = others.length >= Math.min(max, Math.max(MIN_KNOWN, 2 * unsettled))
+      const counted = isDue ? await this.#unsettled(others) : others
       if (counted.length >= max) throw refused()
-      const tasks = [...counted, task]
+      const data: Record = { tasks: [...counted, task], unsettled: isDue ? counted.length : unsettled }
       assertValid(lease)
       if (record !== undefined && Date.now() - record.timestamp < RENEW) {
-        await record.updateData({ tasks })
+        await record.updateData(data)
       } else {
         await record?.remove()
-        await this.#records().add('limit', { tasks }, { jobId: recordId })
+        await this.#records().add('limit', data, { jobId: recordId })
       }
       assertValid(lease)
       return await add()
