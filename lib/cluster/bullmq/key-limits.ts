@@ -15,7 +15,7 @@ const RENEW = 86_400_000
 const MIN_KNOWN = 50
 
 /** The data of a record. */
-interface Record {
+interface LimitRecord {
   readonly tasks: readonly Counted[]
   /** How many were unsettled when that was last looked at. */
   readonly unsettled: number
@@ -45,12 +45,12 @@ export class KeyLimits {
     const recordId = `~limit.${name}@${this.#queue}`
     return await this.#leases.holding(`limit:${this.#queue}:${name}`, async lease => {
       const record = await this.#records().getJob(recordId)
-      const { tasks: known, unsettled = 0 }: Record = record?.data ?? { tasks: [] }
+      const { tasks: known, unsettled = 0 }: LimitRecord = record?.data ?? { tasks: [] }
       const others = known.filter(({ id }) => id !== task.id)
       const isDue = others.length >= Math.min(max, Math.max(MIN_KNOWN, 2 * unsettled))
       const counted = isDue ? await this.#unsettled(others) : others
       if (counted.length >= max) throw refused()
-      const data: Record = { tasks: [...counted, task], unsettled: isDue ? counted.length : unsettled }
+      const data: LimitRecord = { tasks: [...counted, task], unsettled: isDue ? counted.length : unsettled }
       assertValid(lease)
       if (record !== undefined && Date.now() - record.timestamp < RENEW) {
         await record.updateData(data)
