@@ -253,8 +253,9 @@ onEveryServer(t, (t, engine) => {
     const { app: other } = await buildApp(t, engine, { work: false })
     const kind = other.cluster.defineTask<any, any>(name, () => {}) as Member['kind']
     await Promise.all([app.ready(), other.ready()])
-    await kind.addTasks([1, 2, 3].map(data => ({ data, name: `task ${data}` })))
+    await kind.addTask(1, { name: 'task 1' })
     await untilStatus(kind, 'task 1', 'running')
+    await kind.addTasks([{ data: 2 }, { data: 3 }])
     await app.close()
     t.strictSame(await kind.count(), { deferred: 3, running: 0, completed: 0, failed: 0 })
     t.match(lines.filter(({ msg }) => msg.startsWith('tasks ')), [{ msg: `tasks handed over to other processes: ${name} "task 1"` }])
