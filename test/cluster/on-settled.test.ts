@@ -153,7 +153,7 @@ onEveryEngine(t, (t, engine) => {
     const journal = new Journal()
     const gate = withResolvers()
     const [here] = await buildFleet(t, engine, () => {}, {
-      core: { cancelTimeout: 0 },
+      core: { cancelTimeout: 3000 }, // until then idle waits
       onSettled: async () => {
         journal.write('called')
         await gate.promise
