@@ -121,7 +121,8 @@ export class TaskLists {
   }
 
   /** A task has settled. It is kept if it is named and in `tasks`. */
-  settled (task: Task, settledAt: number): void {
+  settled (task: Task, previous: TaskStatus, settledAt: number): void {
+    this.statusChanged(task, previous)
     const isListed = ListItem.isIn(task, this.#live)
     if (isListed) this.#history.add(task.status, settledAt)
     if (isListed && task.name !== undefined) {

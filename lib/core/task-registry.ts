@@ -76,6 +76,8 @@ export class TaskRegistry implements TaskOwner {
   readonly #draining = new Set<Task>()
   /** Calls of `onError` and `onPurged` that are pending. */
   readonly #calls = new Set<{ task: Task }>()
+  /** How many settled tasks have not been reported yet. */
+  #unreported = 0
   readonly #watches = new Map<Watch<unknown>, Task>()
   /**
    * The functions that start the tasks that wait for the app to be ready. If a task settles before that, its function is removed,
@@ -221,8 +223,9 @@ export class TaskRegistry implements TaskOwner {
     this.#lists.statusChanged(task, previous)
   }
 
-  settled (task: Task, settledAt: number) {
-    this.#lists.settled(task, settledAt)
+  settled (task: Task, previous: TaskStatus, settledAt: number) {
+    this.#unreported++
+    this.#lists.settled(task, previous, settledAt)
   }
 
   report (task: Task) {
@@ -251,7 +254,7 @@ export class TaskRegistry implements TaskOwner {
     await this.#find(name, options)?.cancel(cancelOptions)
   }
 
-  #isIdle () { return this.#lists.unsettledSize === 0 && this.#calls.size === 0 }
+  #isIdle () { return this.#lists.unsettledSize === 0 && this.#unreported === 0 && this.#calls.size === 0 }
 
   /** Calls back when no task is unsettled and no `onError` or `onPurged` is pending. Returns a function that removes the callback. */
   #onceIdle (callback: () => void): () => void {
@@ -396,6 +399,7 @@ export class TaskRegistry implements TaskOwner {
   readonly #report = (task: Task) => {
     if (task.status === 'failed') this.#reportFailure(task)
     else Task.debug(task, task.status === 'completed' ? 'task completed' : 'task cancelled')
+    this.#unreported--
     this.#notifyIdle()
   }
 

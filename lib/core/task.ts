@@ -21,8 +21,10 @@ import { isGenerator, isPromise, isThenable, type GeneratorWork } from './work.t
 /** What a task reports its changes to. */
 export interface TaskOwner {
   readonly cancelTimeout: number
+  /** The status of an unsettled task has changed. */
   statusChanged (task: Task, previous: TaskStatus): void
-  settled (task: Task, settledAt: number): void
+  /** Called before anything that waits for the task. */
+  settled (task: Task, previous: TaskStatus, settledAt: number): void
   /** A settled task can be told of: its signal has called its listeners. */
   report (task: Task): void
   /** Returns a function to call when the watch has ended. */
@@ -282,18 +284,21 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
    * after its task was cancelled.
    */
   static #settle (task: Task, status: 'completed' | 'failed' | 'cancelled', outcome: unknown) {
-    if (task.settled) return
-    const cancellation = task.#cancellation
     if (status !== 'completed') letGoOfFrames(outcome)
+    const cancellation = task.#cancellation
     if (cancellation !== undefined && cancellation.reason !== outcome) letGoOfFrames(cancellation.reason)
+    if (task.settled) return // A getter of the error may have cancelled the task.
+    const previous = task.#status
     const settledAt = now()
     task.#outcome = outcome
     task.#settledAt = settledAt
     task.#source = undefined
-    Task.#setStatus(task, status)
+    task.#status = status
+    // A getter of the progress or a listener of the signal may add a task of the same name, so the owner is told first.
+    task.#owner.settled(task, previous, settledAt)
+    Task.#notify(task)
     task.#whenChanged = undefined
-    task.#owner.settled(task, settledAt)
-    cancellation?.end() // listeners of the signal may add a task of the same name
+    cancellation?.end()
     task.#owner.report(task)
   }
 }

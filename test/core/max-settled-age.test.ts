@@ -137,3 +137,41 @@ t.test('maxSettledAge does not keep the process alive', async t => {
   app.addTask(() => {}, { name: 'old' })
   t.equal(process.getActiveResourcesInfo().filter(type => type === 'Timeout').length, before)
 })
+
+for (const maxSettledAge of [undefined, 60_000]) {
+  t.test(`a task settles once if its error has a getter that cancels it: maxSettledAge ${maxSettledAge}`, async t => {
+    const purged: number[] = []
+    const { app } = await buildApp(t, { onPurged: ({ id }) => { purged.push(id) } })
+    await app.ready()
+    const gate = withResolvers<never>()
+    const task = app.addTask(gate.promise, { name: 'a', maxSettledAge })
+    gate.reject({ message: 'broken', get stack () { task.cancel(); return '' } })
+    await t.rejects(task.finished, { name: 'AbortError' })
+    t.strictSame([task.status, app.tasks.size], ['cancelled', 1])
+    t.strictSame([app.purgeTasks(), app.tasks.size], [1, 0])
+    await app.tasks.idle()
+    t.strictSame(purged, [task.id])
+  })
+
+  t.test(`a getter of the last progress can add a task of the same name: maxSettledAge ${maxSettledAge}`, async t => {
+    const purged: number[] = []
+    const { app } = await buildApp(t, { onPurged: ({ id }) => { purged.push(id) } })
+    await app.ready()
+    const task = app.addTask(new Promise(() => {}), { name: 'a', maxSettledAge })
+    task.progress = {
+      get done () {
+        if (task.settled && app.getTask('a') === task) app.addTask(() => {}, { name: 'a', maxSettledAge })
+        return 1
+      }
+    }
+    const watch = task.watch()
+    await watch.next()
+    const last = watch.next()
+    await task.cancel()
+    t.match(await last, { value: { status: 'cancelled' } })
+    await app.tasks.idle()
+    t.strictSame(purged, [task.id])
+    t.strictSame(Array.from(app.tasks, ({ id, status }) => [id, status]), [[2, 'completed']])
+    t.equal(app.tasks.size, 1)
+  })
+}

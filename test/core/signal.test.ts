@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import tasks, { type Task } from '../../index.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { holdProcess } from './fixtures/hold-process.ts'
 import { lazyQuery } from './fixtures/lazy-query.ts'
 import { processEvents } from './fixtures/process-events.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
@@ -407,6 +408,27 @@ for (const maxSettledAge of [undefined, 60_000]) {
     t.equal(app.tasks.size, 1)
   })
 }
+
+t.test('idle waits for onError of a task, though a listener of its signal adds one that completes at once', async t => {
+  holdProcess(t)
+  const gate = withResolvers<void>()
+  const order: string[] = []
+  const { app } = await buildApp(t, { onError: () => gate.promise.then(() => { order.push('onError') }) })
+  await app.ready()
+  const task = app.addTask(deaf(), { timeout: 1 })
+  const added = new Promise<void>(resolve => {
+    task.signal.addEventListener('abort', () => {
+      app.addTask(() => {})
+      resolve()
+    })
+  })
+  const idle = app.tasks.idle().then(() => { order.push('idle') })
+  await added
+  await immediate()
+  gate.resolve()
+  await idle
+  t.strictSame(order, ['onError', 'idle'])
+})
 
 t.test('with an aborted signal a thenable is not started, and a promise is looked at', async t => {
   const { app } = await buildApp(t)
