@@ -259,7 +259,7 @@ const forever = {
   keepAlive: 10_000
 } satisfies RedisOptions
 
-/** Nobody but the client itself connects it. */
+/** For a client, and for a cluster as a whole: its nodes it connects itself, when it needs them. */
 const atOnce = { lazyConnect: false }
 
 function connect (connection: RedisConnection): Redis | Cluster {
