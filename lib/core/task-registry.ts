@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { inspect, types } from 'node:util'
+import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type { CancelTaskOptions, GetTaskOptions, Task as PublicTask, TaskOptions, TaskReply, Tasks, TaskStatus, TaskWork } from '../../types/index.ts'
 import { AbortError, onceAborted } from './abort.ts'
@@ -22,7 +22,7 @@ import { TaskLists } from './task-lists.ts'
 import { traceSettled } from './tracing.ts'
 import type { Watch } from './watch.ts'
 import { settlesWithin, within } from './within.ts'
-import { isPromise, kindOf } from './work.ts'
+import { isLazy, isPromise, kindOf } from './work.ts'
 
 /** A common reason that a task does not stop while the app closes. */
 export const WAITS_FOR_ITSELF = 'A task that awaits app.close() waits for itself'
@@ -297,7 +297,7 @@ export class TaskRegistry implements TaskOwner {
 
   /** Starts a task, now or later, and cancels the one that it replaces. */
   #begin (task: Task, app: FastifyInstance, work: TaskWork<unknown>, { signal, after, timeout }: TaskOptions, previous?: Task) {
-    if (isPromise(work) && (types.isPromise(work) || signal?.aborted !== true)) Task.start(task, work, app, timeout)
+    if (isPromise(work) && !(isLazy(work) && signal?.aborted === true)) Task.start(task, work, app, timeout)
     if (previous?.settled === false) Task.abort(previous, new AbortError(`Cancelled ${taskLabel(previous)}: another task took its name`))
     if (signal !== undefined) this.#abortWith(signal, task)
     const response = after === undefined || isOver(after.raw) ? undefined : after.raw
@@ -305,12 +305,9 @@ export class TaskRegistry implements TaskOwner {
     else Task.start(task, work, app, timeout)
   }
 
-  /**
-   * Logs the rejection of a promise that `addTask` did not take, since nobody else may see it. Other thenables are left alone: many, such
-   * as the queries of Knex and Mongoose, begin when `then` is called.
-   */
+  /** Logs the rejection of a promise that `addTask` did not take, since nobody else may see it. A lazy thenable must not begin. */
   #reportRejection (work: unknown) {
-    if (!types.isPromise(work)) return
+    if (isLazy(work)) return
     new Promise(resolve => resolve(work)).catch(err => {
       this.#app.log.error({ err }, 'a promise that addTask did not take has rejected')
     }).catch(() => {}) // The logger may throw.

@@ -1,4 +1,5 @@
 // Tells the forms of work apart. The values may come from any library.
+import { types } from 'node:util'
 import type { TaskOptions } from '../../types/index.ts'
 
 export type GeneratorWork<T, Progress> = Generator<Progress, T, void> | AsyncGenerator<Progress, T, void>
@@ -26,6 +27,11 @@ export function isGenerator (value: unknown): value is GeneratorWork<unknown, un
 /** Whether work that `checkWork` has accepted is a promise. It runs already, and nothing can stop it. */
 export function isPromise (work: unknown): boolean {
   return typeof work !== 'function' && !isGenerator(work)
+}
+
+/** Whether a thenable may begin only when its `then` is called, as the queries of Knex and Mongoose do. A native promise never does. */
+export function isLazy (work: unknown): boolean {
+  return !types.isPromise(work)
 }
 
 /** What kind of work it is: the option, or the function's name if it has one. That name can be any value, or a getter that throws. */
