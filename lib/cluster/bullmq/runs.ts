@@ -1,4 +1,4 @@
-import { UnrecoverableError, WaitingError, type WorkerOptions } from 'bullmq'
+import { WaitingError, type WorkerOptions } from 'bullmq'
 import { hostname } from 'node:os'
 import { setInterval, clearInterval } from 'node:timers'
 import type { TaskAttempt } from '../../../types/cluster.ts'
@@ -29,6 +29,15 @@ interface Active {
   readonly running: Running
   readonly progress: ProgressWriter
   stop: 'cancelled' | 'handed over' | 'lost' | undefined
+}
+
+/** Tells BullMQ to fail a job. By the name of its own class for that, BullMQ knows that it must not be tried again. */
+class Failure extends Error {
+  constructor (reason: string, final: boolean) {
+    super(reason)
+    if (final) this.name = 'UnrecoverableError'
+    delete this.stack
+  }
 }
 
 /** How many characters of results the events may hold before they are trimmed, and how many events are kept at least. */
@@ -66,8 +75,6 @@ export class Runs {
   readonly #active = new Set<Active>()
   /** The tasks that have a stored mark of their cancellation. */
   readonly #marked = new WeakMap<TaskJob, StoredTask>()
-  /** The errors that tell BullMQ to fail a job. */
-  readonly #failures = new WeakSet<Error>()
   /** The names of the tasks that were handed over. */
   readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
@@ -144,7 +151,7 @@ export class Runs {
     try {
       return await this.#runOrEnd(job, token)
     } catch (error) {
-      if (error instanceof WaitingError || this.#failures.has(error as Error) || stallsOf(job) > this.#settings.maxStalls) throw error
+      if (error instanceof WaitingError || error instanceof Failure || stallsOf(job) > this.#settings.maxStalls) throw error
       this.#worker.emit('error', error as Error)
       throw new WaitingError()
     }
@@ -164,9 +171,7 @@ export class Runs {
       await announce()
       return { id: task.id, ...pack(outcome.result) }
     }
-    if (stop === 'handed over') {
-      return await this.#handOver(job, token, task)
-    }
+    if (stop === 'handed over') return await this.#handOver(job, token, task)
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
     const final = stop === 'cancelled' || outcome.status === 'cancelled' || outcome.final
     if (final || task.attempt >= task.maxAttempts) await announce()
@@ -230,12 +235,9 @@ export class Runs {
     throw new WaitingError()
   }
 
-  #failure (task: StoredTask, { status, error }: Unrun, { final, unrun = false }: { final: boolean, unrun?: boolean }): Error {
+  #failure (task: StoredTask, { status, error }: Unrun, { final, unrun = false }: { final: boolean, unrun?: boolean }): Failure {
     const reason = toReason({ status, id: task.id, at: Date.now(), ...(unrun && { unrun }), ...error })
-    const failure = final ? new UnrecoverableError(reason) : new Error(reason)
-    delete failure.stack
-    this.#failures.add(failure)
-    return failure
+    return new Failure(reason, final)
   }
 
   /** Reads the mark of a task that may have run before. No other task can have one. */
