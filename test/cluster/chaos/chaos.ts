@@ -110,7 +110,6 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
       await allReady() // where a process takes long to start, none would be left to answer
       const i = randomInt(fleet.length)
       const victim = fleet[i]!
-      await victim.ready
       fleet[i] = startMember()
       await victim.kill(ledger)
     }
