@@ -116,7 +116,7 @@ function hasJson (value: unknown, ancestors: unknown[]): boolean {
     JSON.stringify(value) // throws if JSON cannot hold it
     return true
   }
-  if (typeof value === 'bigint' || ancestors.includes(value)) return false
+  if (typeof value === 'bigint' || value instanceof BigInt || ancestors.includes(value)) return false
   ancestors.push(value)
   if (Array.isArray(value)) {
     for (const item of value) if (!hasJson(item, ancestors)) return false

@@ -492,6 +492,7 @@ cycle.self = [cycle]
 for (const [what, progress] of Object.entries<unknown>({
   'a BigInt': 10n,
   'an object with a BigInt': { done: [1, { of: 10n }] },
+  'an object with a boxed BigInt': { done: Object(10n) },
   'a cycle': cycle,
   'an object with a getter that throws': { get done () { throw new Error('unreadable') } },
   'an object whose toJSON throws': { toJSON () { throw new Error('unreadable') } }
