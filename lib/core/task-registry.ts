@@ -12,8 +12,8 @@ import {
 } from './errors.ts'
 import { hideClass } from './hide-class.ts'
 import { KeyLimits } from './key-limits.ts'
-import { warnOfLostError } from './lost-error.ts'
 import { checkCancelTaskOptions, checkGetOptions, checkPurge, checkTaskOptions, checkWork, MAX_DELAY, type PluginSettings } from './options.ts'
+import { logError, warnOfLostError } from './report-error.ts'
 import { isOver, onceOver, waitForCutResponses } from './response.ts'
 import type { SettledMinute } from './settled-history.ts'
 import { Task, type TaskOwner } from './task.ts'
@@ -308,9 +308,10 @@ export class TaskRegistry implements TaskOwner {
   /** Logs the rejection of a promise that `addTask` did not take, since nobody else may see it. A lazy thenable must not begin. */
   #reportRejection (work: unknown) {
     if (isLazy(work)) return
-    new Promise(resolve => resolve(work)).catch(err => {
-      this.#app.log.error({ err }, 'a promise that addTask did not take has rejected')
-    }).catch(() => {}) // The logger may throw.
+    const what = 'a promise that addTask did not take has rejected'
+    new Promise(resolve => resolve(work)).catch(error => {
+      if (!logError(this.#app, error, what)) warnOfLostError('FST_TASK_LOST_ERROR', what, error)
+    })
   }
 
   /** Ends all tasks. Names those that do not end in time in one warning. */
@@ -401,10 +402,17 @@ export class TaskRegistry implements TaskOwner {
   }
 
   #reportFailure (task: Task) {
-    const logged = Task.logError(task, task.error, 'task failed')
+    const logged = logError(task, task.error, 'task failed')
     const { onError } = this.#settings
     if (onError !== undefined) this.#callOnError(task, onError)
-    else if (!logged) warnOfLostError(task)
+    else if (!logged) this.#warnOfFailure(task)
+  }
+
+  /** Does nothing if `finished` is read in this turn of the event loop: then somebody may see the error. */
+  #warnOfFailure (task: Task) {
+    setImmediate(() => {
+      if (!Task.isFinishedRead(task)) warnOfLostError('FST_TASK_FAILED', `Unreported failure of ${taskLabel(task)}`, task.error)
+    })
   }
 
   #callOnError (task: Task, onError: NonNullable<PluginSettings['onError']>) {
@@ -426,7 +434,7 @@ export class TaskRegistry implements TaskOwner {
     try {
       await callback()
     } catch (error) {
-      Task.logError(task, error, threw)
+      if (!logError(task, error, threw)) warnOfLostError('FST_TASK_LOST_ERROR', `${taskLabel(task)}: ${threw}`, error)
     }
     this.#calls.delete(call)
     this.#notifyIdle()

@@ -12,7 +12,7 @@ import { ListItem } from './linked-list.ts'
 import { checkCancelOptions, checkWatchOptions } from './options.ts'
 import { letGoOfFrames } from './stack.ts'
 import { taskLabel } from './task-label.ts'
-import { errorState, printedState, taskState } from './task-state.ts'
+import { printedState, taskState } from './task-state.ts'
 import { traceStart } from './tracing.ts'
 import { Watch } from './watch.ts'
 import { within } from './within.ts'
@@ -197,21 +197,6 @@ export class Task<T = unknown, Data = unknown, Progress = unknown> extends ListI
     const timer = setTimeout(() => Task.abort(task, toError(), 'failed'), ms)
     timer.unref()
     Task.onceSettled(task, () => clearTimeout(timer))
-  }
-
-  /**
-   * Logs an error. If the logger's serializers throw at it, logs its name, message and code instead. If the logger throws
-   * at those too, the line is lost. Returns whether a line was logged: a logger that is switched off has one and the same
-   * method for every level.
-   */
-  static logError (task: Task, error: unknown, message: string): boolean {
-    for (const err of [() => error, () => errorState(error)]) {
-      try {
-        task.log.error({ err: err() }, message)
-        return task.log.error !== task.log.trace
-      } catch {}
-    }
-    return false
   }
 
   /** Logs at debug as `task.log` does, without making that logger. If the logger throws, the line is lost. */

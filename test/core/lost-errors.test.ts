@@ -1,4 +1,4 @@
-// A failure that nobody would hear of is a warning of the process.
+// An error that nobody would hear of is a warning of the process.
 import { once } from 'node:events'
 import { setImmediate as immediate } from 'node:timers/promises'
 import Fastify, { type FastifyServerOptions } from 'fastify'
@@ -83,6 +83,37 @@ t.test('a failure raises no warning if the task has a logger of its own', async 
   t.equal(lines.length, 1)
   t.strictSame(warnings, [])
 })
+
+t.test('what onError or onPurged throws is a warning if nothing logs it', async t => {
+  const error = new Error('callback')
+  const fail = async () => { throw error }
+  const { app, warnings } = await buildApp(t, { onError: fail, onPurged: fail, maxSettled: 0 })
+  app.addTask(() => { throw new Error('sync') }, { name: 'report' })
+  await told()
+  const warning = { name: 'FastifyTasksWarning', code: 'FST_TASK_LOST_ERROR', detail: error.stack }
+  t.match(new Set(warnings), new Set([
+    { ...warning, message: 'task "report": onError of a failed task threw: Error: callback' },
+    { ...warning, message: 'task "report": onPurged of a task threw: Error: callback' }
+  ]))
+  t.equal(warnings.length, 2)
+})
+
+for (const [what, server] of Object.entries<FastifyServerOptions>({
+  'no logger': {},
+  'a logger that throws': { logger: { stream: { write () { throw new Error('disk full') } } } }
+})) {
+  t.test(`with ${what} the rejection of a promise that addTask did not take is a warning`, async t => {
+    const { app, warnings } = await buildApp(t, {}, server)
+    app.addTask(untilAborted, { name: 'report' })
+    const error = new Error('late')
+    t.throws(() => app.addTask(Promise.reject(error), { name: 'report' }), { code: 'FST_ERR_TASK_DUPLICATE_NAME' })
+    await told()
+    t.match(warnings, [{
+      name: 'FastifyTasksWarning', code: 'FST_TASK_LOST_ERROR', detail: error.stack, message: 'a promise that addTask did not take has rejected: Error: late'
+    }])
+    t.equal(warnings.length, 1)
+  })
+}
 
 t.test('a completed or cancelled task raises no warning', async t => {
   const { app, warnings } = await buildApp(t)
