@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { Job } from 'bullmq'
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { onEveryServer } from './fixtures/engines.ts'
@@ -51,4 +52,39 @@ onEveryServer(t, (t, engine) => {
     const next = await kind.addTask(null)
     t.equal(await next.finished, 'ran')
   })
+
+  t.test('jobs that something else has added are not in the lists, and no page misses a task because of them', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => 'ran', { plugin: { work: false }, apps: 1 })
+    const queue = await openQueue(t, engine, prefix, kind.name)
+    for (let i = 0; i < 6; i++) {
+      await kind.addTask(null, { name: `task ${i}` })
+      await queue.add('task', {}, i % 2 === 0 ? {} : { jobId: `foreign ${i}` })
+    }
+    const names = Array.from({ length: 6 }, (_, i) => `task ${i}`)
+    const listed = await kind.tasks()
+    t.strictSame(listed.map(({ name }) => name).sort(), names)
+    const pages: string[] = []
+    for (let offset = 0; offset < 6; offset += 2) pages.push(...(await kind.tasks({ offset, limit: 2 })).map(({ name }) => name))
+    t.strictSame(pages.sort(), names)
+    t.strictSame((await kind.tasks({ name: 'task 3' })).map(({ name }) => name), ['task 3'])
+  })
+
+  if (engine.name === 'redis') {
+    t.test('a task whose place in the queue is lost can be read, cancelled and added again', async t => {
+      const [{ kind }] = await buildFleet(t, engine, (_app, { attempt }) => {
+        if (attempt === 1) throw new Error('first')
+        return 'ran'
+      }, { attempts: 2, backoff: { type: 'fixed', delay: 60_000 }, apps: 1 })
+      const task = await kind.addTask(null, { name: 'lost' })
+      for await (const { status, attempt } of task.watch()) if (status === 'deferred' && attempt === 1) break
+      const client = new Redis(engine.connection!)
+      await client.del(`${prefix}:${kind.name}:delayed`)
+      client.disconnect()
+      t.match(await kind.getTask('lost'), { status: 'deferred', attempt: 1 })
+      await kind.cancelTask('lost')
+      t.match(await kind.getTask('lost'), { status: 'cancelled', settled: true })
+      const again = await kind.addTask(null, { name: 'lost' })
+      await again.cancel()
+    })
+  }
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeName, encodeName, jobIdOf, nameOf } from '../../lib/cluster/bullmq/ids.ts'
+import { decodeName, encodeName, isTaskId, jobIdOf, nameOf } from '../../lib/cluster/bullmq/ids.ts'
 import { runNameOf } from '../../lib/cluster/schedule.ts'
 
 const anyName = fc.oneof(
@@ -12,6 +12,11 @@ const anyName = fc.oneof(
 t.test('every name comes back from its job id', async () => {
   fc.assert(fc.property(anyName, name => nameOf(jobIdOf(name)) === name))
   fc.assert(fc.property(anyName, name => decodeName(encodeName(name)) === name))
+})
+
+t.test('the id of a task is told from those of other jobs', async t => {
+  fc.assert(fc.property(anyName, name => isTaskId(jobIdOf(name))))
+  for (const id of ['7', 'foreign', 'repeat:nightly', 'repeat:nightly:x', '0b3b5ff0-9e5c-4d3c-8c1e-5a7a1f1d2c3b']) t.equal(isTaskId(id), false, id)
 })
 
 t.test('a job id is what BullMQ and both stores take', async () => {

@@ -63,8 +63,8 @@ export class Canceller {
       const mark = (settled: boolean) => replaceData(this.#parts, job, { ...job.data, cancelled: { ...cancelled, settled } }, lease)
       await mark(false)
       marked.at = cancelled.at
-      const state = (await this.#parts.reader.read(jobId))?.state
-      if (state !== 'waiting' && state !== 'prioritized' && state !== 'delayed') return undefined
+      const read = await this.#parts.reader.read(jobId)
+      if (read === undefined || read.state === 'active' || read.job.finishedOn !== undefined) return undefined
       await this.#parts.announcements?.add(cancelledNow(found.task, reason))
       await mark(true)
       await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))

@@ -34,6 +34,11 @@ export function jobIdOf (name: string): string {
   return `~${encodeName(name)}`
 }
 
+/** Whether this is the id of a task's job. Something else may have added jobs to the queue. */
+export function isTaskId (jobId: string): boolean {
+  return /^(~|repeat:.*:\d+$)/s.test(jobId)
+}
+
 /** Whether the name cannot be read from a job id. */
 export function isDigest (jobId: string): boolean {
   return jobId.includes('%-')

@@ -2,7 +2,7 @@ import type { JobState } from 'bullmq'
 import type { TaskStatus } from '../../../types/index.ts'
 import type { StoredTask } from '../engine.ts'
 import type { Answered } from './health-monitor.ts'
-import { nameOf } from './ids.ts'
+import { isTaskId, nameOf } from './ids.ts'
 import type { TaskJob } from './job.ts'
 import type { AnyQueue } from './store.ts'
 
@@ -31,20 +31,35 @@ const movesBack: ReadonlySet<JobState> = new Set<JobState>(['delayed', 'prioriti
 /** Turns a job into a task. */
 type ToTask = (job: TaskJob, state: JobState) => Promise<StoredTask>
 
-/** The first job ids of each state. A job that moved meanwhile counts for the state in which it was read last. */
-async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: number): Promise<Map<JobState, string[]>> {
+/** Job ids of a state, in the order of its tasks, and whether no more come after them. */
+interface Range {
+  readonly ids: string[]
+  readonly isLast: boolean
+}
+
+/** Some ids of a state. Jobs that something else has added to the queue are left out. */
+async function readRange (queue: AnyQueue, { state, oldestFirst }: ListedState, start: number, size: number): Promise<Range> {
+  const ids = await queue.getRanges([state], start, start + size - 1, oldestFirst)
+  return { ids: ids.filter(isTaskId), isLast: ids.length < size }
+}
+
+/** The first ids of each state. A job that moved meanwhile counts for the state in which it was read last. */
+async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: number): Promise<Map<JobState, Range>> {
   const inOrder = moves.flatMap(move => wanted.filter(({ state }) => state === move))
   const again = inOrder.filter(({ state }) => movesBack.has(state))
-  const ids = new Map(wanted.map(({ state }) => [state, new Set<string>()]))
+  const all = new Map(wanted.map(({ state }) => [state, { ids: new Set<string>(), isLast: true }]))
   const stateOf = new Map<string, JobState>()
   // One after the other: PostgreSQL answers queries of different connections in any order.
-  for (const { state, oldestFirst } of again.length > 1 ? [...inOrder, ...again] : inOrder) {
-    for (const id of await queue.getRanges([state], 0, size - 1, oldestFirst)) {
-      ids.get(state)!.add(id)
-      stateOf.set(id, state)
+  for (const listed of again.length > 1 ? [...inOrder, ...again] : inOrder) {
+    const { ids, isLast } = await readRange(queue, listed, 0, size)
+    const range = all.get(listed.state)!
+    range.isLast = isLast
+    for (const id of ids) {
+      range.ids.add(id)
+      stateOf.set(id, listed.state)
     }
   }
-  return new Map(Array.from(ids, ([state, all]) => [state, [...all].filter(id => stateOf.get(id) === state)]))
+  return new Map(Array.from(all, ([state, { ids, isLast }]) => [state, { ids: [...ids].filter(id => stateOf.get(id) === state), isLast }]))
 }
 
 /** Jobs that are read at the same time. */
@@ -77,27 +92,26 @@ export async function readPage (
   if (limit === 0) return []
   const first = await readIds(queue, listed, offset + limit)
   let skip = offset
-  for (const { state, statuses, oldestFirst } of listed) {
+  for (const from of listed) {
+    const { state, statuses } = from
     const all = statuses.every(status => wanted.has(status))
-    let ids = first.get(state)!
+    let range = first.get(state)!
     let start = offset + limit
-    let isLast = ids.length < start
     while (page.size < limit) {
-      const skipped = all ? Math.min(skip, ids.length) : 0
+      const skipped = all ? Math.min(skip, range.ids.length) : 0
       skip -= skipped
-      const rest = ids.slice(skipped, all ? skipped + limit - page.size : undefined)
+      const rest = range.ids.slice(skipped, all ? skipped + limit - page.size : undefined)
       const tasks = await readTasks(queue, toTask, rest, state, answered)
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
-      if (isLast) break
+      if (range.isLast) break
       // Tasks that were cancelled before they started are in front of those that wait.
       if (state === 'waiting' && !wanted.has('deferred') && matching.length === 0) break
       const size = skip + limit - page.size
       if (size === 0) break
-      ids = await queue.getRanges([state], start, start + size - 1, oldestFirst)
+      range = await readRange(queue, from, start, size)
       start += size
-      isLast = ids.length < size
     }
   }
   return [...page.values()].slice(0, limit)
@@ -117,7 +131,7 @@ export async function readNamed (
   const listed = states.filter(({ statuses }) => statuses.some(status => wanted.has(status)))
   const all = await readIds(queue, listed, 0) // BullMQ takes an end of -1 for the last
   for (const { state } of listed) {
-    const ids = all.get(state)!.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
+    const ids = all.get(state)!.ids.filter(id => (nameOf(id) ?? name).startsWith(name)) // a digest does not say its name
     for (let i = 0; i < ids.length && found.size < offset + limit; i += READ_AT_ONCE) {
       const tasks = await readTasks(queue, toTask, ids.slice(i, i + READ_AT_ONCE), state, answered)
       for (const task of tasks) if (wanted.has(task.status) && task.name.startsWith(name)) found.set(task.name, task)

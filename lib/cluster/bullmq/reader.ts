@@ -11,6 +11,9 @@ export interface Read {
   readonly state: JobState | 'unknown'
 }
 
+/** How often a job is read at most whose state does not fit it. After that it is certain that something else has damaged it. */
+const READS = 10
+
 /** Reads the tasks of a queue. */
 export class Reader {
   readonly #name: string
@@ -33,17 +36,20 @@ export class Reader {
     return read === undefined ? undefined : { ...read, task: await this.toTask(read.job, read.state) }
   }
 
-  /** Reads a job and its state. Those are two reads, and the job may end between them: then it reads again. */
+  /**
+   * Reads a job and its state. Those are two reads, and the job may end between them: then it reads again. A damaged job, such as one
+   * whose place in the queue Redis has evicted, says that it has not ended though its state is `unknown`, or that of a job that has.
+   */
   async read (jobId: string): Promise<Read | undefined> {
     const queue = this.#queue()
-    for (let again = false; ; again = true) {
+    for (let reads = 1; ; reads++) {
       const [job, known] = await Promise.all([queue.getJob(jobId) as Promise<TaskJob | undefined>, this.#shared.store.stateOf(queue, jobId)])
       if (job === undefined) return undefined
       // A job that has run before may have ended meanwhile, or may wait again.
       const state = known ?? (job.processedOn === undefined ? 'waiting' : await queue.getJobState(jobId))
       const ended = state === 'completed' || state === 'failed' || state === 'unknown'
-      if (job.finishedOn === undefined && ended) continue
-      if (state === 'delayed' && job.delay === 0 && !again) continue // it was delayed after it was read
+      if (job.finishedOn === undefined && ended && reads < READS) continue
+      if (state === 'delayed' && job.delay === 0 && reads === 1) continue // it was delayed after it was read
       return { job, state }
     }
   }

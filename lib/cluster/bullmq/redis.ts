@@ -67,15 +67,20 @@ const REPLACE_DATA = `${UNLESS_SAME}
 redis.call('HSET', KEYS[1], 'data', ARGV[3])
 return 1`
 
-/** Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, then where it may be: sorted sets, and last two lists. */
+/**
+ * Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, the list of those that run, then where it may be: sorted
+ * sets, and last two lists. It is in none of these if Redis has evicted one.
+ */
 const REMOVE_JOB = `${UNLESS_SAME}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+for _, id in ipairs(redis.call('LRANGE', KEYS[5], 0, -1)) do
+  if id == ARGV[3] then return 0 end
+end
 local removed = 0
-for i = 5, #KEYS - 2 do removed = removed + redis.call('ZREM', KEYS[i], ARGV[3]) end
+for i = 6, #KEYS - 2 do removed = removed + redis.call('ZREM', KEYS[i], ARGV[3]) end
 for i = #KEYS - 1, #KEYS do
   if removed == 0 then removed = redis.call('LREM', KEYS[i], 1, ARGV[3]) end
 end
-if removed == 0 then return 0 end
 redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'event', 'removed', 'jobId', ARGV[3])
 return 1`
@@ -119,7 +124,7 @@ export class RedisStore implements Store {
     this.#client.defineCommand('taskVersions', { lua: VERSIONS })
     this.#client.defineCommand('workersOfExpiredTasks', { numberOfKeys: 1, lua: WORKERS_OF_EXPIRED })
     this.#client.defineCommand('replaceTaskData', { numberOfKeys: 1, lua: REPLACE_DATA })
-    this.#client.defineCommand('removeTaskJob', { numberOfKeys: 4 + SETS.length + LISTS.length, lua: REMOVE_JOB })
+    this.#client.defineCommand('removeTaskJob', { numberOfKeys: 5 + SETS.length + LISTS.length, lua: REMOVE_JOB })
     this.#client.on('error', (error: Error) => { this.problem = error.message })
     this.#client.on('ready', () => { this.problem = undefined })
     this.server = serverOf(this.#client)
@@ -202,7 +207,7 @@ export class RedisStore implements Store {
   async removeJob (queue: LockedQueue, job: ReadJob) {
     const key = queue.toKey(job.id!)
     const places = [...SETS, ...LISTS].map(place => queue.toKey(place))
-    return await this.#scripted.removeTaskJob(key, `${key}:lock`, `${key}:logs`, queue.toKey('events'), ...places, ...asRead(job), job.id!) === 1
+    return await this.#scripted.removeTaskJob(key, `${key}:lock`, `${key}:logs`, queue.toKey('events'), queue.toKey('active'), ...places, ...asRead(job), job.id!) === 1
   }
 
   async workersOfExpired (queue: LockedQueue) {
