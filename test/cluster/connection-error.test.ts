@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isConnectionError, refusalOf } from '../../lib/cluster/bullmq/connection-error.ts'
+import { isConnectionError, refusalOf, removeCommands } from '../../lib/cluster/bullmq/connection-error.ts'
 
 t.test('errors of Node, pg and ioredis about a server that cannot be reached are told apart from errors of the server', async t => {
   const there = [{ code: '23505', message: 'duplicate key' }, new Error('Missing lock for job 1'), new Error(), {}, { errors: [{ code: '23505' }] }]
@@ -25,4 +25,12 @@ t.test('refusals because of the state of the server are told apart from refusals
   ]
   for (const [error, word] of refused) t.equal(refusalOf(error), word)
   for (const error of [new Error('ERR unknown command'), { code: '23505', message: 'duplicate key' }, { code: '42601', message: 'syntax error' }, {}, { code: 'ECONNREFUSED' }]) t.equal(refusalOf(error), undefined)
+})
+
+t.test('an error loses the commands that ioredis adds to it', async t => {
+  const command = { name: 'hello', args: ['3', 'AUTH', 'default', 'secret'] }
+  const reply = (message: string) => Object.assign(new Error(message), { command })
+  const error = Object.assign(reply('EXECABORT'), { code: 'E_CODE', previousErrors: [reply('WRONGPASS')], lastNodeError: reply('NOPERM') })
+  removeCommands(error)
+  t.strictSame({ ...error }, { code: 'E_CODE' })
 })

@@ -26,3 +26,8 @@ export function refusalOf (error: unknown): string | undefined {
   const [, word, clients] = refusals.exec(message ?? '') ?? []
   return word ?? clients
 }
+
+/** Removes from an error what ioredis adds: the commands that failed, with their arguments. Those hold the password, or the data of tasks. */
+export function removeCommands (error: unknown): void {
+  for (const property of ['command', 'previousErrors', 'lastNodeError']) delete (error as Record<string, unknown>)[property]
+}

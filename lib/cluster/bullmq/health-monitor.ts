@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { FST_ERR_TASK_UNREACHABLE } from '../errors.ts'
-import { isConnectionError, refusalOf } from './connection-error.ts'
+import { isConnectionError, refusalOf, removeCommands } from './connection-error.ts'
 import { LeaseExpired } from './leases.ts'
 import type { Store } from './store.ts'
 
@@ -59,6 +59,7 @@ export class HealthMonitor {
       if (this.#state === 'down') await this.#bound(() => this.#store.ping(), () => this.#tooLate())
       return await this.#bound(operation, () => this.#tooLate())
     } catch (error) {
+      removeCommands(error)
       if (error instanceof FST_ERR_TASK_UNREACHABLE) this.#lost(true)
       if (error instanceof LeaseExpired) throw Object.assign(new FST_ERR_TASK_UNREACHABLE(' in time: too many calls change the same name, key or schedule'), { cause: error })
       const isGone = isConnectionError(error)
