@@ -22,17 +22,22 @@ async function stepsOf (verb: () => Promise<unknown>): Promise<number> {
 }
 
 onEveryServer(t, (t, engine) => {
-  t.test('a verb with many tasks waits for the server a hundred tasks at a time', async t => {
+  t.test('a verb with many tasks waits for the server anew after each answer: a hundred tasks at most, one with a name', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     await kind.pause()
     const many = Array.from({ length: 250 }, (_, i) => i)
-    t.equal(await stepsOf(() => kind.addTasks(many.map(data => ({ data, name: `task ${data}` })))), 3)
+    t.equal(await stepsOf(() => kind.addTasks(many.map(data => ({ data, name: `task ${data}` })))), 253)
     t.equal(await stepsOf(() => kind.addTasks(many.map(data => ({ data })))), 3)
     t.ok(await stepsOf(() => kind.tasks({ limit: 500 })) >= 5)
     t.ok(await stepsOf(() => kind.tasks({ limit: 500, name: 'task' })) >= 3)
     await kind.resume()
     await kind.idle()
     t.ok(await stepsOf(() => kind.purgeTasks()) >= 3)
+    t.strictSame(await kind.tasks(), [])
+    await kind.pause()
+    await kind.addTasks(many.slice(0, 50).map(data => ({ data })))
+    await kind.cancelTasks()
+    t.ok(await stepsOf(() => kind.purgeTasks()) >= 50)
     t.strictSame(await kind.tasks(), [])
   })
 })

@@ -36,19 +36,19 @@ export class Adder {
   async add (tasks: readonly NewTask[], answered: Answered): Promise<Added[]> {
     const added: Added[] = []
     for (let i = 0; i < tasks.length; i += ADDED_AT_ONCE) {
-      added.push(...await this.#addAtOnce(tasks.slice(i, i + ADDED_AT_ONCE)))
+      added.push(...await this.#addAtOnce(tasks.slice(i, i + ADDED_AT_ONCE), answered))
       answered()
     }
     return added
   }
 
-  async #addAtOnce (tasks: readonly NewTask[]): Promise<Added[]> {
+  async #addAtOnce (tasks: readonly NewTask[], answered: Answered): Promise<Added[]> {
     const [{ limit, unique: isUnique }] = tasks as [NewTask]
     if (limit !== undefined && isUnique) return await this.#limited(tasks[0]!, () => this.#addUnique(tasks))
     if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
     const [unique, named] = await Promise.all([
       this.#addUnique(tasks.filter(task => task.unique)),
-      Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task)))
+      Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task).finally(answered)))
     ])
     return tasks.map(task => (task.unique ? unique : named).shift()!)
   }

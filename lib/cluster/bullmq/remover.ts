@@ -55,8 +55,7 @@ export class Remover {
   async #removeCancelled (answered: Answered): Promise<number> {
     for (let count = 0; ;) {
       const page = await readPage(this.#parts.queue(), (job, state) => this.#parts.reader.toTask(job, state), new Set(['cancelled']), 0, CLEANED_AT_ONCE, answered)
-      const taken = await Promise.all(page.map(({ name, id }) => this.removeTask(name, id)))
-      answered()
+      const taken = await Promise.all(page.map(({ name, id }) => this.removeTask(name, id).finally(answered)))
       const removed = taken.filter(Boolean).length
       if (removed === 0) return count
       count += removed
