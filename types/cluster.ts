@@ -267,29 +267,38 @@ export type SettledStatus = 'completed' | 'failed' | 'cancelled'
 export type UnsettledStatus = Exclude<TaskStatus, SettledStatus>
 
 /** Options of a kind's `retryTasks`. */
-export interface RetryTasksOptions {
+export interface RetryTasksOptions<Result = any, Data = any, Progress = any> {
   /** Which settled tasks. Default: 'failed' */
   status?: SettledStatus | readonly SettledStatus[] | undefined
   /** How many at most. Default: 1000 */
   limit?: number | undefined
+  /**
+   * Only tasks for which it returns true, such as `task => task.name.startsWith('user:ada:')`. It is called for every task of these
+   * statuses, a page at a time. Default: all
+   */
+  which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
 
 /** Options of a kind's `cancelTasks`. */
-export interface CancelTasksOptions extends CancelOptions {
+export interface CancelTasksOptions<Result = any, Data = any, Progress = any> extends CancelOptions {
   /** Which tasks. Default: ['deferred', 'running'] */
   status?: UnsettledStatus | readonly UnsettledStatus[] | undefined
   /** How many at most. Default: 1000 */
   limit?: number | undefined
+  /** Only tasks for which it returns true: as that of `retryTasks`. Default: all */
+  which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
 
 /** Options of a kind's `purgeTasks`. */
-export interface PurgeTasksOptions {
+export interface PurgeTasksOptions<Result = any, Data = any, Progress = any> {
   /** Which settled tasks. Default: all three statuses */
   status?: SettledStatus | readonly SettledStatus[] | undefined
   /** Only tasks that settled at least so many milliseconds ago. Default: all */
   olderThan?: number | undefined
   /** Only the task of this name. Default: all */
   name?: string | undefined
+  /** Only tasks for which it returns true: as that of `retryTasks`. Default: all */
+  which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
 
 /** How many tasks of a kind settled in one minute. */
@@ -377,25 +386,26 @@ export interface Kind<Result, Data, Progress = unknown> {
   /**
    * Runs many settled tasks again, a batch at a time; resolves to how many. If it is interrupted, call it again.
    *
-   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled.
+   * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled, and
+   * if `which` returns a promise.
    */
-  readonly retryTasks: (options?: RetryTasksOptions) => Promise<number>
+  readonly retryTasks: (options?: RetryTasksOptions<Result, Data, Progress>) => Promise<number>
   /**
    * Cancels many tasks, a batch at a time, and waits until they have settled; resolves to how many were cancelled.
    *
    * Rejects with `FST_ERR_TASK_CANCEL_TIMEOUT` if some work has not ended within `timeout`: its message says how many tasks have not
    * stopped and how many were cancelled. Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of
-   * a task that has settled.
+   * a task that has settled, and if `which` returns a promise.
    */
-  readonly cancelTasks: (options?: CancelTasksOptions) => Promise<number>
+  readonly cancelTasks: (options?: CancelTasksOptions<Result, Data, Progress>) => Promise<number>
   /**
-   * Drops settled tasks: all, those that the options name, or those for which `which(task)` is true. `which` is called for every
-   * settled task, a page at a time. Resolves to how many were dropped.
+   * Drops settled tasks: all, those that the options name, or those for which `which(task)` is true. A function alone is `{ which }`.
+   * Resolves to how many were dropped.
    *
    * Rejects with `FST_ERR_TASK_INVALID_OPTION` for options it does not take, such as a status of a task that has not settled, and
    * if `which` returns a promise.
    */
-  readonly purgeTasks: (which?: PurgeTasksOptions | ((task: ClusterTask<Result, Data, Progress>) => boolean)) => Promise<number>
+  readonly purgeTasks: (which?: PurgeTasksOptions<Result, Data, Progress> | ((task: ClusterTask<Result, Data, Progress>) => boolean)) => Promise<number>
   /**
    * Ends the delay of a task: its `delay`, or the back-off before its next attempt. Does nothing to a task that is not delayed, or to
    * the next task of a schedule. Rejects with `FST_ERR_TASK_NOT_FOUND` for an unknown one, unless `optional`.

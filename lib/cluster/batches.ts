@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TaskStatus } from '../../types/index.ts'
+import { checkAnswer } from '../core/options.ts'
+import { ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { Queue, StoredTask } from './engine.ts'
 
 /** How many tasks are read at a time, and for how many of them `act` runs at a time. */
@@ -12,22 +14,30 @@ const AT_ONCE = 20
  */
 export type Fate = 'done' | 'left' | 'stayed'
 
+/** Which tasks: those of these statuses for which `isChosen` is true, if it is there. It is called once for each. */
+export interface Choice {
+  readonly statuses: ReadonlySet<TaskStatus>
+  readonly isChosen?: ((task: StoredTask) => boolean) | undefined
+}
+
 /**
- * Calls `act` for every task of these statuses, until `limit` of them are done. Returns how many are done. Each step is short on the
+ * Calls `act` for every task that is chosen, until `limit` of them are done. Returns how many are done. Each step is short on the
  * server. If it is interrupted, it may be called again.
  */
-export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>, limit: number, act: (task: StoredTask) => Promise<Fate>): Promise<number> {
+export async function inBatches (queue: Queue, { statuses, isChosen }: Choice, limit: number, act: (task: StoredTask) => Promise<Fate>): Promise<number> {
   let done = 0
   let passed = 0 // tasks that have stayed in these statuses
   const seen = new Set<string>()
   const keyOf = ({ name, id }: StoredTask) => `${id}:${name}`
   while (done < limit) {
-    const page = await queue.list(statuses, passed, Math.min(PAGE, limit - done))
+    const page = await queue.list(statuses, passed, isChosen === undefined ? Math.min(PAGE, limit - done) : PAGE)
     if (page.length === 0) return done
     const fresh = page.filter(task => !seen.has(keyOf(task)))
-    passed += page.length - fresh.length
-    for (let i = 0; i < fresh.length; i += AT_ONCE) {
-      const fates = await Promise.all(fresh.slice(i, i + AT_ONCE).map(act))
+    const chosen = isChosen === undefined ? fresh : fresh.filter(isChosen)
+    passed += page.length - chosen.length
+    for (let i = 0, size; i < chosen.length && done < limit; i += size) {
+      size = Math.min(AT_ONCE, limit - done)
+      const fates = await Promise.all(chosen.slice(i, i + size).map(act))
       passed += fates.filter(fate => fate === 'stayed').length
       done += fates.filter(fate => fate === 'done').length
     }
@@ -35,6 +45,11 @@ export async function inBatches (queue: Queue, statuses: ReadonlySet<TaskStatus>
     await nextTurn()
   }
   return done
+}
+
+/** The option `which` of a verb, for tasks as they are stored. It gets each as its own `ClusterTask`. Undefined if there is none. */
+export function chosenBy (place: TaskPlace, which: ((task: ClusterTask) => boolean) | undefined, verb: string): Choice['isChosen'] {
+  return which === undefined ? undefined : task => checkAnswer(which(new ClusterTask(place, task)), verb)
 }
 
 /** One status, or several, as a set. */

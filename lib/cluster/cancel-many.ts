@@ -2,7 +2,7 @@ import type { CancelTasksOptions } from '../../types/cluster.ts'
 import type { TaskStatus } from '../../types/index.ts'
 import { FST_ERR_TASK_CANCEL_TIMEOUT } from '../core/errors.ts'
 import { taskLabel } from '../core/task-label.ts'
-import { inBatches, setOf, type Fate } from './batches.ts'
+import { chosenBy, inBatches, setOf, type Fate } from './batches.ts'
 import { cancelReason, ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { StoredTask } from './engine.ts'
 import { toStoredReason } from './stored-error.ts'
@@ -11,9 +11,10 @@ import { toStoredReason } from './stored-error.ts'
  * Cancels the tasks of these statuses, and waits until those that ran have stopped. Returns how many this call has cancelled. If
  * some do not stop, it rejects with `FST_ERR_TASK_CANCEL_TIMEOUT`, whose message tells both numbers.
  */
-export async function cancelMany (place: TaskPlace, { status = ['deferred', 'running'], limit = 1000, reason, timeout }: CancelTasksOptions): Promise<number> {
+export async function cancelMany (place: TaskPlace, { status = ['deferred', 'running'], limit = 1000, which, reason, timeout }: CancelTasksOptions): Promise<number> {
   const queue = await place.queue()
   const statuses = setOf<TaskStatus>(status)
+  const isChosen = chosenBy(place, which, 'cancelTasks')
   let taken = 0 // cancelled, or being cancelled
   const stopping = new Map<string, { task: ClusterTask, isFirst: boolean }>() // others may have cancelled some of them before
   const cancel = async ({ name, id }: StoredTask): Promise<Fate> => {
@@ -30,7 +31,7 @@ export async function cancelMany (place: TaskPlace, { status = ['deferred', 'run
     stopping.set(key, { task, isFirst: found.isFirst })
     return statuses.has(task.status) ? 'stayed' : 'left'
   }
-  const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, new Set(part.filter(each => statuses.has(each))), limit - taken, cancel)
+  const pass = async (part: readonly TaskStatus[]) => await inBatches(queue, { statuses: new Set(part.filter(each => statuses.has(each))), isChosen }, limit - taken, cancel)
   // Deferred tasks come first: a running one that ends would let the next one start.
   let cancelled = await pass(['deferred'])
   let known

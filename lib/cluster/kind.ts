@@ -15,10 +15,10 @@ import type {
 } from '../../types/cluster.ts'
 import type { CancelTaskOptions, GetTaskOptions, TaskStatus } from '../../types/index.ts'
 import { FST_ERR_TASK_CLOSED, FST_ERR_TASK_DUPLICATE_NAME, FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
-import { checkAnswer, checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
+import { checkCancelTaskOptions, checkGetOptions } from '../core/options.ts'
 import { taskLabel } from '../core/task-label.ts'
 import { taskStatuses } from '../core/task-state.ts'
-import { inBatches, setOf, type Fate } from './batches.ts'
+import { chosenBy, inBatches, setOf } from './batches.ts'
 import { cancelMany } from './cancel-many.ts'
 import { cancelReason, ClusterTask, waitFor, type TaskPlace } from './cluster-task.ts'
 import type { NewTask, StoredTask } from './engine.ts'
@@ -32,7 +32,6 @@ export interface KindPlace extends TaskPlace {
 }
 
 const settledStatuses = ['completed', 'failed', 'cancelled'] as const
-const settled: ReadonlySet<TaskStatus> = new Set(settledStatuses)
 
 /** The greatest number that `crypto.randomInt` takes. */
 const MAX_ID = 2 ** 48 - 1
@@ -108,24 +107,27 @@ export class Kind implements PublicKind<any, any, any> {
 
   async retryTasks (options: RetryTasksOptions = {}): Promise<number> {
     checkVerb('retryTasks', options)
-    const { status = 'failed', limit = 1000 } = options
+    const { status = 'failed', limit = 1000, which } = options
     if (this.#place.closed) throw new FST_ERR_TASK_CLOSED(`tasks of kind "${this.name}"`)
     const queue = await this.#place.queue()
-    return await inBatches(queue, setOf(status), limit, async ({ name, id }) => (await queue.retry(name, id))?.retried === true ? 'done' : 'left')
+    const choice = { statuses: setOf<TaskStatus>(status), isChosen: chosenBy(this.#place, which, 'retryTasks') }
+    return await inBatches(queue, choice, limit, async ({ name, id }) => (await queue.retry(name, id))?.retried === true ? 'done' : 'left')
   }
 
-  async purgeTasks (which: PurgeTasksOptions | ((task: ClusterTask) => boolean) = {}): Promise<number> {
-    if (typeof which !== 'function') checkVerb('purgeTasks', which)
+  async purgeTasks (which: PurgeTasksOptions | NonNullable<PurgeTasksOptions['which']> = {}): Promise<number> {
+    const options: PurgeTasksOptions = typeof which === 'function' ? { which } : which
+    checkVerb('purgeTasks', options)
     const queue = await this.#place.queue()
-    if (typeof which === 'function') return await inBatches(queue, settled, Infinity, this.#dropIf(task => checkAnswer(which(task))))
-    const { status = settledStatuses, olderThan, name } = which
+    const { status = settledStatuses, olderThan, name } = options
     const statuses = setOf<TaskStatus>(status)
-    if (olderThan === undefined && name === undefined && statuses.size === settled.size) return await queue.purge()
+    const isWanted = chosenBy(this.#place, options.which, 'purgeTasks')
+    if (olderThan === undefined && name === undefined && isWanted === undefined && statuses.size === settledStatuses.length) return await queue.purge()
     // Without an age the clock is not read: the clock of the process in which a task settled may be ahead of this one.
-    const isOld = ({ settledAt }: { settledAt: number | undefined }) => olderThan === undefined || settledAt! <= Date.now() - olderThan
-    if (name === undefined) return await inBatches(queue, statuses, Infinity, this.#dropIf(isOld))
+    const isOld = ({ settledAt }: StoredTask) => olderThan === undefined || settledAt! <= Date.now() - olderThan
+    const isChosen = (task: StoredTask) => isOld(task) && (isWanted === undefined || isWanted(task))
+    if (name === undefined) return await inBatches(queue, { statuses, isChosen }, Infinity, async ({ name, id }) => await queue.drop(name, id) ? 'done' : 'left')
     const task = await queue.get(name)
-    return task !== undefined && statuses.has(task.status) && isOld(task) && await queue.drop(name, task.id) ? 1 : 0
+    return task !== undefined && statuses.has(task.status) && isChosen(task) && await queue.drop(name, task.id) ? 1 : 0
   }
 
   promoteTask (name: string, options?: { optional?: false | undefined }): Promise<ClusterTask>
@@ -228,15 +230,6 @@ export class Kind implements PublicKind<any, any, any> {
     if (stored !== undefined) return new ClusterTask(this.#place, stored)
     if (optional !== true) throw new FST_ERR_TASK_NOT_FOUND(name)
     return undefined
-  }
-
-  /** Drops a settled task if it matches. */
-  #dropIf (matches: (task: ClusterTask) => boolean) {
-    return async (stored: StoredTask): Promise<Fate> => {
-      if (!matches(new ClusterTask(this.#place, stored))) return 'stayed'
-      const queue = await this.#place.queue()
-      return await queue.drop(stored.name, stored.id) ? 'done' : 'left'
-    }
   }
 
   async #cancel (name: string, options: CancelTaskOptions) {

@@ -103,9 +103,9 @@ const verbRules = {
   addTasks: { ...newTaskRules, data: { expected: 'any JSON', test: () => true } } satisfies Rules<NewClusterTask>,
   scheduleTask: scheduledRules,
   tasks: { status: statusesOf(taskStatuses), offset: fromZero, limit: fromZero, name: anyString } satisfies Rules<ListOptions>,
-  retryTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), limit: fromZero } satisfies Rules<RetryTasksOptions>,
-  cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero } satisfies Rules<CancelTasksOptions>,
-  purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: anyString } satisfies Rules<PurgeTasksOptions>
+  retryTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), limit: fromZero, which: callback } satisfies Rules<RetryTasksOptions>,
+  cancelTasks: { ...cancelRules, status: statusesOf(['deferred', 'running', 'cancelling']), limit: fromZero, which: callback } satisfies Rules<CancelTasksOptions>,
+  purgeTasks: { status: statusesOf(['completed', 'failed', 'cancelled']), olderThan: span, name: anyString, which: callback } satisfies Rules<PurgeTasksOptions>
 }
 
 /** Whose option it may be that a verb does not take. */

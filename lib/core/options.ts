@@ -150,9 +150,9 @@ export function checkPurge (which: unknown): void {
   check({ which }, purgeRules, () => 'purgeTasks')
 }
 
-/** Returns what `which` returned, as a boolean. A promise is refused: it is always truthy, so every task would be dropped. */
-export function checkAnswer (answer: unknown): boolean {
-  if (isThenable(answer)) throw new FST_ERR_TASK_INVALID_OPTION('which', 'purgeTasks', 'must return true or false, received a promise')
+/** Returns what the `which` of a verb returned, as a boolean. A promise is refused: it is always truthy, so it would choose every task. */
+export function checkAnswer (answer: unknown, verb: string): boolean {
+  if (isThenable(answer)) throw new FST_ERR_TASK_INVALID_OPTION('which', verb, 'must return true or false, received a promise')
   return Boolean(answer)
 }
 

@@ -145,7 +145,7 @@ export class TaskLists {
       return size
     }
     // `which` may add and drop tasks, so all are asked before any is dropped.
-    const chosen = this.#settled.toArray().filter(task => checkAnswer(which(task)))
+    const chosen = this.#settled.toArray().filter(task => checkAnswer(which(task), 'purgeTasks'))
     return chosen.filter(task => this.#drop(task)).length
   }
 

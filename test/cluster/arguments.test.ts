@@ -29,9 +29,9 @@ const fleet: Record<string, unknown[][]> = {
   cancelTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { reason: 5 }, { timeout: -1 }].map(options => ['a', options])],
   retryTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
   promoteTask: [...noString.map(name => [name]), ...[...noOptions, unknownOption, { optional: 1 }].map(options => ['a', options])],
-  cancelTasks: [...noOptions, unknownOption, { status: 'failed' }, { status: null }, { limit: -1 }, { reason: 5 }, { timeout: -1 }].map(options => [options]),
-  retryTasks: [...noOptions, unknownOption, { status: 'running' }, { limit: 1.5 }].map(options => [options]),
-  purgeTasks: [...noOptions.filter(which => typeof which !== 'function'), unknownOption, { status: 'running' }, { olderThan: -1 }, { name: 5 }].map(which => [which]),
+  cancelTasks: [...noOptions, unknownOption, { status: 'failed' }, { status: null }, { limit: -1 }, { reason: 5 }, { timeout: -1 }, { which: 'x' }].map(options => [options]),
+  retryTasks: [...noOptions, unknownOption, { status: 'running' }, { limit: 1.5 }, { which: {} }].map(options => [options]),
+  purgeTasks: [...noOptions.filter(which => typeof which !== 'function'), unknownOption, { status: 'running' }, { olderThan: -1 }, { name: 5 }, { which: 5 }].map(which => [which]),
   tasks: [...noOptions, unknownOption, { status: 'x' }, { offset: -1 }, { limit: '5' }, { name: 5 }].map(options => [options]),
   scheduleTask: [
     ...[...noString, ''].map(name => [name, { every: 1000 }]),

@@ -145,6 +145,44 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await kind.purgeTasks(), 0)
   })
 
+  t.test('a function says which tasks are cancelled, retried and purged', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => { throw new Error('failed') }, { apps: 1 })
+    const ofAda = ({ name }: { name: string }) => name.startsWith('ada:')
+    const numbers = async () => Object.fromEntries(await Promise.all((['deferred', 'failed', 'cancelled'] as const).map(async status => {
+      const tasks = await kind.tasks({ status, limit: 1000 })
+      return [status, [tasks.filter(ofAda).length, tasks.length]]
+    })))
+    await kind.pause()
+    await kind.addTasks(Array.from({ length: 450 }, (_, i) => ({ name: `${i % 3 === 0 ? 'ada' : 'ben'}:${i}`, data: i }))) // some pages
+    t.equal(await kind.cancelTasks({ which: ofAda, limit: 30 }), 30)
+    t.equal(await kind.cancelTasks({ which: ofAda }), 120)
+    t.equal(await kind.cancelTasks({ which: ({ data }) => data % 9 === 1 }), 50)
+    t.strictSame(await numbers(), { deferred: [0, 250], failed: [0, 0], cancelled: [150, 200] })
+    await kind.resume()
+    await kind.idle()
+    await kind.pause()
+    t.equal(await kind.retryTasks({ status: 'cancelled', which: ofAda }), 150)
+    t.equal(await kind.retryTasks({ which: ({ data }) => data % 9 === 2, limit: 7 }), 7)
+    t.strictSame(await numbers(), { deferred: [150, 157], failed: [0, 243], cancelled: [0, 50] })
+    t.equal(await kind.purgeTasks({ status: 'failed', which: ({ data }) => data % 9 === 2 }), 43)
+    t.equal(await kind.purgeTasks({ status: 'failed', olderThan: 60_000, which: () => true }), 0)
+    t.strictSame(await numbers(), { deferred: [150, 157], failed: [0, 200], cancelled: [0, 50] })
+  })
+
+  t.test('a function that does not say true or false is refused, and an error of it is passed on', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    await kind.addTask('good', { name: 'settled' })
+    await kind.idle()
+    await kind.pause()
+    await kind.addTask('waiting', { name: 'waiting' })
+    const verbs = { retryTasks: { status: 'completed' }, cancelTasks: {}, purgeTasks: {} } as const
+    for (const [verb, options] of Object.entries(verbs) as [keyof typeof verbs, object][]) {
+      await t.rejects(kind[verb]({ ...options, which: (async () => false) as any }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: new RegExp(`"which" of ${verb} must return true or false, received a promise`) })
+      await t.rejects(kind[verb]({ ...options, which: () => { throw new Error('which') } }), { message: 'which' })
+    }
+    t.match(await kind.count(), { deferred: 1, completed: 1 })
+  })
+
   t.test('all tasks that were cancelled before they started are purged, even if no process works', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     await kind.pause()
