@@ -6,7 +6,7 @@ import type { Answered } from './health-monitor.ts'
 import { isDigest, jobIdOf } from './ids.ts'
 import { blank, packBefore, readBefore, type JobData, type TaskJob } from './job.ts'
 import { KeyLimits } from './key-limits.ts'
-import { assertValid, LeaseExpired, type Lease } from './leases.ts'
+import { assertUnchanged, assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { pack } from './packed.ts'
 import type { Parts } from './parts.ts'
 import type { Read } from './reader.ts'
@@ -107,6 +107,9 @@ export class Adder {
     const before = found === undefined ? undefined : packBefore(found.task, found.job.data.before)
     assertValid(lease)
     const [createdAt] = await this.#store([task], before) as [number]
+    // BullMQ adds nothing if there is a job of that name, and does not say so. The add of a process that has lost the lease may arrive late.
+    const job = await this.#parts.queue().getJob(jobIdOf(task.name)) as TaskJob | undefined
+    assertUnchanged(job === undefined || job.data.id === task.id)
     assertValid(lease)
     return { task: this.#asAdded(task, createdAt), added: true }
   }
