@@ -5,6 +5,7 @@ import type { FleetCounts, Schedule, Worker } from './wire.ts'
 
 type Settled = 'completed' | 'failed' | 'cancelled'
 type Unsettled = 'deferred' | 'running'
+type Which = ((task: ClusterTask) => boolean) | undefined
 
 /** What the dashboard needs of a kind of `fastify-tasks/cluster`. */
 export interface Kind {
@@ -19,9 +20,9 @@ export interface Kind {
   tasks (options: { status: readonly TaskStatus[], offset: number, limit: number }): Promise<ClusterTask[]>
   getTask (name: string, options: { optional: true }): Promise<ClusterTask | undefined>
   promoteTask (name: string): Promise<ClusterTask>
-  retryTasks (options: { status: Settled, limit: number }): Promise<number>
-  cancelTasks (options: { status: Unsettled[], reason: string, timeout: number, limit: number }): Promise<number>
-  purgeTasks (options: { status: Settled[], olderThan?: number, name?: string }): Promise<number>
+  retryTasks (options: { status: Settled, limit: number, which: Which }): Promise<number>
+  cancelTasks (options: { status: Unsettled[], reason: string, timeout: number, limit: number, which: Which }): Promise<number>
+  purgeTasks (options: { status: Settled[], olderThan?: number, name?: string, which: Which }): Promise<number>
   pause (): Promise<void>
   resume (): Promise<void>
   isPaused (): Promise<boolean>

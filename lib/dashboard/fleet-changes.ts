@@ -4,7 +4,7 @@ import type { DashboardAction } from '../../types/dashboard.ts'
 import type { Authority } from './authority.ts'
 import { kindOf, type ClusterTask, type Kind } from './cluster.ts'
 import { findFleetTask, type FleetTasks } from './fleet-tasks.ts'
-import { fleetCancelQuery, fleetPurgeQuery, fleetTaskQuery, kindQuery, retryQuery, scheduleQuery, statusesOf, type FleetTaskQuerystring } from './query.ts'
+import { fleetCancelQuery, fleetPurgeQuery, fleetTaskQuery, kindQuery, matcherOf, retryQuery, scheduleQuery, statusesOf, type FleetTaskQuerystring } from './query.ts'
 import type { Recent } from './recent.ts'
 import { sendJson } from './replies.ts'
 import type { CancelledMany, FleetCancelQuery, FleetPurgeQuery, Paused, Purged, RetriedMany, RetryQuery, Unscheduled } from './wire.ts'
@@ -41,40 +41,42 @@ export function routeFleetChanges (app: FastifyInstance, authority: Authority, f
   })
 
   app.put<{ Querystring: RetryQuery }>('/kinds/tasks/retry', { schema: { querystring: retryQuery } }, async (request, reply) => {
-    const { kind, name, status = 'failed' } = request.query
+    const { kind, name, search, status = 'failed' } = request.query
     if (name !== undefined) {
       const task = await changeable(request as TaskRequest, 'retry')
       await task.retry()
       log(request, task, 'task retried from the dashboard')
       return await replyWith(task, request, reply)
     }
-    const retried = await changeKind(request, 'retry', of => of.retryTasks({ status, limit: MAX_MANY }))
-    request.log.info({ kind, status, retried }, 'tasks retried from the dashboard')
+    const retried = await changeKind(request, 'retry', of => of.retryTasks({ status, limit: MAX_MANY, which: matcherOf(search) }))
+    request.log.info({ kind, status, search, retried }, 'tasks retried from the dashboard')
     return sendJson(reply, JSON.stringify({ retried, more: retried === MAX_MANY } satisfies RetriedMany))
   })
 
   app.put<{ Querystring: FleetCancelQuery }>('/kinds/tasks/cancel', { schema: { querystring: fleetCancelQuery } }, async (request, reply) => {
-    const { kind, status } = request.query
-    const which: ('deferred' | 'running')[] = status === 'unsettled' ? ['deferred', 'running'] : [status]
-    const cancelled = await changeKind(request, 'cancel', of => of.cancelTasks({ status: which, reason, timeout: PATIENCE, limit: MAX_MANY })).catch((error: unknown) => {
-      if (isCancelTimeout(error)) request.log.info({ kind, status }, 'tasks cancelled from the dashboard')
+    const { kind, status, search } = request.query
+    const statuses: ('deferred' | 'running')[] = status === 'unsettled' ? ['deferred', 'running'] : [status]
+    const options = { status: statuses, reason, timeout: PATIENCE, limit: MAX_MANY, which: matcherOf(search) }
+    const cancelled = await changeKind(request, 'cancel', of => of.cancelTasks(options)).catch((error: unknown) => {
+      if (isCancelTimeout(error)) request.log.info({ kind, status, search }, 'tasks cancelled from the dashboard')
       throw error
     })
-    request.log.info({ kind, status, cancelled }, 'tasks cancelled from the dashboard')
+    request.log.info({ kind, status, search, cancelled }, 'tasks cancelled from the dashboard')
     return sendJson(reply, JSON.stringify({ cancelled, more: cancelled === MAX_MANY } satisfies CancelledMany))
   })
 
   app.delete<{ Querystring: FleetPurgeQuery }>('/kinds/tasks', { schema: { querystring: fleetPurgeQuery } }, async (request, reply) => {
-    const { kind, status, name, olderThan } = request.query
+    const { kind, status, name, search, olderThan } = request.query
     // One task needs the permission for this task. Many need the permission for their kind.
     if (name !== undefined) await changeable(request as TaskRequest, 'purge')
     else await authority.demand(request, 'purge', { kind })
     const purged = await kindOf(app, kind).purgeTasks({
       status: statusesOf(status) as ('completed' | 'failed' | 'cancelled')[],
       ...olderThan === undefined ? {} : { olderThan },
-      ...name === undefined ? {} : { name }
+      ...name === undefined ? {} : { name },
+      which: matcherOf(search)
     })
-    request.log.info({ kind, status, task: name, purged }, 'tasks purged from the dashboard')
+    request.log.info({ kind, status, search, task: name, purged }, 'tasks purged from the dashboard')
     return sendJson(reply, JSON.stringify({ purged } satisfies Purged))
   })
 

@@ -4,12 +4,12 @@ import { FST_ERR_TASK_NOT_FOUND } from '../core/errors.ts'
 import type { Authority } from './authority.ts'
 import { kindOf, kindsOf, type ClusterTask, type Kind } from './cluster.ts'
 import { readKind, toErrorState, type KindState } from './fleet.ts'
-import { fleetCountQuery, fleetQuery, fleetStatusesOf, fleetTaskQuery, statusesOf, type FleetQuerystring, type FleetTaskQuerystring } from './query.ts'
+import { fleetCountQuery, fleetQuery, fleetStatusesOf, fleetTaskQuery, matcherOf, statusesOf, type FleetQuerystring, type FleetTaskQuerystring } from './query.ts'
 import type { Recent } from './recent.ts'
 import { sendFresh } from './replies.ts'
 import { shortRow, wholeRow } from './row.ts'
 import type { Show } from './shown.ts'
-import type { Action, ErrorState, FleetCount, FleetList } from './wire.ts'
+import type { Action, ErrorState, FleetCount, FleetCountQuery, FleetList } from './wire.ts'
 
 /** How many tasks one request reads, or a little more, to find those that match. */
 const MAX_SCAN = 2000
@@ -98,10 +98,10 @@ export function routeFleetTasks (app: FastifyInstance, authority: Authority, fle
     return sendFresh(request, reply, await fleetTasks.taskJson(request, task))
   })
 
-  app.get<{ Querystring: { kind: string, status: TaskStatus } }>('/kinds/count', { schema: { querystring: fleetCountQuery } }, async (request, reply) => {
-    const { kind, status } = request.query
+  app.get<{ Querystring: FleetCountQuery }>('/kinds/count', { schema: { querystring: fleetCountQuery } }, async (request, reply) => {
+    const { kind, status, search } = request.query
     await authority.demand(request, 'view', { kind })
-    return sendFresh(request, reply, JSON.stringify(await countTasks(kindOf(app, kind), statusesOf(status))))
+    return sendFresh(request, reply, JSON.stringify(await countTasks(kindOf(app, kind), statusesOf(status), search)))
   })
 }
 
@@ -150,7 +150,7 @@ async function listAll (kinds: Kind[], status: readonly TaskStatus[], { offset, 
 
 /** Reads tasks until enough names match the search, or until `MAX_SCAN` tasks are read. */
 async function search (kinds: Kind[], status: readonly TaskStatus[], { kind, search, offset, limit }: FleetQuerystring): Promise<Found> {
-  const part = search!.toLowerCase()
+  const isFound = matcherOf(search)!
   const size = kind === undefined ? SHARE : PAGE
   const found: Found = { tasks: [], offset, scanned: 0, error: null }
   for (let begin = offset; found.tasks.length < limit && found.scanned < MAX_SCAN; begin += size) {
@@ -159,7 +159,7 @@ async function search (kinds: Kind[], status: readonly TaskStatus[], { kind, sea
     found.error ??= error
     found.scanned += tasks.length
     found.offset = isEnd ? null : begin + size
-    const matching = tasks.filter(({ name }) => name.toLowerCase().includes(part))
+    const matching = tasks.filter(isFound)
     // A page of one kind may end anywhere. Pages of all kinds end together.
     const taken = kind === undefined ? matching : matching.slice(0, limit - found.tasks.length)
     found.tasks.push(...taken)
@@ -210,14 +210,15 @@ function timeOf ({ startedAt, startsAt, createdAt, status }: ClusterTask): numbe
   return (status === 'deferred' ? startsAt : startedAt) ?? createdAt
 }
 
-async function countTasks (kind: Kind, status: readonly TaskStatus[]): Promise<FleetCount> {
+async function countTasks (kind: Kind, status: readonly TaskStatus[], search: string | undefined): Promise<FleetCount> {
+  const isFound = matcherOf(search)
   let count = 0
-  for (;;) {
-    const { length } = await kind.tasks({ status, offset: count, limit: PAGE })
-    count += length
-    if (length < PAGE) return { count, exact: true }
-    if (count >= MAX_SCAN) return { count, exact: false }
+  for (let read = 0; read < MAX_SCAN; read += PAGE) {
+    const tasks = await kind.tasks({ status, offset: read, limit: PAGE })
+    count += isFound === undefined ? tasks.length : tasks.filter(isFound).length
+    if (tasks.length < PAGE) return { count, exact: true }
   }
+  return { count, exact: false }
 }
 
 /** How many tasks with these statuses a kind has. Null if its counts could not be read. */

@@ -37,13 +37,13 @@ export const kindQuery = query({ kind }, ['kind'])
 export const historyQuery = query({ kind })
 export const fleetQuery = query({ kind, status, search, offset: { type: 'integer', minimum: 0, maximum: 999_999_999, default: 0 }, limit })
 export const fleetTaskQuery = query({ kind, name, id }, ['kind', 'name'])
-export const fleetCountQuery = query({ kind, status }, ['kind', 'status'])
-export const retryQuery = query({ kind, name, id, status: { type: 'string', enum: ['failed', 'cancelled', 'completed'] } }, ['kind'])
-export const fleetCancelQuery = query({ kind, status: unsettled }, ['kind', 'status'])
-export const fleetPurgeQuery = query({ kind, status: settled, name, olderThan: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['kind', 'status'])
+export const fleetCountQuery = query({ kind, status, search }, ['kind', 'status'])
+export const retryQuery = query({ kind, name, id, search, status: { type: 'string', enum: ['failed', 'cancelled', 'completed'] } }, ['kind'])
+export const fleetCancelQuery = query({ kind, status: unsettled, search }, ['kind', 'status'])
+export const fleetPurgeQuery = query({ kind, status: settled, name, search, olderThan: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['kind', 'status'])
 export const scheduleQuery = query({ kind, name }, ['kind', 'name'])
 
-type StatusQuery = TaskStatus | StatusGroup
+export type StatusQuery = TaskStatus | StatusGroup
 
 /** Selects tasks of this process. The validator has checked it: what was not asked for is undefined. */
 export interface Filter {
@@ -86,6 +86,13 @@ function readCursor (cursor: string, instance: string): Place {
   const place = { major: Number(major), minor: Number(minor) }
   if (of !== instance || cursor !== toCursor(instance, place)) throw new FST_ERR_TASK_STALE_CURSOR()
   return place
+}
+
+/** Says whether the name of a task has the text of a search. Undefined if nothing is searched for. */
+export function matcherOf (search: string | undefined): ((task: { readonly name?: string | undefined }) => boolean) | undefined {
+  if (search === undefined) return undefined
+  const part = search.toLowerCase()
+  return ({ name }) => name?.toLowerCase().includes(part) === true
 }
 
 /** The statuses that a query of this process asks for. */

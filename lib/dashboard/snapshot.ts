@@ -1,5 +1,5 @@
 import type { Task, TaskStatus } from '../../types/index.ts'
-import { MAX_TEXT, statusesOf, type Place, type Query } from './query.ts'
+import { matcherOf, MAX_TEXT, statusesOf, type Place, type Query } from './query.ts'
 import type { Counts, KindCount, Sort } from './wire.ts'
 
 /** How many kinds a list has at most. An app may have a kind for each task, but a frame must stay small. */
@@ -69,7 +69,7 @@ export interface Page {
 class Window {
   readonly #query: Query
   readonly #statuses: ReadonlySet<TaskStatus> | undefined
-  readonly #search: string | undefined
+  readonly #isFound: ReturnType<typeof matcherOf>
   readonly #firsts: Firsts
   /** The tasks before the page, the nearest first. */
   readonly #before: Firsts
@@ -79,7 +79,7 @@ class Window {
   constructor (query: Query) {
     this.#query = query
     this.#statuses = query.status === undefined ? undefined : new Set(statusesOf(query.status))
-    this.#search = query.search?.toLowerCase()
+    this.#isFound = matcherOf(query.search)
     this.#firsts = new Firsts(query.limit + 1)
     this.#before = new Firsts(query.limit + 1)
   }
@@ -122,7 +122,7 @@ class Window {
     if (this.#statuses?.has(task.status) === false) return false
     if (kind !== undefined && task.kind !== kind) return false
     if (name !== undefined && task.name?.startsWith(name) !== true) return false
-    return this.#search === undefined || task.name?.toLowerCase().includes(this.#search) === true
+    return this.#isFound === undefined || this.#isFound(task)
   }
 }
 

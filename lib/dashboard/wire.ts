@@ -344,6 +344,8 @@ export interface RetryQuery {
   kind: string
   name?: string
   id?: number
+  /** Only tasks with this in their name, in upper or lower case. */
+  search?: string
   /** Default: `failed`. Here it does not include `cancelled`: a task that somebody has cancelled is not retried by mistake. */
   status?: 'failed' | 'cancelled' | 'completed'
 }
@@ -358,6 +360,8 @@ export interface RetriedMany {
 export interface FleetCancelQuery {
   kind: string
   status: 'deferred' | 'running' | 'unsettled'
+  /** Only tasks with this in their name, in upper or lower case. */
+  search?: string
 }
 
 /** The query of `DELETE kinds/tasks`, which drops all settled tasks with this status, or only the one with this name. The reply is `Purged`. */
@@ -365,17 +369,27 @@ export interface FleetPurgeQuery {
   kind: string
   status: 'settled' | 'completed' | 'failed' | 'cancelled'
   name?: string
+  /** Only tasks with this in their name, in upper or lower case. */
+  search?: string
   /** Drops only tasks that settled at least so many milliseconds ago. */
   olderThan?: number
 }
 
+/** The query of `GET kinds/count`. */
+export interface FleetCountQuery {
+  kind: string
+  status: Status | StatusGroup
+  /** Only tasks with this in their name, in upper or lower case. */
+  search?: string
+}
+
 /**
- * The body of `GET kinds/count?kind=&status=`: how many tasks have a status. The page asks for it before it changes many tasks.
- * Unlike `FleetCounts`, it tells `failed` from `cancelled`.
+ * The body of `GET kinds/count`: how many tasks have a status. The page asks for it before it changes many tasks. Unlike `FleetCounts`,
+ * it tells `failed` from `cancelled`.
  */
 export interface FleetCount {
   count: number
-  /** False if it has counted to 2,000 and stopped: there may be more. */
+  /** False if it has read 2,000 tasks and stopped: there may be more. */
   exact: boolean
 }
 

@@ -66,6 +66,9 @@ for (const [request, init, reply, call] of [
   ['kinds/tasks/retry?kind=mail&name=a', PUT, { name: 'a', attempts: [{ attempt: 1 }] }, ['retry', 'a']],
   ['kinds/tasks/retry?kind=mail', PUT, { retried: 1000, more: true }, ['retryTasks', { status: 'failed', limit: 1000 }]],
   ['kinds/tasks/retry?kind=mail&status=cancelled', PUT, { retried: 1000, more: true }, ['retryTasks', { status: 'cancelled', limit: 1000 }]],
+  ['kinds/tasks/retry?kind=mail&search=ada', PUT, { retried: 1000, more: true }, ['retryTasks', { status: 'failed', limit: 1000, which: Function }]],
+  ['kinds/tasks/cancel?kind=mail&status=deferred&search=ada', PUT, { cancelled: 7 }, ['cancelTasks', { status: ['deferred'], limit: 1000, which: Function }]],
+  ['kinds/tasks?kind=mail&status=failed&search=ada', DELETE, { purged: 3 }, ['purgeTasks', { status: ['failed'], which: Function }]],
   ['kinds/tasks/cancel?kind=mail&status=deferred', PUT, { cancelled: 7, more: false }, ['cancelTasks', { status: ['deferred'], reason, timeout: 1000, limit: 1000 }]],
   ['kinds/tasks/cancel?kind=mail&status=unsettled', PUT, { cancelled: 7, more: false }, ['cancelTasks', { status: ['deferred', 'running'], reason, timeout: 1000, limit: 1000 }]],
   ['kinds/tasks?kind=mail&status=settled', DELETE, { purged: 3 }, ['purgeTasks', { status: ['completed', 'failed', 'cancelled'] }]],
@@ -153,6 +156,8 @@ t.test('a search reads two thousand tasks at most, and goes on where it stopped'
   t.match(await getJson(`${url}/kinds/tasks?kind=mail&search=mail 2345&offset=2000`), { tasks: [{ name: 'mail 2345' }], offset: null })
   t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=failed`), { count: 2000, exact: false })
   t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=completed`), { count: 0, exact: true })
+  t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=failed&search=MAIL 19`), { count: 111, exact: false })
+  t.strictSame(await getJson(`${url}/kinds/count?kind=mail&status=completed&search=mail`), { count: 0, exact: true })
 })
 
 t.test('a search of one kind gives as many tasks as the limit says, each once', async t => {

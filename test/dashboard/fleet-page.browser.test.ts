@@ -87,6 +87,26 @@ t.test('a purge follows the filter', inBrowser, async t => {
   t.strictSame(fleet.changes, ['DELETE kinds/tasks?kind=mail&status=failed'])
 })
 
+t.test('changes of many tasks keep to the search', inBrowser, async t => {
+  const { page, fleet, problems } = await openFleet(t, '?fleet=mail&search=welcome', fleet => { fleet.count = { count: 2, exact: true } })
+  fleet.replies = [{ json: { retried: 2 } }, { json: { cancelled: 2 } }, { json: { purged: 2 } }]
+  for (const [name, title, yes] of [
+    ['Retry all failed', 'Retry 2 failed tasks of mail with “welcome” in the name?', 'Retry 2'],
+    ['Cancel all deferred', 'Cancel 2 deferred tasks of mail with “welcome” in the name?', 'Cancel 2'],
+    ['Purge settled', 'Purge 2 settled tasks of mail with “welcome” in the name?', 'Purge 2']
+  ] as const) {
+    await page.getByRole('button', { name }).click()
+    await page.getByRole('dialog', { name: title }).getByRole('button', { name: yes }).click()
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  }
+  await page.locator('#notice', { hasText: '2 tasks purged.' }).waitFor()
+  t.strictSame(fleet.changes, [
+    'PUT kinds/tasks/retry?kind=mail&status=failed&search=welcome', 'PUT kinds/tasks/cancel?kind=mail&status=deferred&search=welcome',
+    'DELETE kinds/tasks?kind=mail&status=settled&search=welcome'
+  ])
+  t.strictSame(problems, [])
+})
+
 t.test('nothing is changed without a yes', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail', fleet => { fleet.count = { count: 98, exact: true } })
   for (const name of ['Retry all failed', 'Cancel all deferred', 'Purge settled', 'Retry welcome:1']) {

@@ -80,6 +80,21 @@ onEveryServer(t, (t, engine) => {
     t.strictSame(await statuses(), { cancelled: 30 })
   })
 
+  t.test('many tasks with a text in their names are counted, cancelled, retried and dropped, and no others', async t => {
+    const { server, mails, reports, failAll, url } = await startFleet(t)
+    await reports.addTasks(['Ada 1', 'ben 1', 'ada 2', 'ben 2', 'of ADA'].map(name => ({ name, data: undefined, delay: 3_600_000 })))
+    t.strictSame(await getJson(`${url}/kinds/count?kind=report&status=deferred&search=ada`), { count: 3, exact: true })
+    t.strictSame(await getJson(`${url}/kinds/tasks/cancel?kind=report&status=deferred&search=ada`, PUT), { cancelled: 3, more: false })
+    t.strictSame((await reports.tasks({ status: 'deferred' })).map(({ name }) => name).sort(), ['ben 1', 'ben 2'])
+    await failAll(12)
+    server.isUp = true
+    t.strictSame(await getJson(`${url}/kinds/tasks/retry?kind=mail&search=mail 1`, PUT), { retried: 3, more: false })
+    await mails.idle()
+    t.match(await mails.count(), { completed: 3, failed: 9 })
+    t.strictSame(await getJson(`${url}/kinds/tasks?kind=mail&status=failed&search=mail 2`, DELETE), { purged: 1 })
+    t.match(await mails.count(), { completed: 3, failed: 8 })
+  })
+
   t.test('a purge drops what its filter asks for', async t => {
     const { server, mails, failAll, url } = await startFleet(t)
     await failAll(3)

@@ -119,18 +119,23 @@ async function countOf (view: View, status: string): Promise<string> {
     const { total } = await request<TaskList>('GET', `tasks?${filterOf(view, status)}&limit=1`)
     return count(total)
   }
-  const { count: n, exact } = await request<FleetCount>('GET', `kinds/count?${queryOf({ kind: view.fleet, status })}`)
+  const { count: n, exact } = await request<FleetCount>('GET', `kinds/count?${filterOf(view, status)}`)
   return exact ? count(n) : `${count(n)} or more`
 }
 
-function filterOf ({ kind, search }: View, status: string): URLSearchParams {
-  return queryOf({ status, kind, search })
+function filterOf ({ fleet, kind, search }: View, status: string): URLSearchParams {
+  return queryOf({ kind: fleet ?? kind, status, search })
+}
+
+/** The route of the tasks in view. */
+function tasksOf ({ fleet }: View): string {
+  return fleet === undefined ? 'tasks' : 'kinds/tasks'
 }
 
 /** Which tasks, in a title: `failed task{s} of mail with “x” in the name`. */
 function nounOf ({ fleet, kind, search }: View, status: string): string {
   const of = fleet ?? kind
-  const has = fleet === undefined && search !== '' ? ` with “${inWords(search)}” in the name` : ''
+  const has = search !== '' ? ` with “${inWords(search)}” in the name` : ''
   return `${status} task{s}${of === undefined ? '' : ` of ${inWords(of)}`}${has}`
 }
 
@@ -140,29 +145,27 @@ function retryOf (view: View, status: string): Verb {
     what: nounOf(view, status),
     text: 'They run again with the same names and data, from their last progress. Cancelled tasks are not among them.',
     method: 'PUT',
-    path: `kinds/tasks/retry?${queryOf({ kind: view.fleet, status })}`,
+    path: `kinds/tasks/retry?${filterOf(view, status)}`,
     isHarmless: true
   }
 }
 
 function cancellationOf (view: View, status: string): Verb {
-  const isOfFleet = view.fleet !== undefined
   return {
     words: ['Cancel', 'cancelled'],
     what: nounOf(view, status),
     text: status === 'deferred' ? 'They have not started, and will never start.' : 'Their work is told to stop, and may clean up first. The tasks cannot be resumed.',
     method: 'PUT',
-    path: isOfFleet ? `kinds/tasks/cancel?${queryOf({ kind: view.fleet, status })}` : `tasks/cancel?${filterOf(view, status)}`
+    path: `${tasksOf(view)}/cancel?${filterOf(view, status)}`
   }
 }
 
 function purgeOf (view: View, status: string): Verb {
-  const isOfFleet = view.fleet !== undefined
   return {
     words: ['Purge', 'purged'],
     what: nounOf(view, status),
     text: 'They are dropped from the list: their states, errors and results are forgotten. Tasks that have not settled stay.',
     method: 'DELETE',
-    path: isOfFleet ? `kinds/tasks?${queryOf({ kind: view.fleet, status })}` : `tasks?${filterOf(view, status)}`
+    path: `${tasksOf(view)}?${filterOf(view, status)}`
   }
 }
