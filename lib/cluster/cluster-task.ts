@@ -179,7 +179,8 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
   async #finish (): Promise<any> {
     let known = true
     if (!this.settled) {
-      await waitFor(this.#place, this.name, `task "${this.name}"`, async queue => {
+      const queue = await this.#place.queue()
+      await waitFor(this.#place, queue, this.name, `task "${this.name}"`, async () => {
         const stored = await queue.get(this.name, this.id)
         known = stored !== undefined
         if (stored !== undefined) this.#update(stored)
@@ -211,20 +212,23 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
  * Waits until `isDone` resolves to true. It is called whenever the task of a name may have changed; without a name, any task. Rejects
  * with an AbortError once nothing runs in this process any more, after a last call.
  */
-export async function waitFor (place: TaskPlace, name: string | undefined, what: string, isDone: (queue: Queue) => Promise<boolean>): Promise<void> {
-  const queue = await place.queue()
+export async function waitFor (place: TaskPlace, queue: Queue, name: string | undefined, what: string, isDone: () => Promise<boolean>): Promise<void> {
   await new Promise<void>((resolve, reject) => {
+    let isStopped = false
+    let leave = () => {}
     const end = (settle: () => void) => {
       leave()
       stop()
       settle()
     }
-    const leave = whenChanged(queue, name, async () => {
-      if (await isDone(queue)) end(resolve)
-    })
     const stop = place.onceStopped(async () => {
-      const done = await isDone(queue).catch(() => false) // a task that ran here may just have settled
+      isStopped = true
+      const done = await isDone().catch(() => false) // a task that ran here may just have settled
       end(done ? resolve : () => reject(new AbortError(`Stopped waiting for ${what}: the app is closing`)))
+    })
+    if (isStopped) return
+    leave = whenChanged(queue, name, async () => {
+      if (await isDone()) end(resolve)
     })
   })
 }

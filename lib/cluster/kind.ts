@@ -216,7 +216,7 @@ export class Kind implements PublicKind<any, any, any> {
     checkNone('idle', rest)
     const queue = await this.#place.queue()
     if (await queue.isIdle()) return
-    await waitFor(this.#place, undefined, `kind "${this.name}"`, queue => queue.isIdle())
+    await waitFor(this.#place, queue, undefined, `kind "${this.name}"`, () => queue.isIdle())
   }
 
   #newTask (data: unknown, { name, delay = 0, priority = 0, limit }: AddClusterTaskOptions): NewTask {

@@ -63,6 +63,16 @@ t.test('an operation that was given up cannot be taken back', { skip }, async t 
   t.doesNotThrow(late!)
 })
 
+t.test('what is still under way when it closes is given up', { skip }, async t => {
+  const { health, told } = await buildMonitor(t, 60_000)
+  const late = health.run(() => new Promise(() => {}))
+  const settled = health.settled()
+  health.close()
+  await t.rejects(late, { code: 'FST_ERR_TASK_UNREACHABLE', message: /the app has closed/ })
+  await settled
+  t.strictSame(told, [])
+})
+
 t.test('a late connection error is not logged while the server answers', { skip }, async t => {
   const { health, told } = await buildMonitor(t, 5000)
   const back = new Promise<void>(resolve => health.onBack(resolve))

@@ -78,6 +78,7 @@ export class BullEngine implements Engine {
 
   async close (): Promise<void> {
     const { health, cancellations } = this.#shared
+    await settlesWithin(health.settled(), CLOSING)
     health.close()
     const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
     await settlesWithin(closed, CLOSING)

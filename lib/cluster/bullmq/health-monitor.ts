@@ -23,7 +23,9 @@ export class HealthMonitor {
   readonly #timeout: number
   readonly #log: EngineLog
   readonly #whenBack = new Set<() => void>()
-  readonly #waiting = new Set<{ until: number, readonly giveUp: () => void }>()
+  readonly #waiting = new Set<{ until: number, readonly giveUp: (error?: Error) => void }>()
+  /** The operations that are under way. */
+  readonly #running = new Set<Promise<unknown>>()
   #timer: NodeJS.Timeout | undefined
   #state: 'closed' | 'up' | 'down' = 'closed'
   /** Whether the outage has been logged. */
@@ -46,8 +48,16 @@ export class HealthMonitor {
     this.#state = 'up'
   }
 
+  /** Gives up on what is under way. */
   close (): void {
     this.#state = 'closed'
+    for (const { giveUp } of this.#waiting) giveUp(new FST_ERR_TASK_UNREACHABLE(': the app has closed'))
+    this.#waiting.clear()
+  }
+
+  /** Resolves once nothing is under way; at once if the server is away. */
+  async settled (): Promise<void> {
+    while (this.#state === 'up' && this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
   /**
@@ -55,6 +65,16 @@ export class HealthMonitor {
    * reported as failed must not be done later. An operation of many steps calls `answered` after each: the time counts for each step.
    */
   async run<T> (operation: (answered: Answered) => Promise<T>): Promise<T> {
+    const running = this.#run(operation)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  async #run<T> (operation: (answered: Answered) => Promise<T>): Promise<T> {
     try {
       if (this.#state === 'down') await this.#bound(() => this.#store.ping(), () => this.#tooLate())
       return await this.#bound(operation, () => this.#tooLate())
@@ -128,7 +148,7 @@ export class HealthMonitor {
   /** Rejects if a step takes longer than `timeout`. One timer serves all: they wait equally long, so they give up in order. */
   #bound<T> (operation: (answered: Answered) => Promise<T>, tooLate: () => Error): Promise<T> {
     return new Promise((resolve, reject) => {
-      const waiting = { until: 0, giveUp: () => reject(tooLate()) }
+      const waiting = { until: 0, giveUp: (error = tooLate()) => reject(error) }
       const wait = () => {
         waiting.until = performance.now() + this.#timeout
         this.#waiting.add(waiting)
