@@ -9,7 +9,7 @@ import { KeyLimits } from './key-limits.ts'
 import { assertUnchanged, assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { pack } from './packed.ts'
 import type { Parts } from './parts.ts'
-import type { Read } from './reader.ts'
+import type { Read, Reader } from './reader.ts'
 import type { Remover } from './remover.ts'
 
 const PRIORITY_LIMIT = 2 ** 21 - 1
@@ -82,8 +82,12 @@ export class Adder {
       if (found === undefined) return undefined
       return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
     }
+    // Read beside the lease. If it is out of date by then, the server refuses what follows from it, and this reads again.
+    let early: ReturnType<Reader['task']> | undefined = this.#parts.reader.task(jobId)
+    early.catch(() => {})
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
-      const found = await this.#parts.reader.task(jobId)
+      const found = await (early ?? this.#parts.reader.task(jobId))
+      early = undefined
       if (found !== undefined) {
         const stored = asStored(found)
         if (stored !== undefined) return stored
