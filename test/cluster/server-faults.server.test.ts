@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
 import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import type { ServerProcess } from './fixtures/server-process.ts'
 import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
 import { WorkerProcess } from './fixtures/worker-process.ts'
@@ -113,7 +114,14 @@ for (const name of ['redis', 'postgres'] as const) {
       const waiting = await kind.addTask('wait', { name: 'running' })
       await worker.until('started', 'running')
       const states: string[] = []
-      const watched = (async () => { for await (const { status } of waiting.watch()) states.push(status) })()
+      const watching = withResolvers() // else the purge may be done before it is
+      const watched = (async () => {
+        for await (const { status } of waiting.watch()) {
+          states.push(status)
+          watching.resolve()
+        }
+      })()
+      await watching.promise
       server.freeze()
       try {
         const verbs: Record<string, () => Promise<unknown>> = {
