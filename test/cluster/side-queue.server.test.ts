@@ -1,10 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { Cancellations } from '../../lib/cluster/bullmq/cancellations.ts'
 import { SIDE_QUEUE } from '../../lib/cluster/bullmq/engine.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildFleet, prefix, untilStatus } from './fixtures/fleet.ts'
 import { openQueue } from './fixtures/queues.ts'
+
+/** What happens before a mark of a kind is stored. */
+const beforeMark = new Map<string, () => Promise<unknown>>()
+const { mark } = Cancellations.prototype
+Cancellations.prototype.mark = async function (queue, ...args) {
+  await beforeMark.get(queue)?.()
+  return await mark.call(this, queue, ...args)
+}
 
 onEveryServer(t, (t, engine) => {
   t.test('no lease and no mark of a cancellation is left once the tasks have settled', async t => {
@@ -24,6 +34,24 @@ onEveryServer(t, (t, engine) => {
     await here.kind.idle()
     while (await side.getJobCountByTypes('waiting') > 0) await sleep(10)
     t.strictSame(await side.getJobs(['waiting']), [])
+  })
+
+  t.test('nothing is left of a cancellation if the task settles before its mark is stored', async t => {
+    const gate = withResolvers()
+    const [{ kind }] = await buildFleet(t, engine, async () => await gate.promise, { apps: 1 })
+    const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
+    const task = await kind.addTask(1, { name: 'settles' })
+    await untilStatus(kind, 'settles', 'running')
+    let marks = 0
+    beforeMark.set(kind.name, async () => {
+      marks++
+      gate.resolve()
+      await task.finished
+    })
+    await kind.cancelTask('settles')
+    t.equal(marks, 1)
+    t.equal((await kind.getTask('settles')).status, 'completed')
+    while (await side.getJobCountByTypes('waiting') > 0) await sleep(10)
   })
 
   t.test('nothing is left of a cancelled run of a schedule', async t => {

@@ -73,16 +73,21 @@ export class Canceller {
     })
   }
 
-  /** Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. */
+  /**
+   * Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. Whoever ends a task
+   * removes its mark. If the task ended before the mark was stored, this does.
+   */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
-    const { cancellations } = this.#parts.shared
+    const { name, shared: { cancellations }, reader } = this.#parts
+    const jobId = jobIdOf(task.name)
+    const isRunning = state === 'active'
     const marked = this.#storeMark(task, state, reason)
-    if (state === 'active') {
-      await Promise.all([marked, cancellations.notify(this.#parts.name, task, reason), marked.then(() => this.#parts.publish('cancelling', jobIdOf(task.name)))])
-      return { ...task, status: 'cancelling' }
-    }
-    await marked
-    return cancelledNow(task, reason)
+    if (isRunning) await Promise.all([marked, cancellations.notify(name, task, reason), marked.then(() => this.#parts.publish('cancelling', jobId))])
+    else await marked
+    const read = await reader.read(jobId)
+    const present = read === undefined ? undefined : readJob(read.job, read.state)
+    if (present?.id !== task.id || present.retries !== task.retries || present.settledAt !== undefined) cancellations.forget(name, task)
+    return isRunning ? { ...task, status: 'cancelling' } : cancelledNow(task, reason)
   }
 
   /** Stores the mark of a cancellation. A waiting task settles with it, so it is announced first. */
