@@ -273,8 +273,8 @@ export interface RetryTasksOptions<Result = any, Data = any, Progress = any> {
   /** How many at most. Default: 1000 */
   limit?: number | undefined
   /**
-   * Only tasks for which it returns true, such as `task => task.name.startsWith('user:ada:')`. It is called for every task of these
-   * statuses, a page at a time. Default: all
+   * Only tasks for which it returns true, such as `task => task.name.startsWith('user:ada:')`. All tasks of these statuses are read for
+   * it, and it may be called more than once for a task. Default: all
    */
   which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
@@ -285,7 +285,7 @@ export interface CancelTasksOptions<Result = any, Data = any, Progress = any> ex
   status?: UnsettledStatus | readonly UnsettledStatus[] | undefined
   /** How many at most. Default: 1000 */
   limit?: number | undefined
-  /** Only tasks for which it returns true: as that of `retryTasks`. Default: all */
+  /** Only tasks for which it returns true. See `which` of `retryTasks`. Default: all */
   which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
 
@@ -297,7 +297,7 @@ export interface PurgeTasksOptions<Result = any, Data = any, Progress = any> {
   olderThan?: number | undefined
   /** Only the task of this name. Default: all */
   name?: string | undefined
-  /** Only tasks for which it returns true: as that of `retryTasks`. Default: all */
+  /** Only tasks for which it returns true. See `which` of `retryTasks`. Default: all */
   which?: ((task: ClusterTask<Result, Data, Progress>) => boolean) | undefined
 }
 

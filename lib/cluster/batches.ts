@@ -4,7 +4,7 @@ import { checkAnswer } from '../core/options.ts'
 import { ClusterTask, type TaskPlace } from './cluster-task.ts'
 import type { Queue, StoredTask } from './engine.ts'
 
-/** How many tasks are read at a time, and for how many of them `act` runs at a time. */
+/** How many tasks are read at a time, if all of them are chosen, and for how many of them `act` runs at a time. */
 const PAGE = 200
 const AT_ONCE = 20
 
@@ -14,7 +14,7 @@ const AT_ONCE = 20
  */
 export type Fate = 'done' | 'left' | 'stayed'
 
-/** Which tasks: those of these statuses for which `isChosen` is true, if it is there. It is called once for each. */
+/** Which tasks: those of these statuses for which `isChosen` is true, if it is there. It is called once for each in a call of `inBatches`. */
 export interface Choice {
   readonly statuses: ReadonlySet<TaskStatus>
   readonly isChosen?: ((task: StoredTask) => boolean) | undefined
@@ -25,14 +25,24 @@ export interface Choice {
  * server. If it is interrupted, it may be called again.
  */
 export async function inBatches (queue: Queue, { statuses, isChosen }: Choice, limit: number, act: (task: StoredTask) => Promise<Fate>): Promise<number> {
+  const began = Date.now()
   let done = 0
   let passed = 0 // tasks that have stayed in these statuses
+  let again = false // this time there were tasks that were not seen before
   const seen = new Set<string>()
   const keyOf = ({ name, id }: StoredTask) => `${id}:${name}`
   while (done < limit) {
-    const page = await queue.list(statuses, passed, isChosen === undefined ? Math.min(PAGE, limit - done) : PAGE)
-    if (page.length === 0) return done
+    // A page costs as much as all pages before it: larger and larger ones cost little more than one of all tasks.
+    const page = await queue.list(statuses, passed, isChosen === undefined ? Math.min(PAGE, limit - done) : Math.max(PAGE, passed))
+    if (page.length === 0) {
+      if (isChosen === undefined || !again) return done
+      // Tasks that others have started or dropped meanwhile have moved those after them to earlier pages.
+      passed = 0
+      again = false
+      continue
+    }
     const fresh = page.filter(task => !seen.has(keyOf(task)))
+    again ||= fresh.some(({ createdAt }) => createdAt <= began)
     const chosen = isChosen === undefined ? fresh : fresh.filter(isChosen)
     passed += page.length - chosen.length
     for (let i = 0, size; i < chosen.length && done < limit; i += size) {
