@@ -9,7 +9,7 @@ import { KeyLimits } from './key-limits.ts'
 import { assertUnchanged, assertValid, LeaseExpired, type Lease } from './leases.ts'
 import { pack } from './packed.ts'
 import type { Parts } from './parts.ts'
-import type { Read, Reader } from './reader.ts'
+import type { Read } from './reader.ts'
 import type { Remover } from './remover.ts'
 
 const PRIORITY_LIMIT = 2 ** 21 - 1
@@ -77,17 +77,18 @@ export class Adder {
       const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
       return stored === undefined ? undefined : { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
     }
+    // Read beside the lease. If it is out of date by then, the server refuses what follows from it, and this reads again. A limit is
+    // decided before that.
+    let early = task.limit === undefined ? this.#parts.reader.task(jobId) : undefined
+    early?.catch(() => {})
     const peek = async () => {
+      early = undefined
       const found = await this.#parts.reader.task(jobId)
       if (found === undefined) return undefined
       return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
     }
-    // Read beside the lease. If it is out of date by then, the server refuses what follows from it, and this reads again.
-    let early: ReturnType<Reader['task']> | undefined = this.#parts.reader.task(jobId)
-    early.catch(() => {})
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const found = await (early ?? this.#parts.reader.task(jobId))
-      early = undefined
       if (found !== undefined) {
         const stored = asStored(found)
         if (stored !== undefined) return stored
@@ -112,6 +113,7 @@ export class Adder {
     assertValid(lease)
     const [createdAt] = await this.#store([task], before) as [number]
     // BullMQ adds nothing if there is a job of that name, and does not say so. The add of a process that has lost the lease may arrive late.
+    // A job that is gone again was most likely this one.
     const job = await this.#parts.queue().getJob(jobIdOf(task.name)) as TaskJob | undefined
     assertUnchanged(job === undefined || job.data.id === task.id)
     assertValid(lease)
