@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import type { CancelOptions, CancelTaskOptions, FastifyTasksOptions, GetTaskOptions, Task, TaskOptions, WatchOptions } from '../../types/index.ts'
 import { FST_ERR_TASK_INVALID_OPTION, FST_ERR_TASK_INVALID_WORK } from './errors.ts'
 import { suggestion } from './nearest.ts'
@@ -152,6 +152,7 @@ export function checkPurge (which: unknown): void {
 
 /** Returns what the `which` of a verb returned, as a boolean. A promise is refused: it is always truthy, so it would choose every task. */
 export function checkAnswer (answer: unknown, verb: string): boolean {
+  if (types.isPromise(answer)) answer.catch(() => {}) // it is refused anyway
   if (isThenable(answer)) throw new FST_ERR_TASK_INVALID_OPTION('which', verb, 'must return true or false, received a promise')
   return Boolean(answer)
 }
