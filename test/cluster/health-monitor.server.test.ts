@@ -69,8 +69,20 @@ t.test('what is still under way when it closes is given up', { skip }, async t =
   const settled = health.settled()
   health.close()
   await t.rejects(late, { code: 'FST_ERR_TASK_UNREACHABLE', message: /the app has closed/ })
+  await t.rejects(health.run(async () => {}), { code: 'FST_ERR_TASK_UNREACHABLE', message: /the app has closed/ })
   await settled
   t.strictSame(told, [])
+})
+
+t.test('it has settled when the last step of a verb is done', { skip }, async t => {
+  const { health } = await buildMonitor(t, 60_000)
+  let steps = 0
+  const verb = (async () => {
+    while (steps < 5) await health.run(async () => { await sleep(1); steps++ })
+  })()
+  await health.settled()
+  t.equal(steps, 5)
+  await verb
 })
 
 t.test('a late connection error is not logged while the server answers', { skip }, async t => {

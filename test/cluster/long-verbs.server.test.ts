@@ -22,7 +22,7 @@ async function stepsOf (verb: () => Promise<unknown>): Promise<number> {
 }
 
 onEveryServer(t, (t, engine) => {
-  t.test('a verb with many tasks waits for the server anew after each answer: a hundred tasks at most, one with a name', async t => {
+  t.test('the timeout of a verb counts anew after each hundred tasks, and after each named task', async t => {
     const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
     await kind.pause()
     const many = Array.from({ length: 250 }, (_, i) => i)

@@ -121,7 +121,7 @@ for (const name of ['redis', 'postgres'] as const) {
           watching.resolve()
         }
       })()
-      await watching.promise
+      await Promise.race([watching.promise, watched])
       server.freeze()
       try {
         const verbs: Record<string, () => Promise<unknown>> = {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import t, { type Test } from 'tap'
@@ -72,7 +73,7 @@ async function assertRefuses (t: Test, connection: string, cause: RegExp, { refu
     t.equal(await after.finished, 5)
     break
   }
-  t.notMatch(`${JSON.stringify(lines)} ${error.stack} ${JSON.stringify(error)} ${JSON.stringify(error.cause)}`, new RegExp(`${PASSWORD}|x{1000}`))
+  t.notMatch(`${JSON.stringify(lines)} ${error.stack} ${inspect(error, { depth: null, showHidden: true })}`, new RegExp(`${PASSWORD}|x{1000}`))
 }
 
 t.test('redis', { skip: skipWithout('redis', { own: true }) }, async t => {

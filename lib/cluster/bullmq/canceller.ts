@@ -74,8 +74,8 @@ export class Canceller {
   }
 
   /**
-   * Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. Whoever ends a task
-   * removes its mark. If the task ended before the mark was stored, this does.
+   * Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. The process that ends
+   * the task removes its mark. If the task ended before the mark was stored, this does.
    */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
     const { name, shared: { cancellations }, reader } = this.#parts

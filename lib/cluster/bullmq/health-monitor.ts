@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { FST_ERR_TASK_UNREACHABLE } from '../errors.ts'
 import { isConnectionError, refusalOf, removeCommands } from './connection-error.ts'
 import { LeaseExpired } from './leases.ts'
@@ -55,9 +55,12 @@ export class HealthMonitor {
     this.#waiting.clear()
   }
 
-  /** Resolves once nothing is under way; at once if the server is away. */
+  /** Resolves once nothing is under way, or the server is away. */
   async settled (): Promise<void> {
-    while (this.#state === 'up' && this.#running.size > 0) await Promise.allSettled(this.#running)
+    while (this.#state === 'up' && this.#running.size > 0) {
+      await Promise.allSettled(this.#running)
+      await nextTurn() // a verb of several steps begins the next one
+    }
   }
 
   /**
@@ -75,6 +78,7 @@ export class HealthMonitor {
   }
 
   async #run<T> (operation: (answered: Answered) => Promise<T>): Promise<T> {
+    if (this.#state === 'closed') throw new FST_ERR_TASK_UNREACHABLE(': the app has closed')
     try {
       if (this.#state === 'down') await this.#bound(() => this.#store.ping(), () => this.#tooLate())
       return await this.#bound(operation, () => this.#tooLate())

@@ -11,7 +11,7 @@ export interface Read {
   readonly state: JobState | 'unknown'
 }
 
-/** How often a job is read at most whose state does not fit it. After that it is certain that something else has damaged it. */
+/** How often a job is read at most whose state does not fit it. After that it is assumed that something else has damaged it. */
 const READS = 10
 
 /** Reads the tasks of a queue. */

@@ -69,7 +69,7 @@ return 1`
 
 /**
  * Removes a job that nobody runs. Keys: the job, its lock, its logs, the events, the list of those that run, then where it may be: sorted
- * sets, and last two lists. It is in none of these if Redis has evicted one.
+ * sets, and last two lists. If Redis has evicted the one that held it, it is in none.
  */
 const REMOVE_JOB = `${UNLESS_SAME}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
