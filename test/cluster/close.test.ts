@@ -27,9 +27,13 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('the draining tasks of the core drain beside those of the fleet, not after them', async t => {
-    const [here] = await buildFleet(t, engine, deaf, { plugin: { drainTimeout: 200, cancelTimeout: 200 }, core: { drainTimeout: 300 }, apps: 1 })
+    const started = withResolvers() // the server says that a task runs before its process has begun
+    const [here] = await buildFleet(t, engine, () => {
+      started.resolve()
+      return deaf()
+    }, { plugin: { drainTimeout: 200, cancelTimeout: 200 }, core: { drainTimeout: 300 }, apps: 1 })
     await here.kind.addTask(1, { name: 'deaf' })
-    await untilStatus(here.kind, 'deaf', 'running')
+    await started.promise
     const draining = here.app.addTask(async (_app, { signal }) => {
       while (!here.lines.some(({ msg }) => msg.startsWith('tasks have not stopped'))) await immediate()
       await sleep(150, undefined, { signal }) // half of the time that it would get from now on
@@ -257,15 +261,19 @@ onEveryServer(t, (t, engine) => {
   t.test('a kind that was defined where fastify-tasks is registered once more hands its tasks over, too', async t => {
     const name = `kind-${randomUUID()}`
     const { app, lines } = await buildApp(t, engine, { drainTimeout: 50 })
+    const started = withResolvers()
     await app.register(async app => {
       await app.register(tasks)
-      app.cluster.defineTask(name, untilAborted, { concurrency: 1 })
+      app.cluster.defineTask(name, async (...args) => {
+        started.resolve()
+        await untilAborted(...args)
+      }, { concurrency: 1 })
     })
     const { app: other } = await buildApp(t, engine, { work: false })
     const kind = other.cluster.defineTask<any, any>(name, () => {}) as Member['kind']
     await Promise.all([app.ready(), other.ready()])
     await kind.addTask(1, { name: 'task 1' })
-    await untilStatus(kind, 'task 1', 'running')
+    await started.promise
     await kind.addTasks([{ data: 2 }, { data: 3 }])
     await app.close()
     t.strictSame(await kind.count(), { deferred: 3, running: 0, completed: 0, failed: 0 })
