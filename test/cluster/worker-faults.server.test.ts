@@ -57,7 +57,8 @@ onEveryServer(t, (t, engine) => {
       else await task.cancel({ reason: 'no longer wanted' })
     }
     t.match(await kind.getTask('is cancelled'), { status: 'cancelled', error: { message: 'no longer wanted' } })
-    t.equal([busy, stopped].flatMap(worker => worker.linesOf(/is taken over/)).length, 2)
+    const takeovers = [busy, stopped].flatMap(worker => worker.linesOf(/"(goes on|is cancelled)" .*is taken over/))
+    t.equal(takeovers.length, 2, takeovers.map(({ msg }) => msg).join())
     await occupied.cancel()
     for (const worker of [busy, stopped]) t.strictSame(worker.complaints, [])
   })
