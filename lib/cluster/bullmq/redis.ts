@@ -73,13 +73,15 @@ return 1`
  */
 const REMOVE_JOB = `${UNLESS_SAME}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-for _, id in ipairs(redis.call('LRANGE', KEYS[5], 0, -1)) do
-  if id == ARGV[3] then return 0 end
-end
 local removed = 0
 for i = 6, #KEYS - 2 do removed = removed + redis.call('ZREM', KEYS[i], ARGV[3]) end
 for i = #KEYS - 1, #KEYS do
   if removed == 0 then removed = redis.call('LREM', KEYS[i], 1, ARGV[3]) end
+end
+if removed == 0 then
+  for _, id in ipairs(redis.call('LRANGE', KEYS[5], 0, -1)) do
+    if id == ARGV[3] then return 0 end
+  end
 end
 redis.call('DEL', KEYS[1], KEYS[3])
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 10000, '*', 'event', 'removed', 'jobId', ARGV[3])
