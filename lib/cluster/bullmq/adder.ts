@@ -73,9 +73,11 @@ export class Adder {
   async #addNamed (task: NewTask): Promise<Added> {
     const jobId = jobIdOf(task.name)
     // If the lease expired before the answer came, the task may be stored already, or have settled.
-    const asStored = (found: { job: TaskJob, task: StoredTask }): Added | undefined => {
+    const answerOf = (found: { job: TaskJob, task: StoredTask } | undefined): Added | undefined => {
+      if (found === undefined) return undefined
       const stored = found.task.id === task.id ? found.task : readBefore(found.job.data.before).find(({ id }) => id === task.id)
-      return stored === undefined ? undefined : { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+      if (stored !== undefined) return { task: { ...blank, ...stored, name: task.name, data: task.data }, added: true }
+      return found.task.settledAt === undefined ? { task: found.task, added: false } : undefined
     }
     // Read beside the lease. If it is out of date by then, the server refuses what follows from it, and this reads again. A limit is
     // decided before that.
@@ -83,17 +85,12 @@ export class Adder {
     early?.catch(() => {})
     const peek = async () => {
       early = undefined
-      const found = await this.#parts.reader.task(jobId)
-      if (found === undefined) return undefined
-      return asStored(found) ?? (found.task.settledAt === undefined ? { task: found.task, added: false } : undefined)
+      return answerOf(await this.#parts.reader.task(jobId))
     }
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const found = await (early ?? this.#parts.reader.task(jobId))
-      if (found !== undefined) {
-        const stored = asStored(found)
-        if (stored !== undefined) return stored
-        if (found.task.settledAt === undefined) return { task: found.task, added: false }
-      }
+      const answer = answerOf(found)
+      if (answer !== undefined) return answer
       if (task.limit === undefined) return await this.#replace(task, found, lease)
       // Passed on as a value: `#limited` would take an expired lease of the name for its own.
       const added = await this.#limited(task, () => this.#replace(task, found, lease).catch(error => error))
