@@ -78,15 +78,14 @@ export class Canceller {
    * the task removes its mark. If the task ended before the mark was stored, this does.
    */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
-    const { name, shared: { cancellations }, reader } = this.#parts
+    const { name, shared: { cancellations } } = this.#parts
     const jobId = jobIdOf(task.name)
     const isRunning = state === 'active'
     const marked = this.#storeMark(task, state, reason)
     if (isRunning) await Promise.all([marked, cancellations.notify(name, task, reason), marked.then(() => this.#parts.publish('cancelling', jobId))])
     else await marked
-    const read = await reader.read(jobId)
-    const present = read === undefined ? undefined : readJob(read.job, read.state)
-    if (present?.id !== task.id || present.retries !== task.retries || present.settledAt !== undefined) cancellations.forget(name, task)
+    const present = await this.#readUnsettled(task)
+    if (present?.task.retries !== task.retries) cancellations.forget(name, task)
     return isRunning ? { ...task, status: 'cancelling' } : cancelledNow(task, reason)
   }
 
@@ -96,16 +95,22 @@ export class Canceller {
     await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason, state !== 'active')
   }
 
+  /** Reads a task again. Undefined if it has settled, its marks left aside, or if it has lost its name. */
+  async #readUnsettled ({ id, name }: StoredTask): Promise<{ job: TaskJob, task: StoredTask } | undefined> {
+    const read = await this.#parts.reader.read(jobIdOf(name))
+    const task = read === undefined ? undefined : readJob(read.job, read.state)
+    return task?.id === id && task.settledAt === undefined ? { job: read!.job, task } : undefined
+  }
+
   /** Stores the mark of a cancellation, unless the task was marked before. Returns whether this call was the first; undefined if the task has settled. */
   async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError, markedAt: number): Promise<boolean | undefined> {
     const jobId = jobIdOf(task.name)
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const mark = await this.#parts.shared.cancellations.markOf(this.#parts.name, task)
-      const found = await this.#parts.reader.read(jobId) // after the mark, which is removed once the task has settled
-      const present = found === undefined ? undefined : readJob(found.job, found.state)
-      if (present?.id !== task.id || present.settledAt !== undefined) return undefined
+      const present = await this.#readUnsettled(task) // after the mark, which is removed once the task has settled
+      if (present === undefined) return undefined
       if (mark !== undefined) return false
-      const { cancelled } = found!.job.data
+      const { cancelled } = present.job.data
       if (cancelled !== undefined) return cancelled.at === markedAt
       assertValid(lease)
       await this.#storeMark(task, state, reason)
