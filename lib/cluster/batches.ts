@@ -35,7 +35,7 @@ export async function inBatches (queue: Queue, { statuses, isChosen }: Choice, l
     // A page costs as much as all pages before it: larger and larger ones cost little more than one of all tasks.
     const page = await queue.list(statuses, passed, isChosen === undefined ? Math.min(PAGE, limit - done) : Math.max(PAGE, passed))
     if (page.length === 0) {
-      if (isChosen === undefined || !again) return done
+      if (isChosen === undefined || passed === 0 || !again) return done
       // Tasks that others have started or dropped meanwhile have moved those after them to earlier pages.
       passed = 0
       again = false
