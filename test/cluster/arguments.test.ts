@@ -70,6 +70,7 @@ t.test('the core refuses arguments that it would ignore', async t => {
   t.strictSame(await taken(app, core), [])
   const { cancel, watch } = task
   t.strictSame(await taken(app.getTask('a'), { cancel: cancel!, watch: watch! }), [])
+  // The types refuse these functions, so it is JavaScript that passes them.
   t.throws(() => app.purgeTasks((async () => { throw new Error('which') }) as any), { code: 'FST_ERR_TASK_INVALID_OPTION' })
   t.throws(() => app.purgeTasks((async () => false) as any), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /received a promise/ })
   t.equal(app.getTask('a').status, 'completed')
