@@ -43,7 +43,7 @@ export const fleetCancelQuery = query({ kind, status: unsettled, search }, ['kin
 export const fleetPurgeQuery = query({ kind, status: settled, name, search, olderThan: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['kind', 'status'])
 export const scheduleQuery = query({ kind, name }, ['kind', 'name'])
 
-export type StatusQuery = TaskStatus | StatusGroup
+type StatusQuery = TaskStatus | StatusGroup
 
 /** Selects tasks of this process. The validator has checked it: what was not asked for is undefined. */
 export interface Filter {
