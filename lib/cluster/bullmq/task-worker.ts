@@ -56,6 +56,15 @@ export class TaskWorker extends Worker<any, any, string, any> {
     }
   }
 
+  /**
+   * Renews locks. Returns the jobs that another process may have. If this worker was given a job again while the server answered, the
+   * answer is about the lock of an earlier run.
+   */
+  override async extendJobLocks (jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    const lost = await super.extendJobLocks(jobIds, tokens, duration)
+    return lost.filter(id => this.#last.get(id)?.token === tokens[jobIds.indexOf(id)])
+  }
+
   /** Stores a result. If the server refuses it, tries again for as long as the lock lasts. */
   protected override async handleCompleted (...args: Parameters<Worker['handleCompleted']>) {
     for (;;) {
