@@ -28,8 +28,8 @@ const moves: readonly JobState[] = ['delayed', 'prioritized', 'waiting', 'active
 /** The states to which a task goes back when it is tried again, handed over, or taken over from a process that has vanished. */
 const movesBack: ReadonlySet<JobState> = new Set<JobState>(['delayed', 'prioritized', 'waiting', 'active'])
 
-/** Turns a job into a task. */
-type ToTask = (job: TaskJob, state: JobState) => Promise<StoredTask>
+/** Turns a job into a task. Undefined if the task is not kept any more. */
+type ToTask = (job: TaskJob, state: JobState) => Promise<StoredTask | undefined>
 
 /** Job ids of a state, in the order of its tasks, and whether no more come after them. */
 interface Range {
@@ -62,18 +62,26 @@ async function readIds (queue: AnyQueue, wanted: readonly ListedState[], size: n
   return new Map(Array.from(all, ([state, { ids, isLast }]) => [state, { ids: [...ids].filter(id => stateOf.get(id) === state), isLast }]))
 }
 
-/** Jobs that are read at the same time. */
+/** Jobs that are read at the same time: at least, if there are so many, and at most. */
+const READ_AT_LEAST = 20
 const READ_AT_ONCE = 100
 
-/** The tasks of jobs, without those that are gone. */
+/** The tasks of some jobs, without those that are gone. */
 async function readTasks (queue: AnyQueue, toTask: ToTask, ids: string[], state: JobState, answered: Answered): Promise<StoredTask[]> {
-  const tasks: StoredTask[] = []
-  for (let i = 0; i < ids.length; i += READ_AT_ONCE) {
-    const jobs = await Promise.all(ids.slice(i, i + READ_AT_ONCE).map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
-    tasks.push(...await Promise.all(jobs.filter(job => job !== undefined).map(job => toTask(job, state))))
-    answered()
+  const jobs = await Promise.all(ids.map(id => queue.getJob(id) as Promise<TaskJob | undefined>))
+  const tasks = await Promise.all(jobs.filter(job => job !== undefined).map(job => toTask(job, state)))
+  answered()
+  return tasks.filter(task => task !== undefined)
+}
+
+/** The ids of a state, `size()` at a time: those that were read before, then those after the first `start`. */
+async function * idsOf (queue: AnyQueue, from: ListedState, { ids, isLast }: Range, start: number, size: () => number): AsyncGenerator<string[]> {
+  for (;;) {
+    for (let i = 0; i < ids.length;) yield ids.slice(i, i += size())
+    if (isLast) return
+    ({ ids, isLast } = await readRange(queue, from, start, READ_AT_ONCE))
+    start += READ_AT_ONCE
   }
-  return tasks
 }
 
 /**
@@ -92,26 +100,22 @@ export async function readPage (
   if (limit === 0) return []
   const first = await readIds(queue, listed, offset + limit)
   let skip = offset
+  const size = () => Math.min(Math.max(skip + limit - page.size, READ_AT_LEAST), READ_AT_ONCE)
   for (const from of listed) {
+    if (page.size >= limit) break
     const { state, statuses } = from
-    const all = statuses.every(status => wanted.has(status))
-    let range = first.get(state)!
-    let start = offset + limit
-    while (page.size < limit) {
-      const skipped = all ? Math.min(skip, range.ids.length) : 0
-      skip -= skipped
-      const rest = range.ids.slice(skipped, all ? skipped + limit - page.size : undefined)
-      const tasks = await readTasks(queue, toTask, rest, state, answered)
+    const { ids, isLast } = first.get(state)!
+    // If the last of the tasks before the page is kept, so are those before it: they are newer.
+    const before = statuses.every(status => wanted.has(status)) ? ids.slice(0, skip) : []
+    const skipped = (await readTasks(queue, toTask, before.slice(-1), state, answered)).length > 0 ? before.length : 0
+    skip -= skipped
+    for await (const next of idsOf(queue, from, { ids: ids.slice(skipped), isLast }, offset + limit, size)) {
+      const tasks = await readTasks(queue, toTask, next, state, answered)
       const matching = tasks.filter(task => wanted.has(task.status))
       for (const task of matching.slice(skip)) page.set(task.name, task)
       skip = Math.max(0, skip - matching.length)
-      if (range.isLast) break
       // Tasks that were cancelled before they started are in front of those that wait.
-      if (state === 'waiting' && !wanted.has('deferred') && matching.length === 0) break
-      const size = skip + limit - page.size
-      if (size === 0) break
-      range = await readRange(queue, from, start, size)
-      start += size
+      if (page.size >= limit || (state === 'waiting' && !wanted.has('deferred') && matching.length === 0)) break
     }
   }
   return [...page.values()].slice(0, limit)

@@ -70,8 +70,7 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
-    const tasks = await this.#run(answered => this.#list(statuses, offset, limit, name, answered))
-    return tasks.filter(task => !this.#isExpired(task))
+    return await this.#run(answered => this.#list(statuses, offset, limit, name, answered))
   }
 
   async count (): Promise<TaskCounts> {
@@ -215,7 +214,10 @@ export class BullQueue implements TaskQueue {
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string | undefined, answered: Answered): Promise<StoredTask[]> {
-    const toTask = (job: TaskJob, state: JobState) => this.#parts.reader.toTask(job, state)
+    const toTask = async (job: TaskJob, state: JobState) => {
+      const task = await this.#parts.reader.toTask(job, state)
+      return this.#isExpired(task) ? undefined : task
+    }
     if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit, answered)
     return await readNamed(this.#queue, toTask, statuses, offset, limit, name, answered)
   }
