@@ -56,8 +56,14 @@ export class Cancellations {
   }
 
   /** Stores that a task is cancelled. The first mark stays. */
-  async mark (queue: string, task: Try, error: StoredError, settled: boolean): Promise<void> {
-    await this.#marks().add('cancel', { error: pack(error), at: Date.now(), settled }, { jobId: markId(queue, tryOf(task)) })
+  async mark (queue: string, task: Try, error: StoredError): Promise<void> {
+    await this.#marks().add('cancel', { error: pack(error), at: Date.now() }, { jobId: markId(queue, tryOf(task)) })
+  }
+
+  /** Stores that a waiting task has settled with its mark, and that this was announced. */
+  async settle (queue: string, task: Try): Promise<void> {
+    const job = await this.#marks().getJob(markId(queue, tryOf(task)))
+    await job?.updateData({ ...job.data, settled: true })
   }
 
   async markOf (queue: string, task: Try): Promise<Mark | undefined> {

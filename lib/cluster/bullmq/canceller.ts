@@ -15,23 +15,23 @@ export class Canceller {
   }
 
   async cancel (name: string, id: number | undefined, reason: StoredError): Promise<StoredTask | undefined> {
-    const mark = async (task: StoredTask, state: JobState | 'unknown') => ({ task: await this.#mark(task, state, reason), isFirst: false })
-    return (await this.#cancel(name, id, reason, mark))?.task
+    return (await this.#cancel(name, id, reason, async () => false))?.task
   }
 
   async cancelFirst (name: string, id: number, reason: StoredError): Promise<Cancelled | undefined> {
-    return await this.#cancel(name, id, reason, async (task, state, markedAt) => {
-      const isFirst = await this.#markFirst(task, state, reason, markedAt)
-      return isFirst === undefined ? undefined : { task: await this.#mark(task, state, reason), isFirst }
-    })
+    return await this.#cancel(name, id, reason, (task, markedAt) => this.#markFirst(task, reason, markedAt))
   }
 
-  /** Cancels a task. If it runs or belongs to a schedule, `mark` does that, and resolves to undefined if the task has settled meanwhile. */
+  /**
+   * Cancels a task. If it runs or belongs to a schedule, it is marked. `isFirst` is called before that and says whether this call is the
+   * first to cancel it: undefined if the task has settled meanwhile.
+   */
   async #cancel (
-    name: string, id: number | undefined, reason: StoredError, mark: (task: StoredTask, state: JobState | 'unknown', markedAt: number) => Promise<Cancelled | undefined>
+    name: string, id: number | undefined, reason: StoredError, isFirst: (task: StoredTask, markedAt: number) => Promise<boolean | undefined>
   ): Promise<Cancelled | undefined> {
     const jobId = jobIdOf(name)
     const marked = { at: NaN } // when this call marked the waiting task. The worker that takes it ends it as cancelled
+    let wasFirst = false
     for (;;) {
       const read = await this.#parts.reader.read(jobId) ?? await this.#parts.reader.afterGap(jobId)
       if (read === undefined) return undefined
@@ -39,10 +39,12 @@ export class Canceller {
       // A running task may have a mark already. It does not matter: the first mark stays.
       const task = state === 'active' ? readJob(job, state) : await this.#parts.reader.toTask(job, state)
       if (id !== undefined && task.id !== id) return undefined
-      if (task.settledAt !== undefined) return { task, isFirst: task.status === 'cancelled' && job.data.cancelled?.at === marked.at }
+      if (task.settledAt !== undefined) return { task, isFirst: task.status === 'cancelled' && (wasFirst || job.data.cancelled?.at === marked.at) }
       if (state === 'active' || job.repeatJobKey !== undefined) {
-        const cancelled = await mark(task, state, marked.at)
-        if (cancelled !== undefined) return cancelled
+        const first = await isFirst(task, marked.at)
+        wasFirst ||= first === true
+        const cancelled = first === undefined ? undefined : await this.#mark(task, state, reason)
+        if (cancelled !== undefined) return { task: cancelled, isFirst: wasFirst }
       } else {
         const cancelled = await this.#cancelDeferred(jobId, task.id, reason, marked)
         if (cancelled !== undefined) return { task: cancelled, isFirst: true }
@@ -74,25 +76,33 @@ export class Canceller {
   }
 
   /**
-   * Stores the mark of a cancellation, for a process that takes the task over, and notifies the one that runs it. The process that ends
-   * the task removes its mark. If the task ended before the mark was stored, this does.
+   * Stores the mark of a cancellation, for the process that takes the task next, and notifies the one that runs it. The process that ends
+   * the task removes its mark. If the task ended before the mark was stored, this does. Undefined if a waiting task did so.
    */
-  async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask> {
-    const { name, shared: { cancellations } } = this.#parts
-    const jobId = jobIdOf(task.name)
-    const isRunning = state === 'active'
-    const marked = this.#storeMark(task, state, reason)
-    if (isRunning) await Promise.all([marked, cancellations.notify(name, task, reason), marked.then(() => this.#parts.publish('cancelling', jobId))])
+  async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask | undefined> {
+    const { name, announcements, shared: { cancellations } } = this.#parts
+    const marked = cancellations.mark(name, task, reason)
+    if (state === 'active') await Promise.all([marked, this.#notify(task, reason, marked)])
     else await marked
     const present = await this.#readUnsettled(task)
-    if (present?.task.retries !== task.retries) cancellations.forget(name, task)
-    return isRunning ? { ...task, status: 'cancelling' } : cancelledNow(task, reason)
+    const isOver = present?.task.retries !== task.retries
+    if (isOver) cancellations.forget(name, task)
+    if (state !== 'active') {
+      if (isOver) return undefined
+      if (present.task.status === 'deferred') {
+        await announcements?.add(cancelledNow(task, reason))
+        await cancellations.settle(name, task)
+        return cancelledNow(task, reason)
+      }
+      await this.#notify(task, reason, marked) // a worker has taken it, perhaps before it was marked
+    }
+    return { ...task, status: 'cancelling' }
   }
 
-  /** Stores the mark of a cancellation. A waiting task settles with it, so it is announced first. */
-  async #storeMark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<void> {
-    if (state !== 'active') await this.#parts.announcements?.add(cancelledNow(task, reason))
-    await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason, state !== 'active')
+  /** Notifies the process that runs a task, and, once it is marked, those who watch it. */
+  async #notify (task: StoredTask, reason: StoredError, marked: Promise<void>): Promise<void> {
+    const { name, publish, shared: { cancellations } } = this.#parts
+    await Promise.all([cancellations.notify(name, task, reason), marked.then(() => publish('cancelling', jobIdOf(task.name)))])
   }
 
   /** Reads a task again. Undefined if it has settled, its marks left aside, or if it has lost its name. */
@@ -103,7 +113,7 @@ export class Canceller {
   }
 
   /** Stores the mark of a cancellation, unless the task was marked before. Returns whether this call was the first; undefined if the task has settled. */
-  async #markFirst (task: StoredTask, state: JobState | 'unknown', reason: StoredError, markedAt: number): Promise<boolean | undefined> {
+  async #markFirst (task: StoredTask, reason: StoredError, markedAt: number): Promise<boolean | undefined> {
     const jobId = jobIdOf(task.name)
     return await this.#parts.shared.leases.holding(this.#parts.reader.leaseOf(jobId), async lease => {
       const mark = await this.#parts.shared.cancellations.markOf(this.#parts.name, task)
@@ -113,7 +123,7 @@ export class Canceller {
       const { cancelled } = present.job.data
       if (cancelled !== undefined) return cancelled.at === markedAt
       assertValid(lease)
-      await this.#storeMark(task, state, reason)
+      await this.#parts.shared.cancellations.mark(this.#parts.name, task, reason)
       return true
     })
   }
