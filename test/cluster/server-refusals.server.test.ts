@@ -7,7 +7,9 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { RunningTask } from '../../lib/cluster/index.ts'
-import { buildApp, prefix } from './fixtures/fleet.ts'
+import { untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
+import { buildApp, prefix, untilStatus } from './fixtures/fleet.ts'
 import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
 
 const PASSWORD = 'sesame-open'
@@ -41,10 +43,11 @@ async function openPostgres (t: Test, url: string) {
 async function assertRefuses (t: Test, connection: string, cause: RegExp, { refuse, recover }: { refuse: () => Promise<unknown>, recover: () => Promise<unknown> }) {
   const { app, lines } = await buildApp(t, { name: 'redis', connection }, { stallTimeout: 2000, timeout: 3000 })
   const gate = new EventTarget()
+  const settled: string[] = []
   const kind = app.cluster.defineTask('refused', async (_app, { data }: RunningTask<string>) => {
     if (data === 'gate' && !opened) await once(gate, 'open')
     return data.length
-  }, { concurrency: 5, maxStalls: 10 })
+  }, { concurrency: 5, maxStalls: 10, onSettled: (_app, { data }) => { settled.push(data) } })
   let opened = false
   app.get('/add', async () => await kind.addTask('x'.repeat(1000)))
   await app.ready()
@@ -73,6 +76,8 @@ async function assertRefuses (t: Test, connection: string, cause: RegExp, { refu
     t.equal(await after.finished, 5)
     break
   }
+  await kind.idle()
+  for (const data of ['gate', 'delayed', 'after']) t.ok(settled.includes(data), data)
   t.notMatch(`${JSON.stringify(lines)} ${error.stack} ${inspect(error, { depth: null, showHidden: true })}`, new RegExp(`${PASSWORD}|x{1000}`))
 }
 
@@ -84,6 +89,45 @@ t.test('redis', { skip: skipWithout('redis', { own: true }) }, async t => {
       refuse: () => client.config('SET', 'maxmemory', '1'),
       recover: () => client.config('SET', 'maxmemory', '0')
     })
+  })
+
+  t.test('workers ask a server that refuses commands from time to time, and say so once', async t => {
+    const { url } = await ownServer(t, 'redis')
+    const client = await openRedis(t, url)
+    const { app, lines } = await buildApp(t, { name: 'redis', connection: url })
+    const gate = withResolvers()
+    const kind = app.cluster.defineTask('refused', async () => await gate.promise, { concurrency: 1 })
+    await app.ready()
+    const tasks = await kind.addTasks(Array.from({ length: 50 }, (_, data) => ({ data })))
+    await untilStatus(kind, tasks[0]!.name, 'running')
+    const calls = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))![1])
+    await client.config('SET', 'maxmemory', '1')
+    const before = await calls()
+    gate.resolve()
+    await setTimeout(3000)
+    const asked = await calls() - before
+    t.ok(asked < 100, `${asked} commands in 3 s`)
+    t.equal(lines.filter(({ msg }) => /OOM/.test(msg)).length, 1)
+    await client.config('SET', 'maxmemory', '0')
+    await Promise.all(tasks.map(task => task.finished))
+  })
+
+  t.test('a cancellation that was refused works once the server takes commands again', async t => {
+    const { url } = await ownServer(t, 'redis')
+    const client = await openRedis(t, url)
+    const { app: worker } = await buildApp(t, { name: 'redis', connection: url })
+    const { app } = await buildApp(t, { name: 'redis', connection: url }, { work: false })
+    worker.cluster.defineTask('refused', untilAborted)
+    const kind = app.cluster.defineTask('refused', untilAborted)
+    await worker.ready()
+    await app.ready()
+    const task = await kind.addTask()
+    await untilStatus(kind, task.name, 'running')
+    await client.config('SET', 'maxmemory', '1')
+    await t.rejects(task.cancel(), { code: 'FST_ERR_TASK_UNREACHABLE' })
+    await client.config('SET', 'maxmemory', '0')
+    await task.cancel()
+    t.equal(task.status, 'cancelled')
   })
 
   t.test('a server that became a replica', async t => {
@@ -208,6 +252,21 @@ t.test('postgres', { skip: skipWithout('postgres', { own: true }) }, async t => 
       },
       recover: () => admin.query('ALTER ROLE app CONNECTION LIMIT -1')
     })
+  })
+
+  t.test('a kind that is first used while connections are refused works once they are not', async t => {
+    const { url: own } = await ownServer(t, 'postgres')
+    const { admin, url } = await openPostgres(t, own)
+    const { app } = await buildApp(t, { name: 'postgres', connection: { connectionString: url, idleTimeoutMillis: 50 } as never }, { work: false, timeout: 3000 })
+    const kind = app.cluster.defineTask('late', () => {})
+    await app.ready()
+    while ((await admin.query("SELECT FROM pg_stat_activity WHERE usename = 'app'")).rowCount! > 0) await setTimeout(50)
+    await admin.query('ALTER ROLE app CONNECTION LIMIT 0')
+    const error = async () => await kind.count().then(() => undefined, (error: Error) => error)
+    t.match(await error(), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503 })
+    await admin.query('ALTER ROLE app CONNECTION LIMIT -1')
+    while (await error() !== undefined) await setTimeout(50)
+    t.equal((await kind.addTask(1)).status, 'deferred')
   })
 
   t.test('a full disk', async t => {

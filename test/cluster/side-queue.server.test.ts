@@ -54,6 +54,17 @@ onEveryServer(t, (t, engine) => {
     while (await side.getJobCountByTypes('waiting') > 0) await sleep(10)
   })
 
+  t.test('the mark of a cancelled run of a schedule is kept until its time, however far that is', async t => {
+    const [here] = await buildFleet(t, engine, () => {})
+    const side = await openQueue(t, engine, prefix, SIDE_QUEUE)
+    await here.kind.scheduleTask('monthly', { every: 30 * 86_400_000 })
+    const [next] = await here.kind.tasks({ status: 'deferred' })
+    await next!.cancel()
+    await side.clean(0, 1000, 'wait') // what every process does at its start with entries that are a week old
+    t.equal((await here.kind.getTask(next!.name)).status, 'cancelled')
+    await here.kind.unscheduleTask('monthly')
+  })
+
   t.test('nothing is left of a cancelled run of a schedule', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
     const side = await openQueue(t, engine, prefix, SIDE_QUEUE)

@@ -56,8 +56,10 @@ export class Cancellations {
   }
 
   /** Stores that a task is cancelled. The first mark stays. */
-  async mark (queue: string, task: Try, error: StoredError): Promise<void> {
-    await this.#marks().add('cancel', { error: pack(error), at: Date.now() }, { jobId: markId(queue, tryOf(task)) })
+  async mark (queue: string, task: StoredTask, error: StoredError): Promise<void> {
+    const at = Date.now()
+    // Entries of the side queue are removed when they are old. A task of a schedule may wait for longer than that.
+    await this.#marks().add('cancel', { error: pack(error), at }, { jobId: markId(queue, tryOf(task)), timestamp: Math.max(at, task.startsAt ?? 0) })
   }
 
   /** Stores that a waiting task has settled with its mark, and that this was announced. */
@@ -91,17 +93,20 @@ export class Cancellations {
     await this.#opened?.close()
   }
 
-  /** Opens the relay when it is first needed: it has connections of its own. */
+  /** Opens the relay when it is first needed: it has connections of its own. A relay that could not begin never will, so it is replaced. */
   #open (): Promise<Relay> {
     if (this.#subscribed === undefined) {
-      this.#subscribed = this.#subscribe()
-      this.#subscribed.catch(() => { this.#subscribed = undefined })
+      const relay = this.#opened = this.#relay()
+      this.#subscribed = this.#subscribe(relay)
+      this.#subscribed.catch(() => {
+        this.#subscribed = undefined
+        relay.close().catch(() => {})
+      })
     }
     return this.#subscribed
   }
 
-  async #subscribe (): Promise<Relay> {
-    const relay = this.#opened ??= this.#relay()
+  async #subscribe (relay: Relay): Promise<Relay> {
     await relay.subscribe<Message>(TOPIC, ({ data: { queue, id, error } }) => {
       const reason = unpack(error) as StoredError
       this.#remember(markId(queue, id), reason)

@@ -16,6 +16,8 @@ export type Answered = () => void
 
 /** Milliseconds between two pings of a server that is away. */
 const PING = 500
+/** Milliseconds between two lines that say that the server refuses commands for the same reason. */
+const REMIND = 60_000
 
 /** Knows whether the server answers: limits how long a verb waits for it, and logs when it goes and when it is back. */
 export class HealthMonitor {
@@ -30,6 +32,8 @@ export class HealthMonitor {
   #state: 'closed' | 'up' | 'down' = 'closed'
   /** Whether the outage has been logged. */
   #logged = false
+  /** When a refusal is logged again. */
+  readonly #remindAt = new Map<string, number>()
 
   constructor (store: Store, timeout: number, log: EngineLog) {
     this.#store = store
@@ -101,10 +105,20 @@ export class HealthMonitor {
     return Object.assign(new FST_ERR_TASK_UNREACHABLE(''), problem !== undefined && { cause: new Error(problem) })
   }
 
-  /** Logs an error that BullMQ reports while it works. Errors about locks are left out: `Runs` deals with those. */
+  /**
+   * Logs an error that BullMQ reports while it works. Errors about locks are left out: `Runs` deals with those. So is a refusal that was
+   * logged a short time ago: workers try again each second.
+   */
   report (error: Error): void {
-    if (isConnectionError(error)) this.#lost(false)
-    else if (this.#state !== 'closed' && !/lock|not in the active state/i.test(error.message)) this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
+    if (isConnectionError(error)) return this.#lost(false)
+    if (this.#state === 'closed' || /lock|not in the active state/i.test(error.message)) return
+    const refusal = refusalOf(error)
+    if (refusal !== undefined) {
+      const now = performance.now()
+      if (now < (this.#remindAt.get(refusal) ?? 0)) return
+      this.#remindAt.set(refusal, now + REMIND)
+    }
+    this.#log.warn(`task server at ${this.#store.server}: ${error.message}`)
   }
 
   /** Calls back whenever the server is back. Returns a function that ends this. */

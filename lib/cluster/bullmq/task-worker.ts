@@ -4,7 +4,7 @@ import { refusalOf } from './connection-error.ts'
 import type { Shared } from './shared.ts'
 import type { Store } from './store.ts'
 
-/** Milliseconds after which a result that the server has refused is stored again. */
+/** Milliseconds after which a command that the server has refused is sent again. */
 const RETRY = 1000
 
 /** A worker of a queue that can be abandoned. A plain worker of BullMQ renews the locks of its jobs until all of them have ended. */
@@ -61,8 +61,19 @@ export class TaskWorker extends Worker<any, any, string, any> {
    * answer is about the lock of an earlier run.
    */
   override async extendJobLocks (jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    const runs = new Map(jobIds.map(id => [id, this.#last.get(id)]))
     const lost = await super.extendJobLocks(jobIds, tokens, duration)
-    return lost.filter(id => this.#last.get(id)?.token === tokens[jobIds.indexOf(id)])
+    return lost.filter(id => this.#last.get(id) === runs.get(id))
+  }
+
+  /** Takes a job. If the server refuses that, BullMQ tries again at once, so this waits before. */
+  protected override async moveToActive (...args: Parameters<Worker['moveToActive']>) {
+    try {
+      return await super.moveToActive(...args)
+    } catch (error) {
+      if (refusalOf(error) !== undefined) await delay(RETRY, undefined, { ref: false })
+      throw error
+    }
   }
 
   /** Stores a result. If the server refuses it, tries again for as long as the lock lasts. */
