@@ -140,10 +140,14 @@ export class ClusterTask implements PublicClusterTask<any, any, any> {
     }, ms)
   }
 
-  /** Takes over what was read. Not all is known of a task that has lost its name, so what never changes is kept. */
+  /**
+   * Takes over what was read, unless it was read before what is known. Not all is known of a task that has lost its name, so what never
+   * changes is kept.
+   */
   #update (stored: StoredTask) {
-    const { data, createdAt, maxAttempts } = this.#stored
-    if (stored.retries !== this.#stored.retries) this.#finished = undefined
+    const { data, createdAt, maxAttempts, retries } = this.#stored
+    if (stored.retries < retries || (stored.retries === retries && this.settled && stored.settledAt === undefined)) return
+    if (stored.retries > retries) this.#finished = undefined
     this.#stored = { ...stored, data, createdAt, maxAttempts }
   }
 
