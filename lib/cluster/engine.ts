@@ -151,6 +151,9 @@ export interface StoredSchedule {
   readonly nextAt: number
 }
 
+/** Called at a change of a task. A promise that it returns is waited for by a poll. Resolves to false if the task could not be read. */
+export type Changed = () => void | Promise<void | boolean>
+
 /**
  * The tasks of one kind.
  *
@@ -247,7 +250,7 @@ export interface Queue {
    * as soon as it watches. A caller that reads the task at each call misses no change. Some calls may come without a change. Returns a
    * function that ends the watch.
    */
-  watch (name: string | undefined, changed: () => void | Promise<void>): () => void
+  watch (name: string | undefined, changed: Changed): () => void
 
   /** Starts to run tasks in this process, `concurrency` at once. Resolves once it does. */
   work (run: Run): Promise<void>

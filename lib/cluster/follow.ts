@@ -5,17 +5,21 @@ import type { Queue } from './engine.ts'
  * during a read become one more read. Returns a function that ends this.
  */
 export function whenChanged (queue: Queue, name: string | undefined, read: () => Promise<void>): () => void {
-  const state = { reading: false, again: false, left: false }
-  const leave = queue.watch(name, async () => {
-    state.again = true
-    if (state.reading) return
-    state.reading = true
+  const state = { again: false, left: false }
+  let reading: Promise<boolean> | undefined
+  const readAll = async () => {
+    let isRead = true
     while (state.again && !state.left) {
       state.again = false
       // While the server is away a read fails. The queue calls again once the server is back.
-      await read().catch(() => {})
+      isRead = await read().then(() => true, () => false)
     }
-    state.reading = false
+    reading = undefined
+    return isRead
+  }
+  const leave = queue.watch(name, () => {
+    state.again = true
+    return (reading ??= readAll())
   })
   return () => {
     state.left = true

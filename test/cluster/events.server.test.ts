@@ -70,6 +70,20 @@ onEveryServer(t, (t, engine) => {
     await third
   })
 
+  t.test('a watcher that could not read its job is notified again, though the job has not changed since', async t => {
+    const { queue, events } = await buildEvents(t, 'unread', { pollInterval: 20 })
+    await queue.add('unread', {}, { jobId: '~unread' })
+    await events.listening()
+    let reads = 0
+    await new Promise<void>(resolve => {
+      events.watch('~unread', async () => {
+        if (++reads === 5) resolve()
+        return false
+      })
+    })
+    t.equal(reads, 5)
+  })
+
   t.test('events may be closed before they have begun to come', async t => {
     const { events } = await buildEvents(t, 'early')
     const listening = events.listening()

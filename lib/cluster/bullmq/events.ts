@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import type { StoredTask } from '../engine.ts'
+import type { Changed, StoredTask } from '../engine.ts'
 import { failedAs, readReason, type JobResult } from './job.ts'
 import { unpack } from './packed.ts'
 import type { Shared } from './shared.ts'
@@ -11,9 +11,6 @@ const FIRST_ECHO = 20
 const ECHO = 500
 
 const watched = ['waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'removed', 'stalled', 'added', 'cancelling', 'cancelled', 'announced'] as const
-
-/** Called at a change. A poll waits for the promise that it may return. */
-type Changed = () => void | Promise<void>
 
 /** The queue whose events these are. */
 export interface WatchedQueue {
@@ -116,7 +113,9 @@ export class Events {
       const version = versions.get(jobId) ?? null
       if (job === undefined || job.version === version) continue
       job.version = version
-      for (const changed of job.changed) if (!this.#closing.signal.aborted) await changed()
+      for (const changed of job.changed) {
+        if (!this.#closing.signal.aborted && await changed() === false) job.version = undefined
+      }
     }
   }
 

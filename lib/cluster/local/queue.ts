@@ -9,7 +9,7 @@ import { SettledHistory } from '../../core/settled-history.ts'
 import { taskLabel } from '../../core/task-label.ts'
 import { settlesWithin } from '../../core/within.ts'
 import { longestBackoff } from '../backoff.ts'
-import type { Added, Cancelled, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
+import type { Added, Cancelled, Changed, NewTask, Outcome, Queue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { toStoredError } from '../stored-error.ts'
 import { FormerTasks } from './former-tasks.ts'
 import { Schedules } from './schedules.ts'
@@ -181,7 +181,7 @@ export class LocalQueue implements Queue {
     return this.#paused
   }
 
-  watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
+  watch (name: string | undefined, changed: Changed): () => void {
     const leave = this.#watchers.add(name, changed)
     this.#holdProcess()
     return () => {

@@ -1,4 +1,4 @@
-type Changed = () => void | Promise<void>
+import type { Changed } from '../engine.ts'
 
 /** The callbacks that are notified of changes: of the tasks of one name or, without a name, of all tasks. */
 export class Watchers {
