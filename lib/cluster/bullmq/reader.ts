@@ -70,7 +70,7 @@ export class Reader {
     if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
     const mark = await this.#shared.cancellations.markOf(this.#name, task)
     if (mark === undefined) return task
-    if (state === 'active') return { ...task, status: 'cancelling' }
+    if (state === 'active' && !mark.settled) return { ...task, status: 'cancelling' }
     return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }
   }
 }

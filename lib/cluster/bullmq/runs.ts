@@ -79,6 +79,8 @@ export class Runs {
   readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
   readonly #polling: NodeJS.Timeout
+  /** The poll that is under way. */
+  #poll: Promise<void> | undefined
   #stopping = false
 
   constructor ({ kind, name: queue, settings, shared, announcements }: Parts, run: Run) {
@@ -108,7 +110,7 @@ export class Runs {
       this.#boundEvents(job)
     })
     this.#worker.on('failed', job => this.#settled(job))
-    this.#polling = setInterval(() => this.#pollMarks(), stallTimeout / 2)
+    this.#polling = setInterval(() => { this.#poll ??= this.#pollMarks().finally(() => { this.#poll = undefined }) }, stallTimeout / 2)
     this.#polling.unref()
   }
 
@@ -159,6 +161,7 @@ export class Runs {
 
   async #runOrEnd (job: TaskJob, token: string): Promise<JobResult> {
     const task = readJob(job, 'active')
+    this.#lose([job.id!]) // whoever runs it here has lost it, since the server has given it away again
     if (this.#stopping) return await this.#handOver(job, token)
     await this.#refuse(job, token, task)
     await this.#assertOurs(job, token)
@@ -201,7 +204,8 @@ export class Runs {
     const reason = received ?? mark?.error
     if (reason !== undefined) {
       this.#marked.set(job, task)
-      return await this.#end(task, { status: 'cancelled', error: reason }, { announced: mark?.settled === true })
+      const settled = mark?.settled === true
+      return await this.#end(task, { status: 'cancelled', error: reason }, { unrun: settled, announced: settled })
     }
     if (stallsOf(job) <= this.#settings.maxStalls) return
     await this.#assertOurs(job, token)
@@ -218,7 +222,6 @@ export class Runs {
   /** Runs a task until its work has ended and its last progress is stored. */
   async #runTask (job: TaskJob, token: string, task: StoredTask): Promise<{ outcome: Outcome, stop: Active['stop'], progress: unknown }> {
     const progress = new ProgressWriter(() => this.#storeProgress(job, token, active))
-    this.#lose([job.id!]) // whoever runs it here has lost it, since the server has given it away again
     const active: Active = { task, tryId: tryOf(task), jobId: job.id!, running: this.#run(task, () => progress.changed()), progress, stop: undefined }
     this.#active.add(active)
     const outcome = await active.running.outcome
@@ -246,7 +249,7 @@ export class Runs {
   }
 
   async #pollMarks () {
-    for (const active of this.#active) {
+    for (const active of [...this.#active]) { // not those that begin meanwhile: they would have no end
       const mark = await this.#markOf(active.task)
       if (mark !== undefined) this.#stop(active, 'cancelled', fromStoredError(mark.error))
     }
