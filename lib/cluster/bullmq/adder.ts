@@ -27,7 +27,7 @@ export class Adder {
     const { name, shared, reader } = parts
     this.#parts = parts
     this.#remover = remover
-    this.#keyLimits = new KeyLimits(name, shared.records, shared.leases, async ({ jobId, id }) => {
+    this.#keyLimits = new KeyLimits(name, shared, async ({ jobId, id }) => {
       const found = await reader.task(jobId)
       return found?.task.id === id && found.task.retries === 0 && found.task.settledAt === undefined
     })

@@ -1,7 +1,9 @@
 import type { Queue } from 'bullmq'
 import type { TaskLimit } from '../../../types/index.ts'
 import { encodeName } from './ids.ts'
-import { assertValid, type Leases } from './leases.ts'
+import { assertUnchanged, assertValid, type Leases } from './leases.ts'
+import type { Shared } from './shared.ts'
+import type { Store } from './store.ts'
 
 /** A task that counts for a key. */
 interface Counted {
@@ -30,12 +32,14 @@ export class KeyLimits {
   readonly #queue: string
   readonly #records: () => Queue
   readonly #leases: Leases
+  readonly #store: Store
   readonly #isUnsettled: (task: Counted) => Promise<boolean>
 
-  constructor (queue: string, records: () => Queue, leases: Leases, isUnsettled: (task: Counted) => Promise<boolean>) {
+  constructor (queue: string, { records, leases, store }: Pick<Shared, 'records' | 'leases' | 'store'>, isUnsettled: (task: Counted) => Promise<boolean>) {
     this.#queue = queue
     this.#records = records
     this.#leases = leases
+    this.#store = store
     this.#isUnsettled = isUnsettled
   }
 
@@ -53,7 +57,7 @@ export class KeyLimits {
       const data: LimitRecord = { tasks: [...counted, task], unsettled: isDue ? counted.length : unsettled }
       assertValid(lease)
       if (record !== undefined && Date.now() - record.timestamp < RENEW) {
-        await record.updateData(data)
+        assertUnchanged(await this.#store.replaceData(this.#records(), record, data))
       } else {
         await record?.remove()
         await this.#records().add('limit', data, { jobId: recordId })
