@@ -62,4 +62,12 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(await kind.tasks(), [])
     await untilStatus(kind, (await kind.addTask(2)).name, 'completed')
   })
+
+  t.test('finished resolves, however short a settled task is kept', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => 'ran', { apps: 1, maxSettledAge: 1 })
+    for (let i = 0; i < 20; i++) {
+      const task = await kind.addTask(i, { delay: 20 })
+      t.equal(await task.finished, 'ran')
+    }
+  })
 })

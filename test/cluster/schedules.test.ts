@@ -197,6 +197,16 @@ onEveryEngine(t, (t, engine) => {
     }
   })
 
+  t.test('a schedule that is removed and set again has no cancelled task', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    await here.kind.scheduleTask('again', { every: 86_400_000 })
+    const next = await cancelNext(there.kind, 'again')
+    await here.kind.unscheduleTask('again')
+    await here.kind.scheduleTask('again', { every: 86_400_000 })
+    while ((await there.kind.getTask(next.name)).status !== 'deferred') await immediate() // its mark is removed a moment later
+    await here.kind.unscheduleTask('again')
+  })
+
   t.test('names of any sort are schedules, too', async t => {
     const names = ['5', 'a:b', '__proto__', 'x'.repeat(1000), '日本 🐘']
     const [here, there] = await buildFleet(t, engine, () => {})

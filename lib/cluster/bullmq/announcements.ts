@@ -117,8 +117,8 @@ export class Announcements {
       throw new DelayedError()
     }
     // If the task has lost its name, its data and its runs are not known.
-    const { data, attempts, maxAttempts } = announced
-    await this.#onSettled({ ...found, data, attempts, maxAttempts })
+    const { data, maxAttempts } = announced
+    await this.#onSettled({ ...found, data, attempts: found.attempts.length > 0 ? found.attempts : announced.attempts, maxAttempts })
   }
 
   get #announcements (): Queue<AnnouncedJob> {

@@ -70,7 +70,7 @@ export class Canceller {
       await this.#parts.announcements?.add(cancelledNow(found.task, reason))
       await mark(true)
       await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
-      await moveToFront(job)
+      if (Date.now() <= lease.until) await moveToFront(job) // else another task may have its name
       return readJob(job, 'waiting')
     })
   }

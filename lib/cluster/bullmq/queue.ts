@@ -2,7 +2,7 @@ import type { JobState } from 'bullmq'
 import { isDeepStrictEqual } from 'node:util'
 import type { KindWorker, SettledCounts, TaskCounts, When } from '../../../types/cluster.ts'
 import type { TaskStatus } from '../../../types/index.ts'
-import type { Added, Cancelled, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
+import type { Added, Cancelled, Changed, NewTask, Queue as TaskQueue, QueueSettings, Run, StoredError, StoredSchedule, StoredTask, Stopped } from '../engine.ts'
 import { Adder } from './adder.ts'
 import { Announcements, announcementsOf } from './announcements.ts'
 import { Canceller } from './canceller.ts'
@@ -12,6 +12,7 @@ import { encodeName, jobIdOf } from './ids.ts'
 import { blank, readBefore, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
 import { readNamed, readPage } from './pages.ts'
+import { assertValid } from './leases.ts'
 import { replaceData, type Parts } from './parts.ts'
 import { Reader } from './reader.ts'
 import { Remover } from './remover.ts'
@@ -59,7 +60,8 @@ export class BullQueue implements TaskQueue {
       const jobId = jobIdOf(name)
       const found = await this.#parts.reader.task(jobId) ?? await this.#parts.reader.afterGap(jobId)
       if (found !== undefined) this.#events.saw(jobId, found.task.id, found.task)
-      if (found !== undefined && this.#isExpired(found.task)) return undefined
+      // Whoever has watched the task to its end still learns how it ended.
+      if (found !== undefined && this.#isExpired(found.task) && !(found.task.id === id && this.#events.isWatched(jobId))) return undefined
       if (id === undefined || found?.task.id === id) return found?.task
       const howItEnded = () => readBefore(found?.job.data.before).find(ended => ended.id === id) ?? this.#events.ended(jobId, id)
       // The event of a task that is gone may still be on its way.
@@ -151,7 +153,8 @@ export class BullQueue implements TaskQueue {
   }
 
   async unschedule (name: string): Promise<boolean> {
-    return await this.#changeSchedule(name, () => removeSchedule(this.#queue, name))
+    const { name: queue, shared: { cancellations } } = this.#parts
+    return await this.#changeSchedule(name, () => removeSchedule(this.#queue, name, run => cancellations.forget(queue, run)))
   }
 
   async schedules (): Promise<StoredSchedule[]> {
@@ -170,7 +173,7 @@ export class BullQueue implements TaskQueue {
     return await this.#run(() => this.#queue.isPaused())
   }
 
-  watch (name: string | undefined, changed: () => void | Promise<void>): () => void {
+  watch (name: string | undefined, changed: Changed): () => void {
     return this.#events.watch(name === undefined ? undefined : jobIdOf(name), changed)
   }
 
@@ -210,7 +213,10 @@ export class BullQueue implements TaskQueue {
   /** One change at a time: if two processes set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
   async #changeSchedule<T> (name: string, change: () => Promise<T>): Promise<T> {
     const { reader, shared } = this.#parts
-    return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), change))
+    return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), async lease => {
+      assertValid(lease)
+      return await change()
+    }))
   }
 
   async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string | undefined, answered: Answered): Promise<StoredTask[]> {

@@ -2,7 +2,8 @@ import type { JobsOptions, RepeatOptions } from 'bullmq'
 import { Cron } from 'croner'
 import { isDeepStrictEqual } from 'node:util'
 import type { When } from '../../../types/cluster.ts'
-import type { StoredSchedule } from '../engine.ts'
+import type { StoredSchedule, StoredTask } from '../engine.ts'
+import { runNameOf } from '../schedule.ts'
 import { decodeName, encodeName } from './ids.ts'
 import type { JobData } from './job.ts'
 import { pack, unpack } from './packed.ts'
@@ -42,8 +43,13 @@ async function hasNext (queue: AnyQueue, id: string, next: number | undefined): 
   return job !== undefined && job.finishedOn === undefined
 }
 
-export async function removeSchedule (queue: AnyQueue, name: string): Promise<boolean> {
-  return await queue.removeJobScheduler(encodeName(name))
+/** Removes a schedule and its next task. If that was cancelled, its mark goes too: a schedule that is set again may have a task of that time. */
+export async function removeSchedule (queue: AnyQueue, name: string, forget: (next: Pick<StoredTask, 'name' | 'id' | 'retries'>) => void): Promise<boolean> {
+  const id = encodeName(name)
+  const next = (await queue.getJobScheduler(id))?.next
+  const removed = await queue.removeJobScheduler(id)
+  if (next !== undefined && await queue.getJob(`repeat:${id}:${next}`) === undefined) forget({ name: runNameOf(name, next), id: next, retries: 0 })
+  return removed
 }
 
 /**
