@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Cancellations } from '../../lib/cluster/bullmq/cancellations.ts'
 import { untilAborted } from '../core/fixtures/app.ts'
@@ -14,6 +15,14 @@ Cancellations.prototype.mark = async function (queue, task, error) {
   await before.get(task.name)?.()
   before.delete(task.name)
   await mark.call(this, queue, task, error)
+}
+
+/** What the reads of a task's mark wait for. */
+const slow = new Map<string, () => Promise<unknown>>()
+const { markOf } = Cancellations.prototype
+Cancellations.prototype.markOf = async function (queue, task) {
+  await slow.get(task.name)?.()
+  return await markOf.call(this, queue, task)
 }
 
 onEveryServer(t, (t, engine) => {
@@ -63,5 +72,26 @@ onEveryServer(t, (t, engine) => {
     t.equal(task.status, 'completed')
     await kind.idle()
     t.strictSame(journal.lines, ['completed'])
+  })
+
+  t.test('a process reads the marks of its runs one after the other, however slowly the server answers', async t => {
+    const [{ kind }] = await buildFleet(t, engine, untilAborted, { apps: 1, plugin: { stallTimeout: 1000 } })
+    const answer = withResolvers()
+    const began = withResolvers()
+    let reads = 0
+    const names = Array.from({ length: 3 }, () => randomUUID())
+    for (const name of names) {
+      slow.set(name, async () => {
+        reads++
+        began.resolve()
+        await answer.promise
+      })
+    }
+    await kind.addTasks(names.map(name => ({ name })))
+    await began.promise
+    await setTimeout(1600) // the time of three more polls
+    t.equal(reads, 1)
+    answer.resolve()
+    t.equal(await kind.cancelTasks(), 3)
   })
 })
