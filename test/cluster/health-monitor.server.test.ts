@@ -18,6 +18,7 @@ async function buildMonitor (t: Test, timeout: number) {
     await store.close()
     await server.remove()
   })
+  await store.connect() // so that open(), too, is done within a short timeout
   await health.open()
   return { health, told, server: store.server }
 }
