@@ -54,12 +54,12 @@ onEveryServer(t, (t, engine) => {
       t.equal((await stopped.until('aborted', name)).code, 'FST_ERR_TASK_HANDED_OVER')
       await stopped.until('first run ended', name)
       if (name === 'goes on') t.strictSame(await task.finished, { pid: stopped.pid, attempt: 1, progress: 40 })
-      else await task.cancel({ reason: 'no longer wanted' })
+      else await task.cancel({ reason: 'no longer wanted', timeout: 30_000 })
     }
     t.match(await kind.getTask('is cancelled'), { status: 'cancelled', error: { message: 'no longer wanted' } })
     const takeovers = [busy, stopped].flatMap(worker => worker.linesOf(/"(goes on|is cancelled)" .*is taken over/))
     t.equal(takeovers.length, 2, takeovers.map(({ msg }) => msg).join())
-    await occupied.cancel()
+    await occupied.cancel({ timeout: 30_000 })
     for (const worker of [busy, stopped]) t.strictSame(worker.complaints, [])
   })
 
