@@ -8,7 +8,7 @@ onEveryServer(t, (t, engine) => {
   let prefixes = 0
 
   async function buildFleet (t: Test, kindOptions: KindOptions = {}, plugin: Omit<ClusterOptions, 'prefix'> = {}) {
-    const options = { connection: engine.connection!, prefix: `faults-worker${process.pid}-${++prefixes}`, stallTimeout: 1500, drainTimeout: 100, cancelTimeout: 1000, ...plugin }
+    const options = { connection: engine.connection!, prefix: `faults-worker${process.pid}-${++prefixes}`, stallTimeout: 4000, drainTimeout: 100, cancelTimeout: 1000, ...plugin }
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
     await app.ready()
@@ -53,7 +53,7 @@ onEveryServer(t, (t, engine) => {
       stopped.child.kill('SIGCONT')
       t.equal((await stopped.until('aborted', name)).code, 'FST_ERR_TASK_HANDED_OVER')
       await stopped.until('first run ended', name)
-      if (name === 'goes on') t.strictSame(await task.finished, { pid: stopped.pid, attempt: 1, progress: 40 })
+      if (name === 'goes on') t.strictSame(await task.finished, { pid: stopped.pid, attempt: 1, progress: 100 })
       else await task.cancel({ reason: 'no longer wanted', timeout: 30_000 })
     }
     t.match(await kind.getTask('is cancelled'), { status: 'cancelled', error: { message: 'no longer wanted' } })
