@@ -5,7 +5,7 @@ import { WorkerProcess } from './fixtures/worker-process.ts'
 
 onEveryServer(t, (t, engine) => {
   t.test('late writes of a process do not overwrite the progress of the process that took over its task', async t => {
-    const options = { connection: engine.connection!, prefix: `late-writes${process.pid}`, stallTimeout: 1500 }
+    const options = { connection: engine.connection!, prefix: `late-writes${process.pid}`, stallTimeout: 4000 }
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {})
     await app.ready()

@@ -24,7 +24,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const app = Fastify({ logger: { level: 'info', stream } })
       t.teardown(() => app.close())
       await app.register(tasks)
-      await app.register(cluster, { connection: url, prefix: 'outage', timeout: 5000, stallTimeout: 1000, drainTimeout: 100, cancelTimeout: 5000, ...options })
+      await app.register(cluster, { connection: url, prefix: 'outage', timeout: 5000, stallTimeout: 4000, drainTimeout: 100, cancelTimeout: 5000, ...options })
       const kind = app.cluster.defineTask('report', async (_app, task) => work(task))
       /** Resolves once a line of that level has been logged. */
       const untilLogged = async (level: number, message: RegExp) => {
