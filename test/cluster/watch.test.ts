@@ -67,7 +67,9 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('with an interval, watch yields at most one state in so many ms, and never loses the last', async t => {
+    const gate = withResolvers()
     const [here, there] = await buildFleet(t, engine, async (_app, task) => {
+      await gate.promise
       const beganAt = performance.now()
       for (let i = 1; performance.now() < beganAt + 300; i++) {
         task.progress = i
@@ -78,7 +80,10 @@ onEveryEngine(t, (t, engine) => {
     const beganAt = performance.now()
     await here.kind.addTask(1, { name: 'fast' })
     const states = []
-    for await (const { status, progress } of (await there.kind.getTask('fast')).watch({ interval: 100 })) states.push({ status, progress })
+    for await (const { status, progress } of (await there.kind.getTask('fast')).watch({ interval: 100 })) {
+      gate.resolve()
+      states.push({ status, progress })
+    }
     const intervals = Math.ceil((performance.now() - beganAt) / 100)
     t.ok(states.length >= 2 && states.length <= intervals + 2, `${states.length} states in ${intervals} intervals`)
     t.strictSame(states.at(-1), { status: 'completed', progress: 'the last' })
