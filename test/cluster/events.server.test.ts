@@ -59,8 +59,11 @@ onEveryServer(t, (t, engine) => {
     })
     events.watch('~other', () => { changes++ })
     await first
-    await new Promise(resolve => setTimeout(resolve, 200)) // some polls, in which nothing changes
+    await events.listening()
+    await events.caughtUp()
+    await events.pollOnce() // now it knows the versions
     const before = changes
+    await events.pollOnce() // in which nothing changes
     const second = change()
     await job.updateData({ text: 'second' }) // of which BullMQ publishes no event
     await second
