@@ -51,8 +51,10 @@ onEveryEngine(t, (t, engine) => {
   t.test('a delayed task settles at once as cancelled, and its time passes without it', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, (_app, { data }) => { journal.write(`started ${data}`) })
+    await here.kind.pause()
     await here.kind.addTask('cancelled', { name: 'delayed', delay: 1000 })
     await there.kind.cancelTask('delayed')
+    await here.kind.resume()
     const after = await here.kind.addTask('after', { delay: 1200 })
     await after.finished
     t.strictSame(journal.lines, ['started after'])
