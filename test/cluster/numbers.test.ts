@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import type { SettledCounts } from '../../lib/cluster/index.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildFleet, untilStatus } from './fixtures/fleet.ts'
+import { buildFleet } from './fixtures/fleet.ts'
 
 onEveryEngine(t, (t, engine) => {
   t.test('the history counts what settled in each of the last sixty minutes', async t => {
@@ -60,7 +60,7 @@ onEveryEngine(t, (t, engine) => {
     while (await kind.getTask('short-lived', { optional: true }) !== undefined) await nextTurn()
     t.ok(Date.now() >= task.settledAt! + 1000)
     t.strictSame(await kind.tasks(), [])
-    await untilStatus(kind, (await kind.addTask(2)).name, 'completed')
+    await (await kind.addTask(2)).finished
   })
 
   t.test('finished resolves, however short a settled task is kept', async t => {
