@@ -24,7 +24,7 @@ function placeOf (names: string[]): TaskPlace {
     },
     watch: () => () => {}
   } as Partial<Queue> as Queue
-  return { kind: 'report', cancelTimeout: 1001, queue: async () => queue } as Partial<TaskPlace> as TaskPlace
+  return { kind: 'report', cancelTimeout: 2000, queue: async () => queue } as Partial<TaskPlace> as TaskPlace
 }
 
 t.test('an error of the server is told before tasks that do not stop', async t => {
@@ -34,6 +34,6 @@ t.test('an error of the server is told before tasks that do not stop', async t =
 t.test('the error tells the cancelTimeout of the plugin if there is no timeout', async t => {
   await t.rejects(cancelMany(placeOf(['deaf', 'quick', 'dumb']), { status: 'running' }), {
     code: 'FST_ERR_TASK_CANCEL_TIMEOUT',
-    message: 'The work of 2 tasks of the kind "report" has not stopped 1001 ms after its cancellation (1 other was cancelled)'
+    message: 'The work of 2 tasks of the kind "report" has not stopped 2000 ms after its cancellation (1 other was cancelled)'
   })
 })
