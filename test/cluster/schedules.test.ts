@@ -230,7 +230,7 @@ onEveryEngine(t, (t, engine) => {
 
   t.test('a watch of a run ends, and finished rejects, when its schedule ends', async t => {
     const [here, there] = await buildFleet(t, engine, () => {})
-    await here.kind.scheduleTask('tick', { every: 60_000 })
+    await here.kind.scheduleTask('tick', { every: 86_400_000 })
     const [next] = await there.kind.tasks()
     const { finished } = next!
     const states: string[] = []
