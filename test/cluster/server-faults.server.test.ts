@@ -81,7 +81,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const adding = Promise.all(['a', 'b', 'c'].map(keepAdding))
       await workers[0].until('ended')
       await server.stop()
-      await untilLogged(/does not answer/)
+      await Promise.all([untilLogged(/does not answer/), ...workers.map(worker => worker.untilLogged(40, /does not answer/))])
       await server.start()
       await Promise.all(workers.map(worker => worker.untilLogged(30, /answers again/)))
       await (await kind.addTask('quick', { name: 'after' })).finished
