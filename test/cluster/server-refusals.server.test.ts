@@ -41,7 +41,7 @@ async function openPostgres (t: Test, url: string) {
  * before are not lost, and all goes on by itself when the server takes commands again.
  */
 async function assertRefuses (t: Test, connection: string, cause: RegExp, { refuse, recover }: { refuse: () => Promise<unknown>, recover: () => Promise<unknown> }) {
-  const { app, lines } = await buildApp(t, { name: 'redis', connection }, { stallTimeout: 2000, timeout: 3000 })
+  const { app, lines } = await buildApp(t, { name: 'redis', connection }, { stallTimeout: 2000, timeout: 10_000 })
   const gate = new EventTarget()
   const settled: string[] = []
   const kind = app.cluster.defineTask('refused', async (_app, { data }: RunningTask<string>) => {
