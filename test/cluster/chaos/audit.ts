@@ -67,7 +67,7 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
   const outages = readOutages(entries, stallTimeout)
   const freezes = readFreezes(entries)
   /** Its process was frozen while it ran, or just after it: others may have taken the task over. */
-  const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - 1000)
+  const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - stallTimeout)
   const counts: Record<string, number> = { tasks: tasks.size, kills, freezes: freezes.length }
   const seenById = groupBy(seen, ({ id }) => id)
   const count = (what: string) => { counts[what] = (counts[what] ?? 0) + 1 }
@@ -121,7 +121,7 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
       if (next.started < run.ended - BLUR && !shaken) problem('runs twice at once')
       if (run.how === 'ended') {
         count('ran again after their end')
-        const killed = entries.some(({ what, pid, at }) => what === 'killed' && pid === run.pid && at - run.ended < 1000)
+        const killed = entries.some(({ what, pid, at }) => what === 'killed' && pid === run.pid && at - run.ended < stallTimeout)
         if (!killed && !shaken) problem('ran again after its end')
       }
     })
