@@ -98,9 +98,9 @@ export async function chaos (name: ServerName, { tasks: total, killEvery, freeze
 
   /** Waits for the processes that start. One that could not, because the server was away or slow, is started again, as a platform does. */
   async function allReady () {
-    for (let i = 0; i < fleet.length;) {
+    for (let i = 0, failures = 0; i < fleet.length;) {
       if (await fleet[i]!.ready) i++
-      else if (fleet[i]!.errors.includes('FST_ERR_TASK_UNREACHABLE')) fleet[i] = startMember()
+      else if (++failures < 10) fleet[i] = startMember()
       else throw new Error(`a process has not started: ${fleet[i]!.errors}`)
     }
   }
