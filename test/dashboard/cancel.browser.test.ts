@@ -1,20 +1,25 @@
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Task } from '../../index.ts'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
 
-/** Work that takes its time to clean up. */
-async function slowToStop (_app: unknown, { signal }: Task) {
-  await once(signal, 'abort')
-  await sleep(300)
-  throw signal.reason
+/** Work that cleans up until a gate opens. */
+function slowToStop () {
+  const gate = withResolvers()
+  const work = async (_app: unknown, { signal }: Task) => {
+    await once(signal, 'abort')
+    await gate.promise
+    throw signal.reason
+  }
+  return { gate, work }
 }
 
 t.test('a cancellation asks, then shows cancelling, then how the task has ended', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
-  const task = app.addTask(slowToStop, { name: 'one' })
+  const { gate, work } = slowToStop()
+  const task = app.addTask(work, { name: 'one' })
   const { page, problems } = await openPage(t, url)
   const row = page.getByRole('row', { name: 'one' })
   await row.getByRole('button', { name: 'Cancel one' }).click()
@@ -22,6 +27,7 @@ t.test('a cancellation asks, then shows cancelling, then how the task has ended'
   t.equal(task.status, 'running', 'not before the answer')
   await page.getByRole('button', { name: 'Cancel the task' }).click()
   await row.getByText('cancelling', { exact: true }).waitFor()
+  gate.resolve()
   await row.getByText('cancelled', { exact: true }).waitFor()
   t.equal(task.status, 'cancelled')
   t.strictSame(problems, [])
@@ -29,13 +35,15 @@ t.test('a cancellation asks, then shows cancelling, then how the task has ended'
 
 t.test('a reply that comes after the end does not undo it', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
-  app.addTask(slowToStop, { name: 'one' })
+  const { gate, work } = slowToStop()
+  app.addTask(work, { name: 'one' })
   const { page } = await openPage(t, url)
   const ended = page.getByRole('row', { name: 'one' }).getByText('cancelled', { exact: true })
   await page.route(/tasks\/[^/]+$/, async (route, request) => {
     if (request.method() !== 'DELETE') return await route.continue()
     const response = await route.fetch()
     t.equal((await response.json()).status, 'cancelling')
+    gate.resolve()
     await ended.waitFor()
     await route.fulfill({ response })
   })
