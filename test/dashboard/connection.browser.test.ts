@@ -55,7 +55,7 @@ for (const [name, reply, title, button] of [
   ['a 401', { status: 401, json: { message: 'Who are you?' } }, 'You are signed out', 'Reload the page'],
   ['a 403', { status: 403, json: { message: 'Not you' } }, 'You may not see this', 'Try again'],
   ['a 400', { status: 400, json: { message: 'Too long' } }, 'The server refuses what the page asks for', 'Show all tasks'],
-  ['a 503', { status: 503, json: { message: 'Later' } }, 'Connection lost', 'Try now']
+  ['a 503', { status: 503, headers: { 'retry-after': '3600' }, json: { message: 'Later' } }, 'Connection lost', 'Try now']
 ] as const) {
   t.test(`the page says what ${name} means, and offers the right button`, inBrowser, async t => {
     const { app, url } = await serveDashboard(t)
