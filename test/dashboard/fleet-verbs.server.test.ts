@@ -76,7 +76,10 @@ onEveryServer(t, (t, engine) => {
     }
     t.strictSame(await getJson(`${url}/kinds/tasks/cancel?kind=report&status=deferred`, PUT), { cancelled: 28, more: false })
     t.strictSame(await statuses(), { running: 2, cancelled: 28 })
-    t.strictSame(await getJson(`${url}/kinds/tasks/cancel?kind=report&status=unsettled`, PUT), { cancelled: 2, more: false })
+    const reply = await getJson(`${url}/kinds/tasks/cancel?kind=report&status=unsettled`, PUT)
+    // On a busy machine tasks may need more than the second that the reply waits for them.
+    if (reply.code !== 'FST_ERR_TASK_CANCEL_TIMEOUT') t.strictSame(reply, { cancelled: 2, more: false })
+    while ((await statuses()).cancelled !== 30);
     t.strictSame(await statuses(), { cancelled: 30 })
   })
 
