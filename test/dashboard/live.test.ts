@@ -66,7 +66,7 @@ t.test('one reading serves all streams, and the pause after it is twenty times a
   }, { interval: 1 })
   const readers = [await watch(t, url), await watch(t, url), await watch(t, url)]
   for (let i = 0; i < 3; i++) await Promise.all(readers.map(reader => reader.frame()))
-  const rounds = looks.slice(3)
+  const rounds = looks.slice(looks.findIndex(({ views }) => views === 3))
   t.strictSame(rounds.map(({ views }) => views), rounds.map(() => 3))
   t.ok(rounds.length >= 2)
   for (const [i, { at }] of rounds.entries()) {
