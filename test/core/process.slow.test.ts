@@ -6,8 +6,8 @@ t.test('on SIGTERM a server names the tasks that do not stop in a warning, runs 
   const { child, ended } = runFixture(t, 'deaf-server.ts')
   await once(child, 'message')
 
-  child.kill('SIGTERM')
   const signalled = performance.now()
+  child.kill('SIGTERM')
   const { code, signal, stdout, stderr } = await ended
   const duration = performance.now() - signalled
 
