@@ -22,7 +22,10 @@ t.test('authorize is called for a hundred tasks at the same time, and no more', 
     }
   })
   for (let i = 0; i < 250; i++) app.addTask(untilAborted)
-  t.match(await getJson(`${url}/tasks`), { counts: { running: 250 }, pending: 0 })
+  let list: TaskList
+  do list = await getJson(`${url}/tasks`)
+  while (list.pending > 0) // after a second, a list has what is known
+  t.equal(list.counts.running, 250)
   t.equal(most, 100)
 })
 
