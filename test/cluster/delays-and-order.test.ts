@@ -82,8 +82,11 @@ onEveryEngine(t, (t, engine) => {
   t.test('no more tasks of a kind run at once in a process than its concurrency', async t => {
     let running = 0
     let most = 0
+    const three = withResolvers()
     const [here] = await buildFleet(t, engine, async () => {
       most = Math.max(most, ++running)
+      if (running === 3) three.resolve()
+      await three.promise
       await new Promise(resolve => setTimeout(resolve, 5))
       running--
     }, { concurrency: 3, apps: 1 })
