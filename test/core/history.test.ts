@@ -2,15 +2,13 @@
 import t, { type Test } from 'tap'
 import { registryOf } from '../../lib/core/task-registry.ts'
 import { buildApp, untilAborted } from './fixtures/app.ts'
+import { stopClock } from './fixtures/stop-clock.ts'
 
 const MINUTE = 60_000
 
 /** An app whose clock stands until the test moves it. */
 async function buildTimedApp (t: Test) {
-  const clock = { time: Math.ceil(Date.now() / MINUTE) * MINUTE }
-  const { now } = Date
-  Date.now = () => clock.time
-  t.teardown(() => { Date.now = now })
+  const clock = stopClock(t, Math.ceil(Date.now() / MINUTE) * MINUTE)
   const { app } = await buildApp(t, { onError () {} })
   await app.ready()
   /** The minutes in which tasks settled, without those in which none did. */

@@ -1,22 +1,17 @@
-import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as immediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { FastifyTasksOptions } from '../../index.ts'
 import { buildApp, untilAborted } from './fixtures/app.ts'
 import { countKept } from './fixtures/collect-garbage.ts'
+import { stopClock } from './fixtures/stop-clock.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
-// Long enough that a machine with other work looks at a task before it is that old.
 const AGE = 500
 
 async function buildReadyApp (t: Test, options: FastifyTasksOptions) {
   const { app } = await buildApp(t, options)
   await app.ready()
   return app
-}
-
-/** Waits until a time has come by the clock that tasks are timed by. */
-async function until (time: number) {
-  while (Date.now() < time) await sleep(1)
 }
 
 for (const [how, look] of Object.entries<(app: Awaited<ReturnType<typeof buildReadyApp>>) => unknown>({
@@ -33,10 +28,11 @@ for (const [how, look] of Object.entries<(app: Awaited<ReturnType<typeof buildRe
   }
 })) {
   t.test(`${how} does not find a task that has expired`, async t => {
+    const clock = stopClock(t)
     const app = await buildReadyApp(t, { maxSettledAge: AGE })
     const task = app.addTask(() => 'done', { name: 'old' })
     t.equal(app.getTask('old'), task)
-    await until(task.settledAt! + AGE)
+    clock.time += AGE
     t.equal(look(app), undefined)
     t.throws(() => app.getTask('old'), { code: 'FST_ERR_TASK_NOT_FOUND' })
     await t.rejects(app.cancelTask('old'), { code: 'FST_ERR_TASK_NOT_FOUND' })
@@ -45,23 +41,25 @@ for (const [how, look] of Object.entries<(app: Awaited<ReturnType<typeof buildRe
 }
 
 t.test('the age counts from when a task settled, not from when it was added', async t => {
+  const clock = stopClock(t)
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
   const work = withResolvers()
   const task = app.addTask(() => work.promise, { name: 'long' })
-  await until(task.createdAt + AGE + 20)
+  clock.time += AGE
   t.equal(app.getTask('long').status, 'running', 'what has not settled has no age')
   work.resolve()
   await task.finished
   t.equal(app.getTask('long').status, 'completed')
-  await until(task.settledAt! + AGE)
+  clock.time += AGE
   t.equal(app.getTask('long', { optional: true }), undefined)
 })
 
 t.test('tasks that have not expired stay', async t => {
+  const clock = stopClock(t)
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
-  const old = app.addTask(() => {}, { name: 'old' })
+  app.addTask(() => {}, { name: 'old' })
   const running = app.addTask(untilAborted, { name: 'running' })
-  await until(old.settledAt! + AGE)
+  clock.time += AGE
   const young = app.addTask(() => {}, { name: 'young' })
   t.strictSame([...app.tasks], [running, young])
   t.equal(app.tasks.size, 2)
@@ -69,9 +67,10 @@ t.test('tasks that have not expired stay', async t => {
 })
 
 t.test('the name of an expired task is free', async t => {
+  const clock = stopClock(t)
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
   const first = app.addTask(() => {}, { name: 'name' })
-  await until(first.settledAt! + AGE)
+  clock.time += AGE
   const second = app.addTask(untilAborted, { name: 'name', onDuplicate: 'keep' })
   t.not(second, first)
   t.equal(app.getTask('name'), second)
@@ -79,15 +78,11 @@ t.test('the name of an expired task is free', async t => {
 })
 
 t.test('expired tasks are dropped as others settle, though nobody reads app.tasks', async t => {
+  const clock = stopClock(t)
   const app = await buildReadyApp(t, { maxSettledAge: AGE })
   const refs: WeakRef<object>[] = []
-  let last = 0
-  for (let i = 0; i < 10; i++) {
-    const task = app.addTask(() => {}, { name: `old ${i}` })
-    last = task.settledAt!
-    refs.push(new WeakRef(task))
-  }
-  await until(last + AGE)
+  for (let i = 0; i < 10; i++) refs.push(new WeakRef(app.addTask(() => {}, { name: `old ${i}` })))
+  clock.time += AGE
   await app.addTask(() => immediate()).finished
   const kept = await countKept(refs)
   t.ok(kept <= 1, `${kept} of 10 kept, of which the last may still be in a register`)
@@ -108,19 +103,21 @@ t.test('with a maxSettledAge of 0 a task is gone once it has settled', async t =
 })
 
 t.test('with a maxSettledAge of Infinity, the default, a task is kept', async t => {
+  const clock = stopClock(t)
   for (const options of [{}, { maxSettledAge: Infinity }]) {
     const app = await buildReadyApp(t, options)
     const task = app.addTask(() => {}, { name: 'old' })
-    await until(task.settledAt! + AGE)
+    clock.time += AGE
     t.equal(app.getTask('old'), task)
   }
 })
 
 t.test('maxSettled and maxSettledAge both limit what is kept', async t => {
+  const clock = stopClock(t)
   const app = await buildReadyApp(t, { maxSettled: 2, maxSettledAge: AGE })
   for (const name of ['a', 'b', 'c']) app.addTask(() => {}, { name })
   t.strictSame([...app.tasks].map(({ name }) => name), ['b', 'c'])
-  await until(app.getTask('c').settledAt! + AGE)
+  clock.time += AGE
   t.equal(app.tasks.size, 0)
 })
 

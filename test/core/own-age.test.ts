@@ -1,13 +1,12 @@
 // The option `maxSettledAge` of a task.
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { FastifyTasksOptions } from '../../index.ts'
 import { registryOf } from '../../lib/core/task-registry.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
 import { countKept } from './fixtures/collect-garbage.ts'
+import { stopClock } from './fixtures/stop-clock.ts'
 
 const HOUR = 3_600_000
-/** Long enough that a machine with other work looks at a task before it is that old. */
 const AGE = 500
 
 async function buildReadyApp (t: Test, options: FastifyTasksOptions = {}) {
@@ -17,11 +16,6 @@ async function buildReadyApp (t: Test, options: FastifyTasksOptions = {}) {
   const add = (name: string, maxSettledAge?: number) => app.addTask(() => name, { name, maxSettledAge })
   const names = () => Array.from(app.tasks, ({ name }) => name)
   return { app, add, names }
-}
-
-/** Waits until a time has come by the clock that tasks are timed by. */
-async function until (time: number) {
-  while (Date.now() < time) await sleep(1)
 }
 
 t.test('tasks without an age of their own do not push out those that have one', async t => {
@@ -35,10 +29,12 @@ t.test('tasks without an age of their own do not push out those that have one', 
 })
 
 t.test('of all tasks with an age of their own, the latest are kept, up to maxSettled', async t => {
+  const clock = stopClock(t)
   const { add, names } = await buildReadyApp(t, { maxSettled: 3 })
   add('mail')
   for (let i = 1; i <= 6; i++) {
-    await until(add(`import:${i}`, [HOUR, Infinity, 2 * HOUR][i % 3]).settledAt! + 1)
+    add(`import:${i}`, [HOUR, Infinity, 2 * HOUR][i % 3])
+    clock.time++
   }
   t.strictSame(names(), ['mail', 'import:4', 'import:5', 'import:6'])
 })
@@ -50,29 +46,32 @@ t.test('a maxSettled of 0 keeps none', async t => {
 })
 
 t.test('a task is kept for its own age, even if that is longer or shorter than maxSettledAge of the plugin', async t => {
+  const clock = stopClock(t)
   const { app, add, names } = await buildReadyApp(t, { maxSettledAge: AGE })
-  const first = add('plain')
+  add('plain')
   add('short', 0)
   add('long', HOUR)
-  const brief = add('brief', AGE / 2)
+  add('brief', AGE / 2)
   add('for ever', Infinity)
   t.strictSame(names(), ['plain', 'long', 'brief', 'for ever'])
-  await until(Math.max(first.settledAt!, brief.settledAt!) + AGE)
+  clock.time += AGE
   t.strictSame(names(), ['long', 'for ever'])
   t.equal(app.getTask('brief', { optional: true }), undefined)
   add('late', AGE / 2)
-  await until(app.getTask('late').settledAt! + AGE / 2)
+  t.strictSame(names(), ['long', 'for ever', 'late'])
+  clock.time += AGE / 2
   t.strictSame(names(), ['long', 'for ever'])
 })
 
 t.test('the age begins when the task has settled', async t => {
+  const clock = stopClock(t)
   const { app } = await buildReadyApp(t)
   const task = app.addTask(untilAborted, { name: 'import', maxSettledAge: AGE })
-  await until(task.createdAt + AGE)
+  clock.time += AGE
   t.equal(app.getTask('import'), task)
   await task.cancel()
   t.equal(app.getTask('import'), task)
-  await until(task.settledAt! + AGE)
+  clock.time += AGE
   t.equal(app.tasks.size, 0)
 })
 
