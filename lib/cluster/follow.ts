@@ -5,24 +5,19 @@ import type { Queue } from './engine.ts'
  * during a read become one more read. Returns a function that ends this.
  */
 export function whenChanged (queue: Queue, name: string | undefined, read: () => Promise<void>): () => void {
-  const state = { again: false, left: false }
-  let reading: Promise<boolean> | undefined
-  const readAll = async () => {
-    let isRead = true
-    while (state.again && !state.left) {
-      state.again = false
-      // While the server is away a read fails. The queue calls again once the server is back.
-      isRead = await read().then(() => true, () => false)
-    }
-    reading = undefined
-    return isRead
+  let isLeft = false
+  let last: Promise<unknown> = Promise.resolve()
+  let next: Promise<boolean> | undefined
+  /** Reads once the last read has ended. While the server is away a read fails. The queue calls again once the server is back. */
+  const readNext = async () => {
+    await last
+    last = next!
+    next = undefined
+    return isLeft || await read().then(() => true, () => false)
   }
-  const leave = queue.watch(name, () => {
-    state.again = true
-    return (reading ??= readAll())
-  })
+  const leave = queue.watch(name, () => (next ??= readNext()))
   return () => {
-    state.left = true
+    isLeft = true
     leave()
   }
 }
