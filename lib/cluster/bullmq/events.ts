@@ -21,7 +21,7 @@ export interface WatchedQueue {
 }
 
 /** What is known about a task that may be gone. */
-type Known = Partial<StoredTask>
+type Known = Partial<StoredTask> & Pick<StoredTask, 'retries'>
 
 /** The watchers of a job, what was read of its tasks since they watch, and its version at the last poll. */
 interface Watched {
@@ -89,7 +89,7 @@ export class Events {
   saw (jobId: string, id: number, known: Known): void {
     const tasks = this.#jobs.get(jobId)?.tasks
     const seen = tasks?.get(id)
-    if (seen?.settledAt !== undefined && known.settledAt === undefined) return // this was read before the task ended, and arrives late
+    if (seen?.settledAt !== undefined && known.settledAt === undefined && known.retries <= seen.retries) return // this was read before the task ended, and arrives late
     tasks?.set(id, { ...seen, ...known })
   }
 
@@ -170,10 +170,10 @@ export class Events {
     if (job === undefined) return
     if (event === 'completed' && typeof returnvalue === 'object' && returnvalue !== null) {
       const result = returnvalue as JobResult
-      this.saw(jobId, result.id, { status: 'completed', settledAt: Date.now(), result: unpack(result) })
+      this.saw(jobId, result.id, { retries: result.retries ?? 0, status: 'completed', settledAt: Date.now(), result: unpack(result) })
     } else if (event === 'failed' || event === 'cancelled') {
       const failure = readReason(failedReason)
-      if (failure !== undefined) this.saw(jobId, failure.id, { settledAt: failure.at, ...failedAs(failure, jobId) })
+      if (failure !== undefined) this.saw(jobId, failure.id, { retries: failure.retries ?? 0, settledAt: failure.at, ...failedAs(failure, jobId) })
     }
     for (const changed of job.changed) changed()
   }

@@ -36,12 +36,14 @@ export interface Failure extends StoredError {
   status: 'failed' | 'cancelled'
   id: number
   at: number
+  /** Which try of the task has ended, if it was retried. */
+  retries?: number
   /** It was cancelled while it waited, and nobody has run it since. */
   unrun?: true
 }
 
-/** The result of a job. */
-export type JobResult = Packed & { id: number }
+/** The result of a job. `retries`: of which try of the task, if it was retried. */
+export type JobResult = Packed & { id: number, retries?: number }
 
 /** How a task and the earlier ones of its name ended. It is stored with the next task of the name. */
 export function packBefore ({ name, data, attempts, maxAttempts, dueAt, ...ended }: StoredTask, before: Packed | undefined): Packed {
@@ -52,6 +54,11 @@ export function packBefore ({ name, data, attempts, maxAttempts, dueAt, ...ended
 
 export function readBefore (before: Packed | undefined): Ended[] {
   return before === undefined ? [] : unpack(before) as Ended[]
+}
+
+/** What the end of a task says of it: which one it is, and which try of it, if it was retried. */
+export function tryIdOf ({ id, retries }: StoredTask): Pick<JobResult, 'id' | 'retries'> {
+  return { id, ...retries > 0 && { retries } }
 }
 
 export function toReason (failure: Failure): string {

@@ -9,7 +9,7 @@ import { fromStoredError } from '../stored-error.ts'
 import type { Announcements } from './announcements.ts'
 import { tryOf, type Cancellations, type Mark } from './cancellations.ts'
 import type { EngineLog } from './health-monitor.ts'
-import { readJob, readWorker, stallsOf, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
+import { readJob, readWorker, stallsOf, toReason, tryIdOf, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import type { Parts } from './parts.ts'
 import { ProgressWriter } from './progress-writer.ts'
@@ -43,6 +43,9 @@ class Failure extends Error {
 /** How many characters of results the events may hold before they are trimmed, and how many events are kept at least. */
 const COPIES = 2_000_000
 const MIN_EVENTS = 20
+
+/** Milliseconds that a poll for marks may take before the next one does not wait for it. */
+const MAX_POLL = 30_000
 
 /** The greatest number that PostgreSQL's functions take. */
 const MAX_INT32 = 2 ** 31 - 1
@@ -79,8 +82,8 @@ export class Runs {
   readonly #handedOver: string[] = []
   readonly #worker: TaskWorker
   readonly #polling: NodeJS.Timeout
-  /** The poll that is under way. */
-  #poll: Promise<void> | undefined
+  /** When the poll that is under way began. */
+  #polledAt: number | undefined
   #stopping = false
 
   constructor ({ kind, name: queue, settings, shared, announcements }: Parts, run: Run) {
@@ -110,7 +113,7 @@ export class Runs {
       this.#boundEvents(job)
     })
     this.#worker.on('failed', job => this.#settled(job))
-    this.#polling = setInterval(() => { this.#poll ??= this.#pollMarks().finally(() => { this.#poll = undefined }) }, stallTimeout / 2)
+    this.#polling = setInterval(() => this.#poll(), stallTimeout / 2)
     this.#polling.unref()
   }
 
@@ -172,7 +175,7 @@ export class Runs {
     const announce = () => this.#announcements?.addForCertain(settledAs(task, run(), progress, outcome))
     if (outcome.status === 'completed') {
       await announce()
-      return { id: task.id, ...pack(outcome.result) }
+      return { ...tryIdOf(task), ...pack(outcome.result) }
     }
     if (stop === 'handed over') return await this.#handOver(job, token, task)
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
@@ -239,13 +242,21 @@ export class Runs {
   }
 
   #failure (task: StoredTask, { status, error }: Unrun, { final, unrun = false }: { final: boolean, unrun?: boolean }): Failure {
-    const reason = toReason({ status, id: task.id, at: Date.now(), ...(unrun && { unrun }), ...error })
+    const reason = toReason({ status, ...tryIdOf(task), at: Date.now(), ...(unrun && { unrun }), ...error })
     return new Failure(reason, final)
   }
 
   /** Reads the mark of a task that may have run before. No other task can have one. */
   #storedCancellationOf (job: TaskJob, task: StoredTask): Promise<Mark | undefined> | undefined {
     return job.attemptsStarted <= 1 && job.repeatJobKey === undefined ? undefined : this.#markOf(task)
+  }
+
+  /** Polls, unless a poll is under way. One that takes very long has lost its connection. */
+  #poll () {
+    const now = performance.now()
+    if (this.#polledAt !== undefined && now - this.#polledAt < MAX_POLL) return
+    this.#polledAt = now
+    this.#pollMarks().finally(() => { if (this.#polledAt === now) this.#polledAt = undefined })
   }
 
   async #pollMarks () {

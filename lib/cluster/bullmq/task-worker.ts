@@ -13,6 +13,7 @@ export class TaskWorker extends Worker<any, any, string, any> {
   readonly #stallTimeout: number
   /** Errors of results that could not be stored. */
   readonly #notStored = new WeakSet<Error>()
+  readonly #closing = new AbortController()
   /** The last run of each job that this worker runs. */
   readonly #last = new Map<string, { readonly token: string, readonly startedAt: number }>()
 
@@ -30,6 +31,7 @@ export class TaskWorker extends Worker<any, any, string, any> {
     this.#store = store
     this.#stallTimeout = stallTimeout
     this.on('error', error => health.report(error))
+    this.on('closing', () => this.#closing.abort())
   }
 
   /** Takes jobs from now on. */
@@ -71,7 +73,7 @@ export class TaskWorker extends Worker<any, any, string, any> {
     try {
       return await super.moveToActive(...args)
     } catch (error) {
-      if (refusalOf(error) !== undefined) await delay(RETRY, undefined, { ref: false })
+      if (refusalOf(error) !== undefined) await this.#pause()
       throw error
     }
   }
@@ -87,7 +89,7 @@ export class TaskWorker extends Worker<any, any, string, any> {
           throw error
         }
         this.emit('error', error as Error)
-        await delay(RETRY, undefined, { ref: false })
+        await this.#pause()
       }
     }
   }
@@ -118,6 +120,11 @@ export class TaskWorker extends Worker<any, any, string, any> {
       }
       return moved
     }
+  }
+
+  /** Waits before a command that was refused is sent again. It does not hold up a close. */
+  async #pause () {
+    await delay(RETRY, undefined, { ref: false, signal: this.#closing.signal }).catch(() => {})
   }
 
   async abandon () {
