@@ -207,6 +207,16 @@ onEveryEngine(t, (t, engine) => {
     await here.kind.unscheduleTask('again')
   })
 
+  t.test('whoever waits for a task of a schedule is told at once that it was cancelled', async t => {
+    const [here, there] = await buildFleet(t, engine, () => {})
+    await here.kind.scheduleTask('told', { every: 86_400_000 })
+    const [next] = await there.kind.tasks({ status: 'deferred' })
+    const finished = next!.finished
+    await here.kind.cancelTask(next!.name, { reason: 'not wanted' })
+    await t.rejects(finished, { message: 'not wanted' })
+    await here.kind.unscheduleTask('told')
+  })
+
   t.test('names of any sort are schedules, too', async t => {
     const names = ['5', 'a:b', '__proto__', 'x'.repeat(1000), '日本 🐘']
     const [here, there] = await buildFleet(t, engine, () => {})

@@ -65,7 +65,7 @@ export class Cancellations {
   /** Stores that a waiting task has settled with its mark, and that this was announced. */
   async settle (queue: string, task: Try): Promise<void> {
     const job = await this.#marks().getJob(markId(queue, tryOf(task)))
-    await job?.updateData({ ...job.data, settled: true })
+    await job?.updateData({ ...job.data, settled: true }).catch(unlessGone)
   }
 
   async markOf (queue: string, task: Try): Promise<Mark | undefined> {
@@ -123,6 +123,11 @@ export class Cancellations {
     }
     if (!this.#received.has(key)) this.#received.set(key, { error, until: now + this.#memory })
   }
+}
+
+/** The worker that took the task has ended it, and has removed its mark. */
+function unlessGone (error: { code?: unknown }): void {
+  if (error.code !== -1) throw error
 }
 
 function markId (queue: string, id: string): string {

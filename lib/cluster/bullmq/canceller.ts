@@ -1,7 +1,7 @@
 import type { JobState } from 'bullmq'
 import type { Cancelled, StoredError, StoredTask } from '../engine.ts'
 import { jobIdOf } from './ids.ts'
-import { readJob, toReason, type TaskJob } from './job.ts'
+import { readJob, toReason, tryIdOf, type TaskJob } from './job.ts'
 import { assertValid } from './leases.ts'
 import { pack } from './packed.ts'
 import { replaceData, type Parts } from './parts.ts'
@@ -69,8 +69,8 @@ export class Canceller {
       if (read === undefined || read.state === 'active' || read.job.finishedOn !== undefined) return undefined
       await this.#parts.announcements?.add(cancelledNow(found.task, reason))
       await mark(true)
-      await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', id, at: cancelled.at, ...reason }))
-      if (Date.now() <= lease.until) await moveToFront(job) // else another task may have its name
+      await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', ...tryIdOf(found.task), at: cancelled.at, ...reason }))
+      await moveToFront(job)
       return readJob(job, 'waiting')
     })
   }
@@ -80,7 +80,7 @@ export class Canceller {
    * the task removes its mark. If the task ended before the mark was stored, this does. Undefined if a waiting task did so.
    */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask | undefined> {
-    const { name, announcements, shared: { cancellations } } = this.#parts
+    const { name, announcements, publish, shared: { cancellations } } = this.#parts
     const marked = cancellations.mark(name, task, reason)
     if (state === 'active') await Promise.all([marked, this.#notify(task, reason, marked)])
     else await marked
@@ -92,6 +92,7 @@ export class Canceller {
       if (present.task.status === 'deferred') {
         await announcements?.add(cancelledNow(task, reason))
         await cancellations.settle(name, task)
+        await publish('cancelled', jobIdOf(task.name), toReason({ status: 'cancelled', ...tryIdOf(task), at: Date.now(), ...reason }))
         return cancelledNow(task, reason)
       }
       await this.#notify(task, reason, marked) // a worker has taken it, perhaps before it was marked

@@ -70,7 +70,8 @@ export class Reader {
     if (task.settledAt !== undefined || (state !== 'active' && job.repeatJobKey === undefined)) return task
     const mark = await this.#shared.cancellations.markOf(this.#name, task)
     if (mark === undefined) return task
-    if (state === 'active' && !mark.settled) return { ...task, status: 'cancelling' }
+    // A worker may have taken it before it was marked.
+    if (!mark.settled) return state === 'active' ? { ...task, status: 'cancelling' } : task
     return { ...task, status: 'cancelled', error: mark.error, startsAt: undefined, settledAt: mark.at }
   }
 }
