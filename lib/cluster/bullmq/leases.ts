@@ -77,10 +77,16 @@ export class Leases {
     const until = Date.now() + this.#life / 2 // the other half is for its last write to arrive
     const { id } = await this.#queue().add('lease', {}, { jobId, deduplication: { id: name, ttl: this.#life } })
     if (id !== jobId) return undefined
-    const answer = work({ until }).then(value => ({ value }), unlessExpired)
+    const answer = this.#work({ until }, work).catch(unlessExpired)
     const giveBack = () => { this.#queue().remove(jobId).catch(() => {}) } // the caller need not wait for it
     answer.then(giveBack, giveBack)
     return await answer
+  }
+
+  /** The server may have answered so late that the lease has expired. */
+  async #work<T> (lease: Lease, work: (lease: Lease) => Promise<T>): Promise<{ value: T }> {
+    assertValid(lease)
+    return { value: await work(lease) }
   }
 }
 

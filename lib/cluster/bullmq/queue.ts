@@ -12,7 +12,6 @@ import { encodeName, jobIdOf } from './ids.ts'
 import { blank, readBefore, type TaskJob } from './job.ts'
 import { readHistory, readLatency, readWorkers } from './numbers.ts'
 import { readNamed, readPage } from './pages.ts'
-import { assertValid } from './leases.ts'
 import { replaceData, type Parts } from './parts.ts'
 import { Reader } from './reader.ts'
 import { Remover } from './remover.ts'
@@ -72,7 +71,14 @@ export class BullQueue implements TaskQueue {
   }
 
   async list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name?: string): Promise<StoredTask[]> {
-    return await this.#run(answered => this.#list(statuses, offset, limit, name, answered))
+    const toTask = async (job: TaskJob, state: JobState) => {
+      const task = await this.#parts.reader.toTask(job, state)
+      return this.#isExpired(task) ? undefined : task
+    }
+    return await this.#run(async answered => {
+      if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit, answered)
+      return await readNamed(this.#queue, toTask, statuses, offset, limit, name, answered)
+    })
   }
 
   async count (): Promise<TaskCounts> {
@@ -213,19 +219,7 @@ export class BullQueue implements TaskQueue {
   /** One change at a time: if two processes set a schedule at the same time, BullMQ on PostgreSQL makes one that stops after a while. */
   async #changeSchedule<T> (name: string, change: () => Promise<T>): Promise<T> {
     const { reader, shared } = this.#parts
-    return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), async lease => {
-      assertValid(lease)
-      return await change()
-    }))
-  }
-
-  async #list (statuses: ReadonlySet<TaskStatus>, offset: number, limit: number, name: string | undefined, answered: Answered): Promise<StoredTask[]> {
-    const toTask = async (job: TaskJob, state: JobState) => {
-      const task = await this.#parts.reader.toTask(job, state)
-      return this.#isExpired(task) ? undefined : task
-    }
-    if (name === undefined) return await readPage(this.#queue, toTask, statuses, offset, limit, answered)
-    return await readNamed(this.#queue, toTask, statuses, offset, limit, name, answered)
+    return await this.#run(() => shared.leases.holding(reader.leaseOf(`schedule:${encodeName(name)}`), change))
   }
 
   get #queue (): AnyQueue {
