@@ -1,7 +1,7 @@
 import type { JobState } from 'bullmq'
 import type { Cancelled, StoredError, StoredTask } from '../engine.ts'
 import { jobIdOf } from './ids.ts'
-import { readJob, toReason, tryIdOf, type TaskJob } from './job.ts'
+import { identityOf, readJob, toReason, type TaskJob } from './job.ts'
 import { assertValid } from './leases.ts'
 import { pack } from './packed.ts'
 import { replaceData, type Parts } from './parts.ts'
@@ -40,15 +40,16 @@ export class Canceller {
       const task = state === 'active' ? readJob(job, state) : await this.#parts.reader.toTask(job, state)
       if (id !== undefined && task.id !== id) return undefined
       if (task.settledAt !== undefined) return { task, isFirst: task.status === 'cancelled' && (wasFirst || job.data.cancelled?.at === marked.at) }
-      if (state === 'active' || job.repeatJobKey !== undefined) {
-        const first = await isFirst(task, marked.at)
-        wasFirst ||= first === true
-        const cancelled = first === undefined ? undefined : await this.#mark(task, state, reason)
-        if (cancelled !== undefined) return { task: cancelled, isFirst: wasFirst }
-      } else {
+      if (state !== 'active' && job.repeatJobKey === undefined) {
         const cancelled = await this.#cancelDeferred(jobId, task.id, reason, marked)
         if (cancelled !== undefined) return { task: cancelled, isFirst: true }
+        continue
       }
+      const first = await isFirst(task, marked.at)
+      if (first === undefined) continue
+      wasFirst ||= first
+      const cancelled = await this.#mark(task, state, reason)
+      if (cancelled !== undefined) return { task: cancelled, isFirst: wasFirst }
     }
   }
 
@@ -67,9 +68,7 @@ export class Canceller {
       marked.at = cancelled.at
       const read = await this.#parts.reader.read(jobId)
       if (read === undefined || read.state === 'active' || read.job.finishedOn !== undefined) return undefined
-      await this.#parts.announcements?.add(cancelledNow(found.task, reason))
-      await mark(true)
-      await this.#parts.publish('cancelled', jobId, toReason({ status: 'cancelled', ...tryIdOf(found.task), at: cancelled.at, ...reason }))
+      await this.#settle(cancelledAt(found.task, reason, cancelled.at), () => mark(true))
       await moveToFront(job)
       return readJob(job, 'waiting')
     })
@@ -80,7 +79,7 @@ export class Canceller {
    * the task removes its mark. If the task ended before the mark was stored, this does. Undefined if a waiting task did so.
    */
   async #mark (task: StoredTask, state: JobState | 'unknown', reason: StoredError): Promise<StoredTask | undefined> {
-    const { name, announcements, publish, shared: { cancellations } } = this.#parts
+    const { name, shared: { cancellations } } = this.#parts
     const marked = cancellations.mark(name, task, reason)
     if (state === 'active') await Promise.all([marked, this.#notify(task, reason, marked)])
     else await marked
@@ -90,10 +89,9 @@ export class Canceller {
     if (state !== 'active') {
       if (isOver) return undefined
       if (present.task.status === 'deferred') {
-        await announcements?.add(cancelledNow(task, reason))
-        await cancellations.settle(name, task)
-        await publish('cancelled', jobIdOf(task.name), toReason({ status: 'cancelled', ...tryIdOf(task), at: Date.now(), ...reason }))
-        return cancelledNow(task, reason)
+        const cancelled = cancelledAt(task, reason, Date.now())
+        await this.#settle(cancelled, () => cancellations.settle(name, task))
+        return cancelled
       }
       await this.#notify(task, reason, marked) // a worker has taken it, perhaps before it was marked
     }
@@ -104,6 +102,14 @@ export class Canceller {
   async #notify (task: StoredTask, reason: StoredError, marked: Promise<void>): Promise<void> {
     const { name, publish, shared: { cancellations } } = this.#parts
     await Promise.all([cancellations.notify(name, task, reason), marked.then(() => publish('cancelling', jobIdOf(task.name)))])
+  }
+
+  /** Announces that a waiting task has settled as cancelled, stores that, and notifies those who watch it. */
+  async #settle (cancelled: StoredTask, store: () => Promise<void>): Promise<void> {
+    const { announcements, publish } = this.#parts
+    await announcements?.add(cancelled)
+    await store()
+    await publish('cancelled', jobIdOf(cancelled.name), toReason({ status: 'cancelled', ...identityOf(cancelled), at: cancelled.settledAt!, ...cancelled.error! }))
   }
 
   /** Reads a task again. Undefined if it has settled, its marks left aside, or if it has lost its name. */
@@ -131,8 +137,8 @@ export class Canceller {
 }
 
 /** A task that waits, as it is once it is cancelled. */
-function cancelledNow (task: StoredTask, reason: StoredError): StoredTask {
-  return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt: Date.now() }
+function cancelledAt (task: StoredTask, reason: StoredError, settledAt: number): StoredTask {
+  return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt }
 }
 
 /** The job is not delayed any more, or has started: it stays where it is. */

@@ -57,7 +57,7 @@ export function readBefore (before: Packed | undefined): Ended[] {
 }
 
 /** What the end of a task says of it: which one it is, and which try of it, if it was retried. */
-export function tryIdOf ({ id, retries }: StoredTask): Pick<JobResult, 'id' | 'retries'> {
+export function identityOf ({ id, retries }: StoredTask): Pick<JobResult, 'id' | 'retries'> {
   return { id, ...retries > 0 && { retries } }
 }
 

@@ -9,7 +9,7 @@ import { fromStoredError } from '../stored-error.ts'
 import type { Announcements } from './announcements.ts'
 import { tryOf, type Cancellations, type Mark } from './cancellations.ts'
 import type { EngineLog } from './health-monitor.ts'
-import { readJob, readWorker, stallsOf, toReason, tryIdOf, workerName, type JobResult, type TaskJob } from './job.ts'
+import { identityOf, readJob, readWorker, stallsOf, toReason, workerName, type JobResult, type TaskJob } from './job.ts'
 import { pack, unpack } from './packed.ts'
 import type { Parts } from './parts.ts'
 import { ProgressWriter } from './progress-writer.ts'
@@ -175,7 +175,7 @@ export class Runs {
     const announce = () => this.#announcements?.addForCertain(settledAs(task, run(), progress, outcome))
     if (outcome.status === 'completed') {
       await announce()
-      return { ...tryIdOf(task), ...pack(outcome.result) }
+      return { ...identityOf(task), ...pack(outcome.result) }
     }
     if (stop === 'handed over') return await this.#handOver(job, token, task)
     job.opts.stackTraceLimit = MAX_ATTEMPTS_KEPT
@@ -242,7 +242,7 @@ export class Runs {
   }
 
   #failure (task: StoredTask, { status, error }: Unrun, { final, unrun = false }: { final: boolean, unrun?: boolean }): Failure {
-    const reason = toReason({ status, ...tryIdOf(task), at: Date.now(), ...(unrun && { unrun }), ...error })
+    const reason = toReason({ status, ...identityOf(task), at: Date.now(), ...(unrun && { unrun }), ...error })
     return new Failure(reason, final)
   }
 
