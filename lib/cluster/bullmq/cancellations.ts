@@ -16,7 +16,7 @@ export interface Mark {
 }
 
 /** Which task is cancelled, and which try of it. */
-type Try = Pick<StoredTask, 'name' | 'id' | 'retries'>
+export type Try = Pick<StoredTask, 'name' | 'id' | 'retries'>
 
 interface Message {
   queue: string

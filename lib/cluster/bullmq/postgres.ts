@@ -57,10 +57,10 @@ export class PostgresStore implements Store {
 
   readonly backend: BackendFactory<any, any> = (name, options, factoryOptions) => {
     const backend = createPostgresBackend(name, options as never, factoryOptions)
-    return settle(backend, this.#schema)
+    return adapt(backend, this.#schema)
   }
 
-  readonly relayBackend: RelayBackendFactory<any> = options => settle(createPostgresRelayBackend(options as never), this.#schema)
+  readonly relayBackend: RelayBackendFactory<any> = options => adapt(createPostgresRelayBackend(options as never), this.#schema)
 
   optionsOf () {
     return this.options
@@ -241,7 +241,7 @@ class TaskPool extends pg.Pool {
  * BullMQ assumes that a pool uses its default schema, and would look for its tables there. And it connects once before its first query,
  * and would throw the error of a failure again for ever.
  */
-function settle<Backend> (backend: Backend, schema: string): Backend {
+function adapt<Backend> (backend: Backend, schema: string): Backend {
   const { connection } = backend as unknown as { connection: { schema: string, readyPromise: Promise<void> | undefined, waitUntilReady (): Promise<void> } }
   connection.schema = schema
   const connect = connection.waitUntilReady.bind(connection)

@@ -2,8 +2,9 @@ import type { JobsOptions, RepeatOptions } from 'bullmq'
 import { Cron } from 'croner'
 import { isDeepStrictEqual } from 'node:util'
 import type { When } from '../../../types/cluster.ts'
-import type { StoredSchedule, StoredTask } from '../engine.ts'
+import type { StoredSchedule } from '../engine.ts'
 import { runNameOf } from '../schedule.ts'
+import type { Try } from './cancellations.ts'
 import { decodeName, encodeName } from './ids.ts'
 import type { JobData } from './job.ts'
 import { pack, unpack } from './packed.ts'
@@ -44,7 +45,7 @@ async function hasNext (queue: AnyQueue, id: string, next: number | undefined): 
 }
 
 /** Removes a schedule and its next task. If that was cancelled, its mark goes too: a schedule that is set again may have a task of that time. */
-export async function removeSchedule (queue: AnyQueue, name: string, forget: (next: Pick<StoredTask, 'name' | 'id' | 'retries'>) => void): Promise<boolean> {
+export async function removeSchedule (queue: AnyQueue, name: string, forget: (next: Try) => void): Promise<boolean> {
   const id = encodeName(name)
   const next = (await queue.getJobScheduler(id))?.next
   const removed = await queue.removeJobScheduler(id)
