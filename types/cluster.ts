@@ -185,8 +185,9 @@ export interface KindOptions<Task = ClusterTask<any, any, any>, Instance = Fasti
   /** How many tasks of this kind all processes together run at once. Default: no limit */
   globalConcurrency?: number | undefined
   /**
-   * All processes together start at most `max` tasks of this kind in `duration` ms. More of them wait. Not the `limit` of `addTask`, which
-   * refuses tasks. Default: no limit
+   * All processes together start at most `max` tasks of this kind in `duration` ms. More of them wait. A server counts from the first
+   * task that starts, and again from the first after `duration`, so up to twice `max` may start around that change. Not the `limit` of
+   * `addTask`, which refuses tasks. Default: no limit
    */
   limit?: { max: number, duration: number } | undefined
   /** How often the work is run at most. An error whose `retry` is `false` is final, and so is a cancellation. Default: 1 */
