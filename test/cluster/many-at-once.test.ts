@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
 import { buildFleet, untilStatus } from './fixtures/fleet.ts'
 
@@ -67,28 +68,26 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('one task that does not stop does not keep the others from being cancelled', async t => {
+    const gate = withResolvers()
     const [{ kind }] = await buildFleet(t, engine, async (_app, { name, signal }) => {
-      await new Promise<void>((resolve, reject) => {
-        if (name === 'deaf') process.once('hear', resolve)
-        else signal.addEventListener('abort', () => reject(signal.reason))
-      })
+      if (name === 'deaf') return gate.promise
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     }, { apps: 1 })
-    t.teardown(() => process.emit('hear' as never))
+    t.teardown(() => gate.resolve())
     await kind.addTasks(['deaf', 'hears'].map(name => ({ name, data: 1 })))
     for (const name of ['deaf', 'hears']) await untilStatus(kind, name, 'running')
     await t.rejects(kind.cancelTasks({ timeout: 100 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
     await t.rejects(kind.cancelTasks({ status: ['running', 'cancelling'], timeout: 0 }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
     await untilStatus(kind, 'hears', 'cancelled')
     t.equal((await kind.getTask('deaf')).status, 'cancelling')
-    process.emit('hear' as never)
+    gate.resolve()
     await kind.idle()
   })
 
   t.test('the error for tasks that do not stop says how many they are, and how many were cancelled', async t => {
-    const [{ kind }] = await buildFleet(t, engine, async () => {
-      await new Promise<void>(resolve => process.once('hear', resolve))
-    }, { apps: 1, concurrency: 2 })
-    t.teardown(() => process.emit('hear' as never))
+    const gate = withResolvers()
+    const [{ kind }] = await buildFleet(t, engine, () => gate.promise, { apps: 1, concurrency: 2 })
+    t.teardown(() => gate.resolve())
     await kind.addTasks(Array.from({ length: 5 }, (_, data) => ({ data })))
     while ((await kind.count()).running < 2) await nextTurn()
     await t.rejects(kind.cancelTasks({ timeout: 50 }), {
@@ -99,7 +98,7 @@ onEveryEngine(t, (t, engine) => {
     await t.rejects(kind.cancelTasks({ status: 'cancelling', limit: 1, timeout: 0 }), {
       message: /^The work of task "[^"]+" has not stopped 0 ms after its cancellation \(0 others were cancelled\)$/
     })
-    process.emit('hear' as never)
+    gate.resolve()
     await kind.idle()
   })
 
