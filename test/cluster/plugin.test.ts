@@ -230,7 +230,8 @@ t.test('local: ready says once that the tasks end with the process', async t => 
   t.equal(said[0]!.level, 30)
 })
 
-t.test('local: in production it says so as a warning', async t => {
+// Not beside the others, which read the same variable.
+t.test('local: in production it says so as a warning', { buffered: false }, async t => {
   const { NODE_ENV } = process.env
   t.teardown(() => {
     if (NODE_ENV === undefined) delete process.env.NODE_ENV
