@@ -81,7 +81,9 @@ export interface ClusterTask<Result, Data, Progress = unknown> {
   readonly createdAt: number
   /** When a delayed task starts at the earliest: one with a `delay`, of a schedule, or between two attempts. */
   readonly startsAt: number | undefined
+  /** When its worker asked for it, by the worker's clock: it may be a little before `createdAt`, which is by the clock of who added it. */
   readonly startedAt: number | undefined
+  /** When its work had ended, by the worker's clock. */
   readonly settledAt: number | undefined
   readonly worker: ClusterWorker | undefined
   /** The task's state, for replies and logs. */
