@@ -20,13 +20,14 @@ export interface BullSettings {
 export const SIDE_QUEUE = '%side'
 /** Milliseconds after which an entry of the side queue is removed: its process has died and left it. */
 const LEFT = 7 * 86_400_000
-/** Milliseconds that closing waits for the server. */
+/** Milliseconds that connections have to close. */
 const CLOSING = 1000
 
 /** Tasks as jobs of BullMQ, on Redis or PostgreSQL. */
 export class BullEngine implements Engine {
   readonly place: string
   readonly #store: Store
+  readonly #timeout: number
   readonly #log: EngineLog
   readonly #shared: Shared
   readonly #queues: BullQueue[] = []
@@ -35,6 +36,7 @@ export class BullEngine implements Engine {
   constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
     this.place = `${store.product} at ${store.server}`
     this.#store = store
+    this.#timeout = timeout
     this.#log = log
     const health = new HealthMonitor(store, timeout, log)
     const side = () => this.#side!
@@ -78,7 +80,7 @@ export class BullEngine implements Engine {
 
   async close (): Promise<void> {
     const { health, cancellations } = this.#shared
-    await settlesWithin(health.settled(), CLOSING)
+    await settlesWithin(health.settled(), this.#timeout)
     health.close()
     const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
     await settlesWithin(closed, CLOSING)
