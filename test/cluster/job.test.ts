@@ -74,3 +74,11 @@ t.test('a stack that is none of ours is no attempt', t => {
   t.equal(readJob(job, 'waiting').attempts.length, 1)
   t.end()
 })
+
+t.test('attempts that end in the same millisecond are two', t => {
+  const failed = { attempt: 1, startedAt: 2, endedAt: 3, error: { name: 'Error', message: 'no' } }
+  const job = { id: '~name', data: { id: 1, value: 'x' }, opts: {}, attemptsMade: 2, timestamp: 1, processedOn: 3, finishedOn: 3, stacktrace: [JSON.stringify(failed)], returnvalue: { value: 'y' } } as unknown as TaskJob
+  t.match(readJob(job, 'completed').attempts, [failed, { attempt: 2, startedAt: 3, endedAt: 3 }])
+  t.equal(readJob({ ...job, stacktrace: [JSON.stringify(failed), JSON.stringify(failed)] } as unknown as TaskJob, 'completed').attempts.length, 2)
+  t.end()
+})

@@ -153,13 +153,14 @@ export function readJob (job: TaskJob, state: JobState | 'unknown'): StoredTask 
  */
 function attemptsOf (job: TaskJob): TaskAttempt[] {
   const { data, attemptsMade, processedOn, finishedOn, returnvalue } = job
-  const attempts = new Map<number, TaskAttempt>() // by their ends: after a retry Redis still has the stacks of the tries before
+  const attempts = new Map<string, TaskAttempt>() // after a retry Redis still has the stacks of the tries before
   const earlier = data.retried === undefined ? [] : unpack(data.retried.attempts) as TaskAttempt[]
   const failed = (job.stacktrace ?? []).map(readAttempt).filter(attempt => attempt !== undefined)
-  for (const attempt of [...earlier, ...failed]) attempts.set(attempt.endedAt, attempt)
+  const keep = (attempt: TaskAttempt) => attempts.set(`${attempt.endedAt} ${attempt.attempt}`, attempt)
+  for (const attempt of [...earlier, ...failed]) keep(attempt)
   if (finishedOn !== undefined && returnvalue !== null && returnvalue !== undefined) {
     const outcome: Outcome = { status: 'completed', result: undefined }
-    attempts.set(finishedOn, attemptOf({ attempt: attemptsMade, startedAt: processedOn, endedAt: finishedOn, worker: readWorker(job.processedBy), outcome }))
+    keep(attemptOf({ attempt: attemptsMade, startedAt: processedOn, endedAt: finishedOn, worker: readWorker(job.processedBy), outcome }))
   }
   return [...attempts.values()].sort((a, b) => a.endedAt - b.endedAt).slice(-MAX_ATTEMPTS_KEPT)
 }
