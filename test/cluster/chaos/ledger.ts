@@ -29,7 +29,7 @@ export class Ledger {
     this.#file = openSync(join(directory, `${process.pid}.ledger`), 'a')
   }
 
-  write (what: Entry['what'], entry: Omit<Entry, 'at' | 'what' | 'pid'> & { pid?: number } = {}): void {
+  write (what: Entry['what'], entry: Omit<Entry, 'at' | 'what' | 'pid'> & { at?: number, pid?: number } = {}): void {
     writeSync(this.#file, `${JSON.stringify({ at: now(), pid: process.pid, what, ...entry } satisfies Entry)}\n`)
   }
 }

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import Fastify from 'fastify'
 import tasks from '../../../index.ts'
 import cluster, { type AddClusterTaskOptions, type KindOptions, type RunningTask } from '../../../lib/cluster/index.ts'
-import { Ledger } from './ledger.ts'
+import { Ledger, now } from './ledger.ts'
 
 export interface ChaosData {
   steps: number
@@ -35,6 +35,16 @@ export interface Answer {
 const [, , directory, options, kindOptions] = process.argv as [string, string, string, string, string]
 const ledger = new Ledger(directory)
 let runs = 0
+
+/** When the event loop last had a turn. On a busy machine a process may stand still although nobody froze it. */
+let alive = now()
+setInterval(() => {
+  if (now() - alive > 1000) {
+    ledger.write('frozen', { at: alive })
+    ledger.write('thawed')
+  }
+  alive = now()
+}, 100).unref()
 
 const app = Fastify({ logger: { level: 'info' } })
 await app.register(tasks)
