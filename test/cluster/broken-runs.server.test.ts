@@ -23,7 +23,7 @@ onEveryServer(t, (t, engine) => {
   t.test('a task whose hand-over fails, because the connection breaks, is taken over', async t => {
     const journal = new Journal()
     const kind = `kind-${randomUUID()}`
-    const options = { name: kind, plugin: { drainTimeout: 0, stallTimeout: 1000 }, apps: 1 } as const
+    const options = { name: kind, plugin: { drainTimeout: 0, stallTimeout: 4000 }, apps: 1 } as const
     const work = (who: string) => async (...args: Parameters<typeof untilAborted>) => {
       journal.write(who)
       return who === 'first' ? await untilAborted(...args) : who
@@ -42,7 +42,7 @@ onEveryServer(t, (t, engine) => {
   })
 
   t.test('jobs that are damaged, or that something else has added, fail after as many takeovers as maxStalls allows', async t => {
-    const [{ kind, lines }] = await buildFleet(t, engine, () => 'ran', { maxStalls: 1, plugin: { stallTimeout: 1000 }, apps: 1 })
+    const [{ kind, lines }] = await buildFleet(t, engine, () => 'ran', { maxStalls: 1, plugin: { stallTimeout: 3000 }, apps: 1 })
     const queue = await openQueue(t, engine, prefix, kind.name)
     for (const jobId of ['~damaged', 'foreign']) {
       const job = await queue.add('task', { id: 1, json: '{' }, { jobId })

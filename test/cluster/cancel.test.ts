@@ -275,16 +275,17 @@ onEveryEngine(t, (t, engine) => {
   t.test('a cancellation is sent again until the clean-up is done, and aborts once', async t => {
     const journal = new Journal()
     const [here, there] = await buildFleet(t, engine, async (_app, { signal }) => {
+      journal.write('started')
       signal.addEventListener('abort', () => { journal.write('aborted') })
       await sleep(60_000, undefined, { signal }).catch(() => {})
       await sleep(1500)
       signal.throwIfAborted()
     })
     await here.kind.addTask(1, { name: 'slow' })
-    await untilStatus(there.kind, 'slow', 'running')
+    await journal.until('started')
     await there.kind.cancelTask('slow', { timeout: 20_000 })
     t.equal((await here.kind.getTask('slow')).status, 'cancelled')
-    t.strictSame(journal.lines, ['aborted'])
+    t.strictSame(journal.lines, ['started', 'aborted'])
   })
 
   t.test('a cancellation that nobody awaits causes no unhandledRejection', async t => {

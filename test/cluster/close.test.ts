@@ -31,12 +31,12 @@ onEveryEngine(t, (t, engine) => {
     const [here] = await buildFleet(t, engine, () => {
       started.resolve()
       return deaf()
-    }, { plugin: { drainTimeout: 200, cancelTimeout: 200 }, core: { drainTimeout: 300 }, apps: 1 })
+    }, { plugin: { drainTimeout: 1500, cancelTimeout: 1500 }, core: { drainTimeout: 2900 }, apps: 1 })
     await here.kind.addTask(1, { name: 'deaf' })
     await started.promise
     const draining = here.app.addTask(async (_app, { signal }) => {
       while (!here.lines.some(({ msg }) => msg.startsWith('tasks have not stopped'))) await immediate()
-      await sleep(150, undefined, { signal }) // half of the time that it would get from now on
+      await sleep(2500, undefined, { signal }) // less than it would get from now on
     }, { drain: true })
     await here.app.close()
     t.equal(draining.status, 'cancelled')
@@ -286,7 +286,7 @@ onEveryServer(t, (t, engine) => {
       journal.write('started')
       if (journal.lines.length === 1) return deaf()
       return 'taken over'
-    }, { plugin: { drainTimeout: 50, cancelTimeout: 50, stallTimeout: 1000 } })
+    }, { maxStalls: 100, plugin: { drainTimeout: 50, cancelTimeout: 50, stallTimeout: 1000 } })
     await here.kind.addTask(1, { name: 'deaf' })
     await journal.until('started')
     const { owner, other } = await ownerOf(here, there)

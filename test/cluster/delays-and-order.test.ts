@@ -32,9 +32,11 @@ onEveryEngine(t, (t, engine) => {
   t.test('delayed tasks start in the order of their times', async t => {
     const journal = new Journal()
     const [here] = await buildFleet(t, engine, (_app, { data }) => { journal.write(data) }, { concurrency: 1, apps: 1 })
-    await Promise.all([3000, 1000, 2000].map(delay => here.kind.addTask(`${delay}`, { delay })))
+    // PostgreSQL orders by the times of the adds what is due at once, as after a pause of the machine.
+    const apart = engine.name === 'local' ? 200 : 2000
+    await Promise.all([3, 1, 2].map(place => here.kind.addTask(`${place}`, { delay: place * apart })))
     await here.kind.idle()
-    t.strictSame(journal.lines, ['1000', '2000', '3000'])
+    t.strictSame(journal.lines, ['1', '2', '3'])
   })
 
   t.test('tasks start in the order in which they were added', async t => {

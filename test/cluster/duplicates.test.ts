@@ -3,7 +3,7 @@ import t from 'tap'
 import { deaf, untilAborted } from '../core/fixtures/app.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine } from './fixtures/engines.ts'
-import { buildFleet, untilStatus } from './fixtures/fleet.ts'
+import { buildFleet } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 onEveryEngine(t, (t, engine) => {
@@ -148,9 +148,13 @@ onEveryEngine(t, (t, engine) => {
   })
 
   t.test('with replace and no time to wait, an old task that runs is cancelled and keeps its name', async t => {
-    const [here] = await buildFleet(t, engine, deaf, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
+    const started = withResolvers() // the server says that a task runs before its process has begun
+    const [here] = await buildFleet(t, engine, () => {
+      started.resolve()
+      return deaf()
+    }, { plugin: { cancelTimeout: 0, drainTimeout: 0 } })
     await here.kind.addTask(1, { name: 'taken' })
-    await untilStatus(here.kind, 'taken', 'running')
+    await started.promise
     await t.rejects(here.kind.addTask(2, { name: 'taken', onDuplicate: 'replace' }), { code: 'FST_ERR_TASK_CANCEL_TIMEOUT' })
     t.match(await here.kind.getTask('taken'), { data: 1, status: 'cancelling' })
   })
@@ -218,7 +222,7 @@ onEveryEngine(t, (t, engine) => {
       } finally {
         running--
       }
-    }, { plugin: { cancelTimeout: 20_000 } })
+    }, { plugin: { cancelTimeout: 300_000, timeout: 120_000 } })
     const tasks = await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 === 0 ? here : there).kind.addTask(i, { name: 'replaced', onDuplicate: 'replace' })))
     t.equal(most <= 1, true, `at most one ran at a time, not ${most}`)
     const holder = await here.kind.getTask('replaced')
