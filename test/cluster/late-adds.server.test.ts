@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import t from 'tap'
 import { jobIdOf } from '../../lib/cluster/bullmq/ids.ts'
@@ -26,6 +26,22 @@ onEveryServer(t, (t, engine) => {
     const kept = `kept-${engine.name}`
     before.set(jobIdOf(kept), add => add({ id: 8, value: 'of another' }))
     t.match(await kind.addTask('mine', { name: kept, onDuplicate: 'keep' }), { id: 8, data: 'of another' })
+  })
+
+  t.test('no more than twenty named tasks are added at a time, as each holds a lease', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { plugin: { work: false }, apps: 1 })
+    let [adding, most] = [0, 0]
+    const names = Array.from({ length: 50 }, (_, i) => `${engine.name} ${i}`)
+    for (const name of names) {
+      before.set(jobIdOf(name), async () => {
+        most = Math.max(most, ++adding)
+        await nextTurn()
+        adding--
+      })
+    }
+    await kind.addTasks(names.map(name => ({ name, data: 1 })))
+    t.ok(most <= 20, `${most} at a time`)
+    t.equal((await kind.count()).deferred, 50)
   })
 
   t.test('an add that takes long while the app closes is done', async t => {

@@ -14,8 +14,10 @@ import type { Remover } from './remover.ts'
 
 const PRIORITY_LIMIT = 2 ** 21 - 1
 
-/** Tasks that are added at the same time: those without a name in one round trip, the others each in some. */
+/** Tasks without a name that are added in one round trip. */
 const ADDED_AT_ONCE = 100
+/** Named tasks that are added at the same time, each in some round trips: the time of a lease runs while a connection is waited for. */
+const NAMED_AT_ONCE = 20
 
 /** Adds tasks to a queue. A task with a name is added under the lease of the name, one with a limit under the lease of the key. */
 export class Adder {
@@ -48,7 +50,7 @@ export class Adder {
     if (tasks.every(task => task.unique)) return await this.#addUnique(tasks)
     const [unique, named] = await Promise.all([
       this.#addUnique(tasks.filter(task => task.unique)),
-      Promise.all(tasks.filter(task => !task.unique).map(task => this.#addNamed(task).finally(answered)))
+      this.#addAllNamed(tasks.filter(task => !task.unique), answered)
     ])
     return tasks.map(task => (task.unique ? unique : named).shift()!)
   }
@@ -67,6 +69,14 @@ export class Adder {
     if (tasks.length === 0) return []
     const times = await this.#store(tasks)
     return tasks.map((task, i) => ({ task: this.#asAdded(task, times[i]!), added: true }))
+  }
+
+  async #addAllNamed (tasks: readonly NewTask[], answered: Answered): Promise<Added[]> {
+    const added: Added[] = []
+    for (let i = 0; i < tasks.length; i += NAMED_AT_ONCE) {
+      added.push(...await Promise.all(tasks.slice(i, i + NAMED_AT_ONCE).map(task => this.#addNamed(task).finally(answered))))
+    }
+    return added
   }
 
   /** Adds a task with a name that another task may have. */

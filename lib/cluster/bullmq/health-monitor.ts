@@ -173,7 +173,11 @@ export class HealthMonitor {
         this.#timer ??= this.#giveUpAfter(this.#timeout)
       }
       wait()
-      operation(() => { if (this.#waiting.delete(waiting)) wait() }).then(value => {
+      const answered = () => {
+        if (!this.#waiting.delete(waiting)) throw tooLate() // what was given up goes no further
+        wait()
+      }
+      operation(answered).then(value => {
         this.#waiting.delete(waiting)
         resolve(value)
       }, error => {
