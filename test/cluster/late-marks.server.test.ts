@@ -75,7 +75,7 @@ onEveryServer(t, (t, engine) => {
   })
 
   t.test('a process reads the marks of its runs one after the other, however slowly the server answers', async t => {
-    const [{ kind }] = await buildFleet(t, engine, untilAborted, { apps: 1, plugin: { stallTimeout: 1000 } })
+    const [{ kind }] = await buildFleet(t, engine, untilAborted, { apps: 1, plugin: { stallTimeout: 6000 } })
     const answer = withResolvers()
     const began = withResolvers()
     let reads = 0
@@ -89,7 +89,7 @@ onEveryServer(t, (t, engine) => {
     }
     await kind.addTasks(names.map(name => ({ name })))
     await began.promise
-    await setTimeout(1600) // the time of three more polls
+    await setTimeout(9600) // the time of three more polls
     t.equal(reads, 1)
     answer.resolve()
     t.equal(await kind.cancelTasks(), 3)

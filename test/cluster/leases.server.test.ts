@@ -13,7 +13,7 @@ onEveryServer(t, (t, engine) => {
   let queues = 0
 
   /** The leases of two processes, as far as the store can tell, in a queue of the test's own. */
-  async function twoProcesses (t: Test, timeouts = [10_000, 10_000]) {
+  async function twoProcesses (t: Test, timeouts = [60_000, 60_000]) {
     const name = `leases${++queues}`
     const members = await Promise.all(timeouts.map(async timeout => {
       const queue = await openQueue(t, engine, prefix, name)
@@ -51,7 +51,7 @@ onEveryServer(t, (t, engine) => {
     await store.connect()
     const queue = new Queue(`leases${queues}`, store.options, store.backend) as Queue
     queue.on('error', () => {})
-    const leaving = new Leases(() => queue, 2000)
+    const leaving = new Leases(() => queue, 10_000)
     t.equal(await leaving.holding('name', async () => {
       await store.close()
       return 'done'
@@ -107,7 +107,7 @@ onEveryServer(t, (t, engine) => {
   })
 
   t.test('if other calls have a name for too long, a verb says so, and not that the server is away', async t => {
-    const [{ kind, lines }] = await buildFleet(t, engine, () => {}, { apps: 1, plugin: { timeout: 10_000 } })
+    const [{ kind, lines }] = await buildFleet(t, engine, () => {}, { apps: 1, plugin: { timeout: 20_000 } })
     const queue = await openQueue(t, engine, fleetPrefix, SIDE_QUEUE)
     const lease = await queue.add('lease', {}, { deduplication: { id: `${kind.name}:${jobIdOf('held')}`, ttl: 60_000 } })
     await t.rejects(kind.addTask(null, { name: 'held' }), { code: 'FST_ERR_TASK_UNREACHABLE', statusCode: 503, message: /too many calls/ })

@@ -21,7 +21,7 @@ for (const name of ['redis', 'postgres'] as const) {
           logged.emit('line')
         }
       }
-      const app = Fastify({ logger: { level: 'info', stream } })
+      const app = Fastify({ pluginTimeout: 0, logger: { level: 'info', stream } })
       t.teardown(() => app.close())
       await app.register(tasks)
       await app.register(cluster, { connection: url, prefix: 'outage', timeout: 5000, stallTimeout: 4000, drainTimeout: 100, cancelTimeout: 5000, ...options })
@@ -36,6 +36,9 @@ for (const name of ['redis', 'postgres'] as const) {
     async function ownServer (t: Parameters<typeof processEvents>[0]) {
       const server = await startServer(name, { own: true })
       t.teardown(server.remove)
+      const { app } = await buildApp(t, server.url, () => {}, { timeout: 60_000 })
+      await app.ready() // it prepares the server, which may take longer than the apps of the tests wait
+      await app.close()
       return { url: server.url, server: server.process! }
     }
 
@@ -67,7 +70,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const { app, kind, lines, untilLogged } = await buildApp(t, url, task => { journal.write(`ran ${task.data}`) })
       await app.ready()
       await (await kind.addTask('before')).finished
-      const waiting = await kind.addTask('delayed', { name: 'delayed', delay: 1000 })
+      const waiting = await kind.addTask('delayed', { name: 'delayed', delay: 5000 })
 
       await server.stop()
       await untilLogged(40, /./)

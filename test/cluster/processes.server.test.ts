@@ -10,7 +10,7 @@ onEveryServer(t, (t, engine) => {
 
   /** An app that adds and watches, and a function that starts processes that work. */
   async function buildFleet (t: Parameters<typeof buildApp>[0], kindOptions: KindOptions = {}) {
-    const options: ClusterOptions = { connection: engine.connection, prefix: `processes${++prefixes}`, stallTimeout: 4000, drainTimeout: 200, cancelTimeout: 1000 }
+    const options: ClusterOptions = { connection: engine.connection, prefix: `processes${++prefixes}`, stallTimeout: 4000, drainTimeout: 200, cancelTimeout: 20_000 }
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
     await app.ready()

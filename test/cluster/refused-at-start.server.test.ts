@@ -55,5 +55,5 @@ t.test('redis', { skip: skipWithout('redis', { own: true }) }, async t => {
   await admin.config('SET', 'requirepass', 'right')
   admin.disconnect()
 
-  t.test('a wrong password', async t => assertRefused(t, `redis://:secret@127.0.0.1:${port}`, port, /WRONGPASS|NOAUTH/, 3000))
+  t.test('a wrong password', async t => assertRefused(t, `redis://:secret@127.0.0.1:${port}`, port, /WRONGPASS|NOAUTH/, 10_000))
 })

@@ -7,7 +7,8 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
-import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
+import cluster, { type ClusterOptions, type KindOptions } from '../../lib/cluster/index.ts'
+import { settlesWithin } from '../../lib/core/within.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import type { ServerProcess } from './fixtures/server-process.ts'
@@ -19,6 +20,9 @@ for (const name of ['redis', 'postgres'] as const) {
     async function ownServer (t: Test) {
       const server = await startServer(name, { own: true })
       t.teardown(server.remove)
+      const { app } = await buildFleet(t, server.url, { timeout: 60_000 })
+      await app.ready() // it prepares the server, which may take longer than the apps of the tests wait
+      await app.close()
       return { url: server.url, server: server.process! }
     }
 
@@ -33,7 +37,7 @@ for (const name of ['redis', 'postgres'] as const) {
           logged.emit('line')
         }
       }
-      const app = Fastify({ logger: { level: 'info', stream } })
+      const app = Fastify({ pluginTimeout: 0, logger: { level: 'info', stream } })
       t.teardown(() => app.close())
       await app.register(tasks)
       await app.register(cluster, { ...options, work: false })
@@ -41,7 +45,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const untilLogged = async (message: RegExp) => {
         while (!lines.some(({ msg }) => message.test(msg))) await once(logged, 'line')
       }
-      return { app, kind, lines, untilLogged, startWorker: () => WorkerProcess.start(t, options) }
+      return { app, kind, lines, untilLogged, startWorker: (kindOptions: KindOptions = {}) => WorkerProcess.start(t, options, kindOptions) }
     }
 
     /** One warning when the server goes, one line when it is back, and nothing else. */
@@ -54,7 +58,7 @@ for (const name of ['redis', 'postgres'] as const) {
     t.test('a server that is stopped and started again while tasks are added, run and cancelled: none is lost', async t => {
       const unhandled = processEvents(t, 'unhandledRejection')
       const { url, server } = await ownServer(t)
-      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url)
+      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { maxSettled: 1_000_000 }) // all are looked up at the end
       await app.ready()
       const workers = await Promise.all([startWorker(), startWorker()])
       const added: string[] = []
@@ -108,7 +112,7 @@ for (const name of ['redis', 'postgres'] as const) {
     t.test('a server that is frozen: every verb settles within timeout, and all goes on when it has thawed', async t => {
       const unhandled = processEvents(t, 'unhandledRejection')
       const { url, server } = await ownServer(t)
-      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { stallTimeout: 10_000 })
+      const { app, kind, lines, untilLogged, startWorker } = await buildFleet(t, url, { stallTimeout: 60_000 })
       await app.ready()
       const worker = await startWorker()
       const waiting = await kind.addTask('wait', { name: 'running' })
@@ -151,9 +155,11 @@ for (const name of ['redis', 'postgres'] as const) {
         server.thaw()
       }
       await untilLogged(/answers again/)
-      await kind.resume() // a pause that has rejected may have been done
-      t.equal(await (await kind.addTask('quick')).finished, worker.pid)
-      await kind.cancelTask('running', { timeout: 30_000, optional: true }) // so may the cancellations and the purge
+      const { finished } = await kind.addTask('quick')
+      do await kind.resume() // a pause that has rejected may be done, and later than this
+      while (!await settlesWithin(finished, 1000))
+      t.equal(await finished, worker.pid)
+      await kind.cancelTask('running', { timeout: 60_000, optional: true }) // the cancellations and the purge may have been done, too
       await worker.until('aborted', 'running')
       await watched
       t.equal(states.at(-1), 'cancelled')
@@ -167,7 +173,7 @@ for (const name of ['redis', 'postgres'] as const) {
       const { url, server } = await ownServer(t)
       const { app, kind, startWorker } = await buildFleet(t, url, { stallTimeout: 1000 })
       await app.ready()
-      const worker = await startWorker()
+      const worker = await startWorker({ maxStalls: 100 }) // on a busy machine, a lock may expire once more
       const tasks = await kind.addTasks(Array.from({ length: 8 }, (_, i) => ({ data: 'slow', name: `task ${i}` })))
       await worker.until('started')
       await server.kill()

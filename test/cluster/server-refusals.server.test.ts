@@ -257,7 +257,7 @@ t.test('postgres', { skip: skipWithout('postgres', { own: true }) }, async t => 
   t.test('a kind that is first used while connections are refused works once they are not', async t => {
     const { url: own } = await ownServer(t, 'postgres')
     const { admin, url } = await openPostgres(t, own)
-    const { app } = await buildApp(t, { name: 'postgres', connection: { connectionString: url, idleTimeoutMillis: 50 } as never }, { work: false, timeout: 3000 })
+    const { app } = await buildApp(t, { name: 'postgres', connection: { connectionString: url, idleTimeoutMillis: 50 } as never }, { work: false, timeout: 10_000 })
     const kind = app.cluster.defineTask('late', () => {})
     await app.ready()
     while ((await admin.query("SELECT FROM pg_stat_activity WHERE usename = 'app'")).rowCount! > 0) await setTimeout(50)

@@ -8,7 +8,7 @@ onEveryServer(t, (t, engine) => {
   let prefixes = 0
 
   async function buildFleet (t: Test, kindOptions: KindOptions = {}, plugin: Omit<ClusterOptions, 'prefix'> = {}) {
-    const options = { connection: engine.connection!, prefix: `faults-worker${process.pid}-${++prefixes}`, stallTimeout: 4000, drainTimeout: 100, cancelTimeout: 1000, ...plugin }
+    const options = { connection: engine.connection!, prefix: `faults-worker${process.pid}-${++prefixes}`, stallTimeout: 4000, drainTimeout: 100, cancelTimeout: 20_000, ...plugin }
     const { app } = await buildApp(t, engine, { ...options, work: false })
     const kind = app.cluster.defineTask<any, unknown, any>('work', () => {}, kindOptions)
     await app.ready()
