@@ -14,7 +14,7 @@ onEveryServer(t, (t, engine) => {
       const [here, there] = await buildFleet(t, engine, async () => {
         await gate.promise
         throw new Error('failed')
-      }, { attempts: 2, backoff: 3_600_000 })
+      }, { attempts: 2, backoff: 3_600_000, plugin: { stallTimeout: 600_000 } }) // a poll would tell the run
       for (let tries = 1; ; tries++) {
         gate = withResolvers()
         const name = `task ${tries}`

@@ -12,7 +12,7 @@ onEveryServer(t, (t, engine) => {
     const journal = new Journal()
     const gate = new EventTarget()
     const join = async (who: string, connection: string, work: boolean) => {
-      const { app } = await buildApp(t, { ...engine, connection }, { prefix: `late-start-${process.pid}`, stallTimeout: 4000, work })
+      const { app } = await buildApp(t, { ...engine, connection }, { prefix: `late-start-${process.pid}`, stallTimeout: 8000, work })
       const kind = app.cluster.defineTask('work', async (_app, { name, signal }: RunningTask<null>) => {
         journal.write(`${who}: ${name}`)
         await once(gate, name, { signal })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { onEveryEngine, onEveryServer } from './fixtures/engines.ts'
-import { buildFleet, untilStatus, type Member } from './fixtures/fleet.ts'
+import { buildFleet, type Member } from './fixtures/fleet.ts'
 import { Journal } from './fixtures/journal.ts'
 
 /** Writes what `onSettled` got of each task. */
@@ -19,17 +19,21 @@ const told = (journal: Journal) => journal.lines.map(line => JSON.parse(line)).s
 onEveryEngine(t, (t, engine) => {
   t.test('onSettled is called once for each task, however it ends', async t => {
     const journal = new Journal()
+    const waiting = withResolvers() // the server says that a task runs before its process has begun
     const work = async (app: any, task: any) => {
       task.progress = { of: task.name }
       if (task.data === 'bad') throw new Error('failed')
       if (task.data === 'bad once' && task.attempt === 1) throw new Error('failed once')
-      if (task.data === 'wait') await untilAborted(app, task)
+      if (task.data === 'wait') {
+        waiting.resolve()
+        await untilAborted(app, task)
+      }
       return `ran ${task.name}`
     }
     const [here, there] = await buildFleet(t, engine, work, { attempts: 2, onSettled: teller(journal) })
     for (const data of ['good', 'bad', 'bad once', 'wait']) await here.kind.addTask(data, { name: data })
     await here.kind.addTask('delayed', { name: 'delayed', delay: 60_000 })
-    await untilStatus(there.kind, 'wait', 'running')
+    await waiting.promise
     await there.kind.cancelTask('wait', { reason: 'enough' })
     await there.kind.cancelTask('delayed', { reason: 'not wanted' })
     await here.kind.idle()

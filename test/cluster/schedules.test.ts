@@ -80,8 +80,8 @@ onEveryEngine(t, (t, engine) => {
     await here.kind.scheduleTask('tick', { cron: '* * * * * *' })
     await journal.until('ran', 2)
     await there.kind.unscheduleTask('tick')
-    t.match(names[0], /^tick@.*\.000Z$/)
-    t.ok(Date.parse(names[1]!.slice(5)) > Date.parse(names[0]!.slice(5)))
+    for (const name of names) t.match(name, /^tick@.*\.000Z$/)
+    t.equal(new Set(names).size, names.length)
   })
 
   t.test('a schedule that every app declares, again and again, runs once at each of its times', async t => {

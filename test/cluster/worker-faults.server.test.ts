@@ -40,7 +40,7 @@ onEveryServer(t, (t, engine) => {
   }
 
   t.test('a process that takes over its own task keeps the new lock when the old run ends, and can cancel the new run', async t => {
-    const { kind, startWorker } = await buildFleet(t)
+    const { kind, startWorker } = await buildFleet(t, {}, { stallTimeout: 8000 })
     const busy = await startWorker({ concurrency: 1 })
     const occupied = await kind.addTask('wait', { name: 'occupied' })
     await busy.until('started', 'occupied')
