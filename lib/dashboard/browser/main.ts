@@ -77,7 +77,7 @@ class Page {
       onReload,
       onDrop: task => {
         if (this.#details.key === key(task)) this.#details.close()
-        this.#isStale = true
+        this.#outdate()
       }
     })
     const { cancel, retry, promote, drop } = this.#actions
@@ -100,7 +100,7 @@ class Page {
     })
     this.#pages = new Pages(change)
     this.#bulk = new Bulk(health.readOnly, () => {
-      this.#isStale = true // rows may move under the pointer, since the user has asked for it
+      this.#outdate() // rows may move under the pointer, since the user has asked for it
       onReload()
     })
     this.#kind = new Kind(onReload)
@@ -149,8 +149,7 @@ class Page {
     if (open === undefined) this.#details.close()
     else if (open !== this.#details.key) this.#details.open(open, taskPathOf(view))
     if (!isOtherList) return
-    this.#isStale = true
-    this.#askedAt = performance.now()
+    this.#outdate()
     this.#table.wait()
     this.#filters.show(view)
     this.#sources?.show(view)
@@ -159,6 +158,12 @@ class Page {
     this.#chart.show(view)
     this.#stream.restart()
     this.#refreshFleet()
+  }
+
+  /** The list that is shown is not the one of the view any more. */
+  #outdate (): void {
+    this.#isStale = true
+    this.#askedAt = performance.now()
   }
 
   #show (frame: Frame): void {
