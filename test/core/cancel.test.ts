@@ -231,7 +231,7 @@ t.test('cancel waits for the plugin\'s cancelTimeout by default', async t => {
 })
 
 t.test('the finally blocks of the work have run when cancel resolves', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   const steps: string[] = []
   app.addTask(async (app, task) => {

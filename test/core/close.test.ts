@@ -11,7 +11,7 @@ const warningsOf = (lines: LogLine[]) => lines.filter(line => line.level === 40)
 const errorsOf = (lines: LogLine[]) => lines.filter(line => line.level >= 50)
 
 t.test('close cancels running tasks and waits until they have ended', async t => {
-  const { app, lines } = await buildApp(t)
+  const { app, lines } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   const steps: string[] = []
   const work = (name: string) => async (app: unknown, task: Task) => {
@@ -101,7 +101,7 @@ t.test('tasks can use what was registered before the plugin until they have stop
   const app = Fastify()
   const order: string[] = []
   app.addHook('onClose', async () => { order.push('before') })
-  await app.register(tasks)
+  await app.register(tasks, { cancelTimeout: 60_000, drainTimeout: 60_000 })
   app.addHook('onClose', async () => { order.push('after') })
   await app.ready()
   app.addTask(async (app, task) => {
@@ -123,7 +123,7 @@ t.test('tasks can use what was registered before the plugin until they have stop
 })
 
 t.test('addTask is refused while the app closes, and afterwards', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   const rejections = processEvents(t, 'unhandledRejection')
   let runs = 0
@@ -200,7 +200,7 @@ t.test('close cancels ten thousand live tasks', async t => {
 })
 
 t.test('close cancels tasks that are not in app.tasks and waits for them', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   const unnamed = app.addTask(untilAborted)
   const unregistered = app.addTask(untilAborted, { register: false })
@@ -240,7 +240,7 @@ t.test('close cancels tasks of promises at once, however they end', async t => {
 })
 
 t.test('close waits for tasks that were cancelled before', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   const unwound = withResolvers()
   const work = async (app: unknown, task: Task) => {

@@ -14,7 +14,7 @@ const warningsOf = (lines: LogLine[]) => lines.filter(line => line.level === 40)
 t.beforeEach(holdProcess)
 
 t.test('a draining task finishes before close resolves, and is not aborted', async t => {
-  const { app, lines } = await buildApp(t, { cancelTimeout: 0 })
+  const { app, lines } = await buildApp(t, { cancelTimeout: 0, drainTimeout: 60_000 })
   await app.ready()
   const work = withResolvers<string>()
   const task = app.addTask(() => work.promise, { name: 'mail', drain: true })
@@ -232,7 +232,7 @@ t.test('a draining task cannot add tasks', async t => {
 })
 
 t.test('a draining task added after the reply of a request in flight finishes', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { drainTimeout: 60_000 })
   const [received, replied, delivered] = [withResolvers(), withResolvers(), withResolvers<string>()]
   app.post('/signup', async (request, reply) => {
     app.addTask(() => delivered.promise, { name: 'mail', after: reply, drain: true })

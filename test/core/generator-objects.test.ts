@@ -149,7 +149,7 @@ for (const [what, add] of Object.entries<Add>({
   })
 
   t.test(`${what} that drains ends before the app closes`, async t => {
-    const { app } = await buildReadyApp(t)
+    const { app } = await buildReadyApp(t, { drainTimeout: 60_000 })
     const { task } = add(app, 50, { drain: true })
     await app.close()
     t.equal(task.result, 'report')

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import cluster from '../../lib/cluster/index.ts'
 import type { FastifyTasksOptions, Task } from '../../index.ts'
 import { buildApp, untilAborted } from './fixtures/app.ts'
+import { stopClock } from './fixtures/stop-clock.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
 /** An app that writes down which tasks it has purged. */
@@ -30,10 +31,12 @@ t.test('onPurged is called once for each task that purgeTasks drops', async t =>
 })
 
 t.test('it is called for tasks that are dropped by retention', async t => {
+  const clock = stopClock(t)
   const { app, news } = await buildPurging(t, { maxSettled: 1, maxSettledAge: 100 })
   app.addTask(() => {}, { name: 'a' })
   app.addTask(() => {}, { name: 'b' })
   t.strictSame(await news(), ['a'])
+  clock.time += 100
   while (app.tasks.size > 0) await sleep(1)
   t.strictSame(await news(), ['b'])
 })

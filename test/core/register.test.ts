@@ -76,7 +76,7 @@ t.test('an unregistered task counts for maxTasks', async t => {
 })
 
 t.test('closing the app cancels an unregistered task and waits for it', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
   let unwound = false
   const task = app.addTask(async (app, task) => {

@@ -3,9 +3,11 @@ import t from 'tap'
 import { Task } from '../../lib/core/task.ts'
 import { registryOf } from '../../lib/core/task-registry.ts'
 import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { stopClock } from './fixtures/stop-clock.ts'
 import { withResolvers } from './fixtures/with-resolvers.ts'
 
 t.test('a run is not in app.tasks, does not count for maxTasks, and idle waits for it', async t => {
+  stopClock(t)
   const { app } = await buildApp(t, { maxTasks: 1 })
   await app.ready()
   const run = registryOf(app.tasks).addRun(app, untilAborted, { name: 'run', kind: 'report' })

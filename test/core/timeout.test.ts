@@ -215,7 +215,7 @@ t.test('the timer is cleared when the task settles', async t => {
 })
 
 t.test('if a task is cancelled and times out, the first counts', async t => {
-  const { app } = await buildApp(t)
+  const { app } = await buildApp(t, { cancelTimeout: 60_000 })
   await app.ready()
 
   const unwound = withResolvers()

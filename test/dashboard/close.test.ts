@@ -5,7 +5,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import tasks from '../../index.ts'
 import dashboard from '../../lib/dashboard/index.ts'
-import { deaf, untilAborted } from '../core/fixtures/app.ts'
+import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
+import { withResolvers } from '../core/fixtures/with-resolvers.ts'
 import { startDashboard, watch } from './fixtures/dashboard.ts'
 
 /** Milliseconds that an app takes to close. */
@@ -56,20 +57,24 @@ t.test('the connection of a stream ends with it', async t => {
 })
 
 t.test('a stream that begins as the app closes ends with its first frame', async t => {
-  let ask: () => void
-  let answer: (value: boolean) => void
-  const asked = new Promise<void>(resolve => { ask = resolve })
-  const { app, url } = await startDashboard(t, {
-    authorize: () => new Promise(resolve => {
-      answer = resolve
-      ask()
-    })
+  const asked = withResolvers()
+  const answer = withResolvers<boolean>()
+  const { app } = await buildApp(t, { cancelTimeout: 300 })
+  await app.register(dashboard, {
+    prefix: '/tasks',
+    onRequest: false,
+    authorize (request, action) {
+      if (action !== 'view') return true
+      asked.resolve()
+      return answer.promise
+    }
   })
+  // After the hook of the dashboard, and before a list that waits for the answer could be sent without it.
+  await app.register(async app => { app.addHook('preClose', async () => answer.resolve(true)) })
   app.addTask(deaf, { name: 'one' })
-  const stream = watch(t, `${url}/events`)
-  await asked
+  const stream = watch(t, `${await app.listen({ host: '127.0.0.1', port: 0 })}/tasks/events`)
+  await asked.promise
   const closed = app.close()
-  setImmediate(() => answer(true))
   t.equal((await (await stream).list()).tasks[0]!.name, 'one')
   t.equal(await (await stream).frame(), undefined)
   await closed

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { pipeline } from 'node:stream'
 import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
 import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
@@ -40,11 +43,21 @@ t.test('a lost connection is shown, and recovers', inBrowser, async t => {
 
 t.test('a server that is started again is found again', inBrowser, async t => {
   const { app, url } = await serveDashboard(t)
-  const { page } = await openPage(t, url)
+  // It keeps the port while no app listens, so that no other process takes it.
+  let upstream: string | undefined = url
+  const relay = createServer(socket => {
+    if (upstream === undefined) socket.destroy()
+    else pipeline(socket, connect(Number(new URL(upstream).port), 'localhost'), socket, () => {})
+  })
+  await once(relay.listen(0, 'localhost'), 'listening')
+  t.teardown(() => relay.close())
+  const { page } = await openPage(t, Object.assign(new URL(url), { port: (relay.address() as AddressInfo).port }).href)
+  upstream = undefined
   await app.close()
   await page.locator('#connection', { hasText: 'Lost' }).waitFor()
-  const { app: next } = await serveDashboard(t, {}, () => {}, Number(new URL(url).port))
+  const { app: next, url: nextUrl } = await serveDashboard(t)
   next.addTask(untilAborted, { name: 'one' })
+  upstream = nextUrl
   await page.locator('#connection', { hasText: 'Live' }).waitFor()
   await page.getByRole('row', { name: 'one' }).waitFor()
 })

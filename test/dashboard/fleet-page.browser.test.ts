@@ -150,18 +150,19 @@ t.test('a task that waits for its next attempt says so, and may run now', inBrow
 })
 
 t.test('the details show every attempt with its error, and the data on request', inBrowser, async t => {
+  const now = Date.now()
   const { page, problems } = await openFleet(t, '?fleet=', fleet => {
     fleet.tasks.push(fakeTask('mail', 'third', {
       status: 'completed',
       attempt: 3,
       maxAttempts: 3,
-      createdAt: ago(60_000),
-      settledAt: ago(10_000),
+      createdAt: ago(60_000, now),
+      settledAt: ago(10_000, now),
       worker: { host: 'web-2', pid: 4130 },
       attempts: [
-        { attempt: 1, startedAt: ago(50_000), endedAt: ago(49_000), worker: { host: 'web-1', pid: 4127 }, error: { name: 'Error', message: 'first fault' } },
-        { attempt: 2, startedAt: ago(40_000), endedAt: ago(37_500), worker: { host: 'web-2', pid: 4130 }, error: { name: 'Error', message: 'second fault' } },
-        { attempt: 3, startedAt: ago(20_000), endedAt: ago(10_000), worker: { host: 'web-2', pid: 4130 } }
+        { attempt: 1, startedAt: ago(50_000, now), endedAt: ago(49_000, now), worker: { host: 'web-1', pid: 4127 }, error: { name: 'Error', message: 'first fault' } },
+        { attempt: 2, startedAt: ago(40_000, now), endedAt: ago(37_500, now), worker: { host: 'web-2', pid: 4130 }, error: { name: 'Error', message: 'second fault' } },
+        { attempt: 3, startedAt: ago(20_000, now), endedAt: ago(10_000, now), worker: { host: 'web-2', pid: 4130 } }
       ]
     }))
   })

@@ -48,7 +48,9 @@ onEveryServer(t, (t, engine) => {
     })
     t.match(await getJson(`${url}/failures?scope=fleet`), { total: 1, failures: [{ fleet: true, task: { name: 'mail 0' } }] })
     server.isUp = true
+    await mails.pause() // until the reply was read
     t.match(await getJson(`${url}/kinds/tasks/retry?kind=mail&name=mail 0&id=${failed.id}`, PUT), { name: 'mail 0', settledAt: undefined })
+    await mails.resume()
     await mails.idle()
     t.match(await getJson(`${url}/kinds/task?kind=mail&name=mail 0`), { status: 'completed', attempt: 1 })
     t.match(await getJson(`${url}/kinds/task/inspect?kind=mail&name=mail 0`), { data: 'user 0', result: 'sent to user 0' })
@@ -135,9 +137,10 @@ onEveryServer(t, (t, engine) => {
       { kind: 'report', counts: { deferred: 1, running: 2 }, workers: [{ pid: process.pid, host: String }] }
     ])
     let minutes: History['minutes']
+    const failed = () => minutes!.reduce((sum, { failed }) => sum + failed, 0)
     do ({ minutes } = await getJson<History>(`${url}/kinds/history?kind=mail`))
-    while (minutes!.every(({ failed }) => failed === 0))
+    while (failed() < 3) // PostgreSQL counts a moment later
     t.equal(minutes!.length, 60)
-    t.equal(minutes!.reduce((sum, { failed }) => sum + failed, 0), 3)
+    t.equal(failed(), 3)
   })
 })

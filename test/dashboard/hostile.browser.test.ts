@@ -62,6 +62,7 @@ t.test('characters that cannot be seen are shown', inBrowser, async t => {
     await page.getByRole('button', { name: text, exact: true }).click()
     await page.getByRole('dialog', { name: text, exact: true }).waitFor()
     await page.keyboard.press('Escape')
+    await page.waitForURL(url) // a click before that would be undone by the step back
     t.pass(JSON.stringify(name))
   }
   t.strictSame(problems, [])

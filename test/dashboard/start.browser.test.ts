@@ -15,10 +15,11 @@ t.test('a page whose server does not answer at first is built once', inBrowser, 
   const { app, url } = await serveDashboard(t)
   app.addTask(untilAborted, { name: 'one' })
   const page = await openBlank(t)
-  let requests = 0
-  await page.route('**/health', async route => ++requests < 3 ? await route.abort() : await route.continue())
+  let isUp = false
+  await page.route('**/health', async route => isUp ? await route.continue() : await route.abort())
   await page.goto(url)
   await page.getByText('The server does not answer', { exact: true }).waitFor()
+  isUp = true
   await page.getByRole('row', { name: 'one' }).waitFor()
   t.equal(await page.locator('.tile').count(), 6)
   t.equal(await page.getByRole('combobox', { name: 'Rows of a page' }).count(), 1)
