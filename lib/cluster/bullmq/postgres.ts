@@ -146,8 +146,8 @@ export class PostgresStore implements Store {
     return rowCount === 1
   }
 
-  async workersOfExpired ({ name }: LockedQueue) {
-    const { rows } = await this.#pool.query(WORKERS_OF_EXPIRED, [name, Date.now() + 1000])
+  async workersOfExpired ({ name }: LockedQueue, within: number) {
+    const { rows } = await this.#pool.query(WORKERS_OF_EXPIRED, [name, Date.now() + within])
     return new Map<string, string>(rows.map(({ id, worker }: { id: string, worker: string }) => [id, worker]))
   }
 

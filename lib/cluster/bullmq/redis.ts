@@ -40,14 +40,14 @@ return counts`
 const UNENDED = ['active', 'wait', 'paused', 'prioritized', 'delayed']
 
 /**
- * Returns the id and the worker of each job whose lock has expired or will within a second. Keys: the set of jobs that BullMQ looks at
- * next. Arguments: the prefix of the queue's keys.
+ * Returns the id and the worker of each job whose lock has expired or will within so many ms. Keys: the set of jobs that BullMQ looks at
+ * next. Arguments: the prefix of the queue's keys, ms.
  */
 const WORKERS_OF_EXPIRED = `
 local found = {}
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local job = ARGV[1] .. id
-  if redis.call('PTTL', job .. ':lock') < 1000 then
+  if redis.call('PTTL', job .. ':lock') < tonumber(ARGV[2]) then
     table.insert(found, id)
     table.insert(found, redis.call('HGET', job, 'pb') or '')
   end
@@ -96,7 +96,7 @@ interface ScriptedClient {
   taskVersions (count: number, ...jobs: string[]): Promise<string[]>
   storeTaskProgress (job: string, lock: string, events: string, token: string, jobId: string, progress: string): Promise<number>
   replaceTaskData (job: string, digest: string, finishedOn: string, data: string): Promise<number>
-  workersOfExpiredTasks (stalled: string, prefix: string): Promise<string[]>
+  workersOfExpiredTasks (stalled: string, prefix: string, within: number): Promise<string[]>
   removeTaskJob (...keysAndArguments: string[]): Promise<number>
 }
 
@@ -212,8 +212,8 @@ export class RedisStore implements Store {
     return await this.#scripted.removeTaskJob(key, `${key}:lock`, `${key}:logs`, queue.toKey('events'), queue.toKey('active'), ...places, ...asRead(job), job.id!) === 1
   }
 
-  async workersOfExpired (queue: LockedQueue) {
-    const found = await this.#scripted.workersOfExpiredTasks(queue.toKey('stalled'), queue.toKey(''))
+  async workersOfExpired (queue: LockedQueue, within: number) {
+    const found = await this.#scripted.workersOfExpiredTasks(queue.toKey('stalled'), queue.toKey(''), within)
     const workers = new Map<string, string>()
     for (let i = 0; i < found.length; i += 2) workers.set(found[i]!, found[i + 1]!)
     return workers

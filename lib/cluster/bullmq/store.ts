@@ -98,10 +98,10 @@ export interface Store {
   /** Removes a job that has ended or waits, after the same check in the same step. Returns false, and changes nothing, if it has changed or runs. */
   removeJob (queue: LockedQueue, job: ReadJob): Promise<boolean>
   /**
-   * The workers of the jobs that BullMQ may move back to the queue now, because their locks have expired or soon will: their names, by the
-   * ids of the jobs.
+   * The workers of the jobs that BullMQ may move back to the queue now, because their locks have expired or will within so many ms: their
+   * names, by the ids of the jobs.
    */
-  workersOfExpired (queue: LockedQueue): Promise<Map<string, string>>
+  workersOfExpired (queue: LockedQueue, within: number): Promise<Map<string, string>>
   /** Drops the events of a queue, except about the last `kept`. */
   trimEvents (queue: LockedQueue, kept: number): Promise<void>
   /** One more connection is needed, for good. */

@@ -6,6 +6,8 @@ import type { Store } from './store.ts'
 
 /** Milliseconds after which a command that the server has refused is sent again. */
 const RETRY = 1000
+/** Milliseconds by which the answer about expired locks may be late: more of them may have expired by then. */
+const LATE = 5000
 
 /** A worker of a queue that can be abandoned. A plain worker of BullMQ renews the locks of its jobs until all of them have ended. */
 export class TaskWorker extends Worker<any, any, string, any> {
@@ -111,7 +113,7 @@ export class TaskWorker extends Worker<any, any, string, any> {
     const move: () => Promise<string[]> = backend.moveStalledJobsToWait.bind(backend)
     backend.moveStalledJobsToWait = async () => {
       const readAt = Date.now()
-      const workers = await this.#store.workersOfExpired(this)
+      const workers = await this.#store.workersOfExpired(this, LATE)
       const moved = await move()
       if (Date.now() - readAt >= this.#stallTimeout) workers.clear()
       for (const jobId of moved) {
