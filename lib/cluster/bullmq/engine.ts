@@ -27,7 +27,6 @@ const CLOSING = 1000
 export class BullEngine implements Engine {
   readonly place: string
   readonly #store: Store
-  readonly #timeout: number
   readonly #log: EngineLog
   readonly #shared: Shared
   readonly #queues: BullQueue[] = []
@@ -36,7 +35,6 @@ export class BullEngine implements Engine {
   constructor (store: Store, { timeout, stallTimeout, telemetry, log }: BullSettings) {
     this.place = `${store.product} at ${store.server}`
     this.#store = store
-    this.#timeout = timeout
     this.#log = log
     const health = new HealthMonitor(store, timeout, log)
     const side = () => this.#side!
@@ -80,7 +78,7 @@ export class BullEngine implements Engine {
 
   async close (): Promise<void> {
     const { health, cancellations } = this.#shared
-    await settlesWithin(health.settled(), this.#timeout)
+    await health.settled()
     health.close()
     const closed = Promise.allSettled([...this.#queues.map(queue => queue.close()), cancellations.close(), this.#side?.close()])
     await settlesWithin(closed, CLOSING)

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { settlesWithin } from '../../core/within.ts'
 import { FST_ERR_TASK_UNREACHABLE } from '../errors.ts'
 import { isConnectionError, refusalOf, removeCommands } from './connection-error.ts'
 import { LeaseExpired } from './leases.ts'
@@ -59,8 +60,12 @@ export class HealthMonitor {
     this.#waiting.clear()
   }
 
-  /** Resolves once nothing is under way, or the server is away. */
+  /** Resolves once nothing is under way, the server is away, or `timeout` is over. */
   async settled (): Promise<void> {
+    await settlesWithin(this.#allDone(), this.#timeout)
+  }
+
+  async #allDone () {
     while (this.#state === 'up' && this.#running.size > 0) {
       await Promise.allSettled(this.#running)
       await nextTurn() // a verb of several steps begins the next one
