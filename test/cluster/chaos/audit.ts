@@ -63,12 +63,12 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
   const problems: string[] = []
   const tasks = readTasks(entries)
   const holders = new Map(listed.map(task => [task.name, task]))
-  const kills = entries.filter(({ what }) => what === 'killed').length
+  const countOf = (wanted: Entry['what']) => entries.filter(({ what }) => what === wanted).length
   const outages = readOutages(entries, stallTimeout)
   const freezes = readFreezes(entries)
-  /** Its process was frozen while it ran, or just after it: others may have taken the task over. */
+  /** Its process was frozen, or stood still by itself, while it ran, or just after it: others may have taken the task over. */
   const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - stallTimeout)
-  const counts: Record<string, number> = { tasks: tasks.size, kills, freezes: freezes.length }
+  const counts: Record<string, number> = { tasks: tasks.size, kills: countOf('killed'), freezes: countOf('frozen') }
   const seenById = groupBy(seen, ({ id }) => id)
   const count = (what: string) => { counts[what] = (counts[what] ?? 0) + 1 }
 
@@ -192,9 +192,9 @@ function stepsBack ({ runs }: Told, seen: readonly Seen[], state: Listed | undef
 }
 
 function readFreezes (entries: readonly Entry[]) {
-  return entries.filter(({ what }) => what === 'frozen').map(({ at, pid }) => {
+  return entries.filter(({ what }) => what === 'frozen' || what === 'stood still').map(({ at, pid, until }) => {
     const thawed = entries.find(entry => entry.what === 'thawed' && entry.pid === pid && entry.at > at)
-    return { pid, from: at, to: thawed?.at ?? Infinity }
+    return { pid, from: at, to: until ?? thawed?.at ?? Infinity }
   })
 }
 

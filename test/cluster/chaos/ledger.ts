@@ -5,7 +5,7 @@ import { join } from 'node:path'
 export interface Entry {
   at: number
   pid: number
-  what: 'added' | 'started' | 'ended' | 'threw' | 'aborted' | 'cancel asked' | 'cancel done' | 'killed' | 'frozen' | 'thawed' | 'stopped' | 'back'
+  what: 'added' | 'started' | 'ended' | 'threw' | 'aborted' | 'cancel asked' | 'cancel done' | 'killed' | 'frozen' | 'thawed' | 'stood still' | 'stopped' | 'back'
   id?: number
   name?: string
   run?: string
@@ -14,6 +14,8 @@ export interface Entry {
   /** The run that wrote the progress which this one begins with. */
   from?: string
   status?: string
+  /** When a process went on that stood still by itself. */
+  until?: number
 }
 
 /** ms, on a clock that all processes of a machine share. */

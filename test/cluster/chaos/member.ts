@@ -39,10 +39,7 @@ let runs = 0
 /** When the event loop last had a turn. On a busy machine a process may stand still although nobody froze it. */
 let alive = now()
 setInterval(() => {
-  if (now() - alive > 1000) {
-    ledger.write('frozen', { at: alive })
-    ledger.write('thawed')
-  }
+  if (now() - alive > 1000) ledger.write('stood still', { at: alive, until: now() })
   alive = now()
 }, 100).unref()
 
