@@ -1,6 +1,6 @@
 import t from 'tap'
 import { untilAborted } from '../core/fixtures/app.ts'
-import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
+import { inBrowser, openPage, serveDashboard, untilTitle } from './fixtures/browser.ts'
 
 t.test('the details show everything of a task, also what serialize adds', inBrowser, async t => {
   const { app, url } = await serveDashboard(t, {
@@ -18,7 +18,7 @@ t.test('the details show everything of a task, also what serialize adds', inBrow
   t.equal(await page.title(), 'backup · Tasks')
   await page.keyboard.press('Escape')
   await page.waitForURL(url)
-  await page.waitForFunction(() => (globalThis as any).document.title === '(1 failed) Tasks')
+  await untilTitle(page, '(1 failed) Tasks')
   t.strictSame(problems, [])
 })
 

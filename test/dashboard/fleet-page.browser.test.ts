@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { ago, FakeFleet, fakeKind, fakeTask } from './fixtures/fake-fleet.ts'
-import { inBrowser, openPage, serveDashboard } from './fixtures/browser.ts'
+import { inBrowser, openPage, serveDashboard, untilTitle } from './fixtures/browser.ts'
 
 const refused = { name: 'Error', message: 'connect ECONNREFUSED 10.0.3.17:587', code: 'ECONNREFUSED' }
 
@@ -247,6 +247,6 @@ t.test('while the task server does not answer, the page is not live and the flee
 
 t.test('the number of failures is in the title of the tab', inBrowser, async t => {
   const { page } = await openFleet(t, '')
-  await page.waitForFunction(() => (globalThis as any).document.title === '(2 failed) Tasks')
+  await untilTitle(page, '(2 failed) Tasks')
   t.equal(await page.locator('link[rel=icon]').getAttribute('href'), 'icon.svg')
 })
