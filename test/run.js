@@ -24,7 +24,7 @@ const isQuick = scope === 'quick'
 const files = readdirSync('test', { recursive: true }).filter(file => file.endsWith('.test.ts')).map(file => `test/${file}`).sort()
 const leftOut = isQuick ? files.filter(file => needOf(file) !== undefined) : []
 const args = isQuick
-  ? ['--disable-coverage', '--jobs=4', ...options, ...files.filter(file => !leftOut.includes(file))]
+  ? ['--disable-coverage', '--jobs=4', '--test-env=NODE_OPTIONS=--import=./test/tap-first.js', ...options, ...files.filter(file => !leftOut.includes(file))]
   : scope === 'all' ? options : [scope, ...options]
 
 function needOf (file) {
