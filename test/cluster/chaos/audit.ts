@@ -69,6 +69,14 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
   /** Its process was frozen, or stood still by itself, while it ran, or just after it: others may have taken the task over. */
   const wasFrozen = (run: Run) => freezes.some(({ pid, from, to }) => pid === run.pid && run.started < to && run.ended > from - stallTimeout)
   const counts: Record<string, number> = { tasks: tasks.size, kills: countOf('killed'), freezes: countOf('frozen') }
+  /**
+   * Its process was given the task, was frozen, and began after that: others may have run the task meanwhile. So this run neither settled
+   * the task nor used up an attempt.
+   */
+  const beganLate = (run: Run, by: Run | undefined) => run !== by && run.how !== 'threw' &&
+    freezes.some(({ pid, to }) => pid === run.pid && run.started >= to && run.started < to + stallTimeout)
+  /** The tasks without the runs that began late. */
+  const onTime: Told[] = []
   const seenById = groupBy(seen, ({ id }) => id)
   const count = (what: string) => { counts[what] = (counts[what] ?? 0) + 1 }
 
@@ -77,20 +85,23 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
     const problem = (what: string) => { problems.push(`${what}: ${label} ${JSON.stringify(task.runs.map(({ pid, started, ended, how }) => ({ pid, started, ended, how })))}`) }
     const holder = holders.get(task.name)
     const state = holder?.id === task.id ? holder : undefined
+    const by = state === undefined ? undefined : settledBy(task, state)
+    const runs = task.runs.filter(run => !beganLate(run, by))
+    onTime.push({ ...task, runs })
+    if (runs.length < task.runs.length) count('tasks of which a run began late')
 
     if (state !== undefined) {
       count(state.status)
       if (!state.settled) problem(`unsettled (${state.status})`)
       const ends = new Set(task.cancelDone.map(({ status }) => status).concat(state.status))
       if (ends.size > 1) problem(`ended as ${[...ends].join(' and ')}`)
-      const by = settledBy(task, state)
       if (state.status === 'completed' && by?.how !== 'ended' && by?.how !== 'killed') problem('completed with the result of a run that has not ended')
       for (const what of by === undefined ? [] : staleWrites(task, state, by)) problem(`stale write, ${what}`)
       if (state.status === 'cancelled') {
         if (!task.cancelAsked && !isShared(task.name)) problem('cancelled by nobody')
         if (state.startedAt === undefined) {
           count('cancelled before they started')
-          if (task.runs.length > 0) problem('cancelled before it started, and ran')
+          if (runs.length > 0) problem('cancelled before it started, and ran')
         }
       }
       if (state.status === 'failed') {
@@ -102,12 +113,12 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
     } else if (task.added) problem(holder === undefined ? 'lost' : 'another has its name')
 
     for (const { at } of task.cancelDone) {
-      if (task.runs.some(({ started }) => started > at + BLUR)) problem('ran after it was cancelled')
+      if (runs.some(({ started }) => started > at + BLUR)) problem('ran after it was cancelled')
     }
     for (const what of stepsBack(task, seenById.get(task.id) ?? [], state)) problem(`stale write, ${what}`)
-    task.runs.forEach((run, i) => {
+    runs.forEach((run, i) => {
       count('runs')
-      const next = task.runs[i + 1]
+      const next = runs[i + 1]
       const frozen = wasFrozen(run)
       if (frozen) count('runs that were frozen')
       const shaken = frozen || outages.some(({ from, to }) => run.started < to && run.ended > from)
@@ -128,7 +139,7 @@ export function audit (entries: readonly Entry[], listed: readonly Listed[], see
   }
 
   if (problems.length > 0) problems.push(`the server was away: ${JSON.stringify(outages)}`)
-  for (const [one, other] of heldTwice([...tasks.values()], wasFrozen)) problems.push(`a name held twice: "${one.name}" by ${one.id} and ${other.id}`)
+  for (const [one, other] of heldTwice(onTime, wasFrozen)) problems.push(`a name held twice: "${one.name}" by ${one.id} and ${other.id}`)
   return { counts, problems }
 }
 
