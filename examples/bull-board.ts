@@ -49,7 +49,7 @@ export async function program (app: FastifyInstance) {
   const { TASKS_URL: connection = 'redis://127.0.0.1:6379' } = process.env
   await app.register(tasks)
   await app.register(cluster, { connection })
-  const reports = app.cluster.defineTask('report', async (app, task) => ({ year: task.data, sales: 42 }))
-  app.post('/reports', async (request, reply) => reply.code(202).send(await reports.addTask(2026)))
+  const orders = app.cluster.defineTask('order', async (app, task) => ({ year: task.data, total: 42 }))
+  app.post('/orders', async (request, reply) => reply.code(202).send(await orders.addTask(2026)))
   await app.register(board, { prefix: '/board', connection })
 }

@@ -26,6 +26,6 @@ export async function program (app: FastifyInstance) {
   const { TASKS_URL: connection = 'redis://127.0.0.1:6379' } = process.env
   setUpOpenTelemetry(new ConsoleSpanExporter())
   await register(app, { connection })
-  const reports = app.cluster.defineTask('report', async () => 'the report')
-  app.post('/reports', async (request, reply) => reply.code(202).send(await reports.addTask()))
+  const deliveries = app.cluster.defineTask('delivery', async () => 'delivered')
+  app.post('/deliveries', async (request, reply) => reply.code(202).send(await deliveries.addTask()))
 }

@@ -29,6 +29,6 @@ export async function program (app: FastifyInstance) {
   await app.register(tasks)
   await app.register(cluster, { connection: process.env.TASKS_URL, timeout: 1000 })
   await app.register(readiness, { interval: 1000 })
-  const reports = app.cluster.defineTask('report', async () => 'the report')
-  app.post('/reports', async (request, reply) => reply.code(202).send(await reports.addTask()))
+  const thumbnails = app.cluster.defineTask('thumbnail', async () => 'the thumbnail')
+  app.post('/thumbnails', async (request, reply) => reply.code(202).send(await thumbnails.addTask()))
 }

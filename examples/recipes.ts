@@ -23,14 +23,14 @@ export const recipes: readonly Recipe[] = [
     name: 'bull-board',
     what: "the fleet's kinds in bull-board; needs Redis at TASKS_URL",
     needs: 'Redis',
-    toTry: 'curl -X POST URL/reports, and open URL/board in a browser',
+    toTry: 'curl -X POST URL/orders, and open URL/board in a browser',
     load: () => import('./bull-board.ts')
   },
   {
     name: 'bullmq-otel',
     what: 'spans across the fleet, with bullmq-otel; needs Redis at TASKS_URL',
     needs: 'Redis',
-    toTry: 'curl -X POST URL/reports; the spans are printed',
+    toTry: 'curl -X POST URL/deliveries; the spans are printed',
     load: () => import('./bullmq-otel.ts')
   },
   {

@@ -54,6 +54,15 @@ t.test('every recipe is listed', async t => {
   t.strictSame(programs.map(file => file.replace(/(\/index)?\.ts$/, '')).sort(), recipes.map(({ name }) => name))
 })
 
+t.test('no two programs define the same kind, since one server may have the tasks of both', async t => {
+  const all = await readdir(folder, { recursive: true })
+  const sources = await Promise.all(all.filter(file => file.endsWith('.ts')).map(file => readFile(new URL(file, folder), 'utf8')))
+  const kinds = sources.flatMap(source => [...source.matchAll(/\bdefineTask\('([^']+)'/g)].map(([, kind]) => kind!))
+
+  t.ok(kinds.length > 0)
+  t.strictSame(kinds.toSorted(), [...new Set(kinds)].sort())
+})
+
 /** What to wait for, where there is more than a start. */
 const messages: Record<string, string> = { cron: 'cleaned up', fleet: 'task started', readiness: 'task started', 'every-minute': 'cleaned up', schedule: 'task completed', progress: 'task completed' }
 
@@ -65,7 +74,7 @@ const requests: Record<string, InjectOptions> = {
   'per-user': { method: 'POST', url: '/process/users/ada/imports' },
   'otel-metrics': { method: 'POST', url: '/reports' },
   progress: { method: 'POST', url: '/reports' },
-  readiness: { method: 'POST', url: '/reports' },
+  readiness: { method: 'POST', url: '/thumbnails' },
   retries: { method: 'POST', url: '/orders', payload: { pizzas: 3 } },
   sentry: { method: 'POST', url: '/reports' },
   thread: { method: 'PUT', url: '/primes/100' },
