@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import Fastify, { type InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { recipes } from '../../examples/recipes.ts'
@@ -11,6 +11,8 @@ delete process.env.TASKS_URL // the programs are to do without
 t.beforeEach(holdProcess)
 
 const folder = new URL('../../examples/', import.meta.url)
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+const sources = files.map(file => readFileSync(new URL(file, folder), 'utf8'))
 
 function runExample (t: Test, args: string[]) {
   process.env.PORT = '0'
@@ -46,17 +48,12 @@ t.test('a recipe is run by its name, and SIGTERM ends it', async t => {
 })
 
 t.test('every recipe is listed', async t => {
-  const all = await readdir(folder, { recursive: true })
-  const files = all.filter(file => file.endsWith('.ts'))
-  const sources = await Promise.all(files.map(file => readFile(new URL(file, folder), 'utf8')))
   const programs = files.filter((_, index) => sources[index]!.includes('export async function program'))
 
   t.strictSame(programs.map(file => file.replace(/(\/index)?\.ts$/, '')).sort(), recipes.map(({ name }) => name))
 })
 
 t.test('no two programs define the same kind, since one server may have the tasks of both', async t => {
-  const all = await readdir(folder, { recursive: true })
-  const sources = await Promise.all(all.filter(file => file.endsWith('.ts')).map(file => readFile(new URL(file, folder), 'utf8')))
   const kinds = sources.flatMap(source => [...source.matchAll(/\bdefineTask\('([^']+)'/g)].map(([, kind]) => kind!))
 
   t.ok(kinds.length > 0)
