@@ -23,8 +23,9 @@ const [scope, ...options] = process.argv.slice(2)
 const isQuick = scope === 'quick'
 const files = readdirSync('test', { recursive: true }).filter(file => file.endsWith('.test.ts')).map(file => `test/${file}`).sort()
 const leftOut = isQuick ? files.filter(file => needOf(file) !== undefined) : []
-const args = isQuick
-  ? ['--disable-coverage', '--jobs=4', '--test-env=NODE_OPTIONS=--import=./test/tap-first.js', ...options, ...files.filter(file => !leftOut.includes(file))]
+const nodeOptions = ['--import=./test/tap-first.js', process.env.NODE_OPTIONS].filter(Boolean).join(' ')
+const args = isQuick // coverage is that of all tests, and could not be measured with tap loaded first
+  ? ['--disable-coverage', '--jobs=4', `--test-env=NODE_OPTIONS=${nodeOptions}`, ...options, ...files.filter(file => !leftOut.includes(file))]
   : scope === 'all' ? options : [scope, ...options]
 
 function needOf (file) {
