@@ -5,7 +5,7 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t from 'tap'
 import tasks, { type Task } from '../../index.ts'
-import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { buildApp, closeAfter, deaf, untilAborted } from './fixtures/app.ts'
 import { holdProcess } from './fixtures/hold-process.ts'
 import { lazyQuery } from './fixtures/lazy-query.ts'
 import { processEvents } from './fixtures/process-events.ts'
@@ -329,7 +329,7 @@ const requests: Record<string, RequestInit> = {
 for (const [what, init] of Object.entries(requests)) {
   t.test(`request.signal is not fit for a task: Fastify aborts it for a healthy client of ${what}, too`, async t => {
     const app = Fastify() // without a logger: whether there is one decides when it aborts
-    t.teardown(() => app.close())
+    closeAfter(t, app)
     await app.register(tasks)
     app.route({
       method: ['GET', 'POST'],

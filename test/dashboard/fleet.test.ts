@@ -6,7 +6,7 @@ import cluster, { type ClusterOptions } from '../../lib/cluster/index.ts'
 import dashboard, { type DashboardAuthorize, type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import type { Failures, FleetKinds, FleetList, FleetTaskRow } from '../../lib/dashboard/wire.ts'
 import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
-import { buildApp, deaf, untilAborted } from '../core/fixtures/app.ts'
+import { buildApp, closeAfter, deaf, untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard } from './fixtures/dashboard.ts'
 
 /** An app that has a dashboard and a fleet: reports that run until they are cancelled, two at a time, and mails that fail. */
@@ -256,7 +256,7 @@ t.test('with a server', { skip: skipWithout('redis', { own: true }) }, async t =
 
 t.test('a dashboard shows a fleet that is registered after it', async t => {
   const app = Fastify()
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   await app.register(tasks)
   await app.register(dashboard, { prefix: '/admin/tasks', onRequest: false })
   await app.register(cluster)

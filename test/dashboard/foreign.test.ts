@@ -7,7 +7,7 @@ import tasks from '../../index.ts'
 import cluster from '../../lib/cluster/index.ts'
 import dashboard, { type FastifyTasksDashboardOptions } from '../../lib/dashboard/index.ts'
 import { compileSerializer } from '../../lib/dashboard/validator.ts'
-import { untilAborted } from '../core/fixtures/app.ts'
+import { closeAfter, untilAborted } from '../core/fixtures/app.ts'
 import { getJson, watch } from './fixtures/dashboard.ts'
 
 const refuse = () => { throw new Error('this app takes no schema') }
@@ -39,7 +39,7 @@ const apps: Record<string, { options?: FastifyServerOptions, prepare?: (app: Fas
 
 async function start (t: Test, { options = {}, prepare = () => {} }: typeof apps[string], dashboardOptions: Partial<FastifyTasksDashboardOptions> = {}) {
   const app = Fastify(options)
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   prepare(app)
   await app.register(tasks)
   await app.register(cluster, { drainTimeout: 10, cancelTimeout: 100 })
@@ -91,7 +91,7 @@ t.test('if the task server does not answer, the reply is a 503, and an error is 
 for (const prefix of ['/admin/tasks', '/admin/tasks/', '/', '']) {
   t.test(`with the prefix "${prefix}" the page is found with and without a slash`, async t => {
     const app = Fastify()
-    t.teardown(() => app.close())
+    closeAfter(t, app)
     await app.register(tasks).register(dashboard, { prefix, onRequest: false })
     const address = await app.listen({ host: '127.0.0.1', port: 0 })
     const base = prefix.replace(/\/$/, '')

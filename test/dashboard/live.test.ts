@@ -4,13 +4,14 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { routeEvents } from '../../lib/dashboard/events.ts'
 import { Live, type LiveSettings, type Look } from '../../lib/dashboard/live.ts'
+import { closeAfter } from '../core/fixtures/app.ts'
 import { processEvents } from '../core/fixtures/process-events.ts'
 import { watch } from './fixtures/dashboard.ts'
 
 /** A server of nothing but a stream, with times that a test can wait for. */
 async function startLive (t: Test, look: Look, settings: Partial<LiveSettings> = {}) {
   const app = Fastify()
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   const live = new Live(look, { interval: 10, maxStreams: 20, lifetime: 60_000, heartbeat: 60_000, ...settings })
   routeEvents(app, live, 'test')
   return { app, url: `${await app.listen({ host: '127.0.0.1', port: 0 })}/events` }
@@ -114,7 +115,7 @@ t.test('a client that leaves before its first list takes no stream', async t => 
 
 t.test('a response that is over takes no stream', async t => {
   const app = Fastify()
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   const live = new Live(same, { interval: 10, maxStreams: 1, lifetime: 60_000, heartbeat: 60_000 })
   routeEvents(app, live, 'test')
   const query = { sort: 'newest' as const, limit: 50, after: undefined }

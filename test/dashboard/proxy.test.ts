@@ -3,14 +3,14 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import tasks from '../../index.ts'
 import dashboard from '../../lib/dashboard/index.ts'
-import { untilAborted } from '../core/fixtures/app.ts'
+import { closeAfter, untilAborted } from '../core/fixtures/app.ts'
 import { getJson, startDashboard, watch } from './fixtures/dashboard.ts'
 
 /** The dashboard behind a proxy that knows it by another prefix. */
 async function startProxied (t: Test, prefix: string, rewritePrefix: string) {
   const { app, url } = await startDashboard(t)
   const proxy = Fastify()
-  t.teardown(() => proxy.close())
+  closeAfter(t, proxy)
   await proxy.register(httpProxy, { upstream: new URL(url).origin, prefix, rewritePrefix })
   const address = await proxy.listen({ host: '127.0.0.1', port: 0 })
   return { app, address }
@@ -45,7 +45,7 @@ t.test('a stream through a proxy ends with the app', async t => {
 for (const options of [{ routerOptions: { ignoreTrailingSlash: true } }, { routerOptions: { ignoreDuplicateSlashes: true } }, { routerOptions: { caseSensitive: false } }]) {
   t.test(`with ${JSON.stringify(options)} the page is found, without a loop of redirects`, async t => {
     const app = Fastify(options)
-    t.teardown(() => app.close())
+    closeAfter(t, app)
     await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })
     const address = await app.listen({ host: '127.0.0.1', port: 0 })
     const page = await fetch(`${address}/admin/tasks?status=failed`)
@@ -56,7 +56,7 @@ for (const options of [{ routerOptions: { ignoreTrailingSlash: true } }, { route
 
 t.test('if the app rewrites URLs, the URL that the browser has sent decides whether a slash is missing', async t => {
   const app = Fastify({ rewriteUrl: ({ url }) => url!.replace(/^\/jobs/, '/admin/tasks') })
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   const page = await fetch(`${address}/jobs`)
@@ -66,7 +66,7 @@ t.test('if the app rewrites URLs, the URL that the browser has sent decides whet
 
 t.test('no address leads to another host', async t => {
   const app = Fastify({ routerOptions: { ignoreDuplicateSlashes: true } })
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   await app.register(tasks).register(dashboard, { prefix: '/admin/tasks', onRequest: false })
   for (const url of ['//admin/tasks', '///admin//tasks']) {
     const { statusCode, headers } = await app.inject(url)

@@ -6,11 +6,11 @@ import metrics from '../../examples/metrics.ts'
 import tasks from '../../index.ts'
 import cluster from '../../lib/cluster/index.ts'
 import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
-import { untilAborted } from '../core/fixtures/app.ts'
+import { closeAfter, untilAborted } from '../core/fixtures/app.ts'
 
 async function measuredApp (t: Test, registry = new Registry(), options = {}) {
   const app = Fastify({ logger: { stream: { write () {} } } })
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   await app.register(metrics, { registry, ...options })
   await app.register(tasks)
   const url = await app.listen()
@@ -106,7 +106,7 @@ t.test('tasks that end while the app closes are counted, and later ones are not'
 t.test('the tasks of a fleet are counted at each scrape, by kind', async t => {
   const registry = new Registry()
   const app = Fastify({ logger: { stream: { write () {} } } })
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   await app.register(metrics, { registry })
   await app.register(tasks)
   await app.register(cluster, { drainTimeout: 0 })
@@ -138,7 +138,7 @@ t.test('while the server of the fleet is away, the other metrics are scraped', {
   t.teardown(server.remove)
   const lines: string[] = []
   const app = Fastify({ logger: { stream: { write: (line: string) => { lines.push(line) } } } })
-  t.teardown(() => app.close())
+  closeAfter(t, app)
   const registry = new Registry()
   await app.register(metrics, { registry })
   await app.register(tasks)

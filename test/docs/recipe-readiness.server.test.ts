@@ -5,6 +5,7 @@ import readiness from '../../examples/readiness.ts'
 import tasks from '../../index.ts'
 import cluster from '../../lib/cluster/index.ts'
 import { skipWithout, startServer } from '../cluster/fixtures/servers.ts'
+import { closeAfter } from '../core/fixtures/app.ts'
 
 for (const name of ['redis', 'postgres'] as const) {
   const skip = skipWithout(name, { own: true })
@@ -12,7 +13,7 @@ for (const name of ['redis', 'postgres'] as const) {
     const server = await startServer(name, { own: true })
     t.teardown(server.remove)
     const app = Fastify({ logger: { stream: { write () {} } } })
-    t.teardown(() => app.close())
+    closeAfter(t, app)
     await app.register(tasks)
     await app.register(cluster, { connection: server.url, timeout: 3000, drainTimeout: 0, cancelTimeout: 0 })
     await app.register(readiness, { interval: 50 })
