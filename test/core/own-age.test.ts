@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import type { FastifyTasksOptions } from '../../index.ts'
 import { registryOf } from '../../lib/core/task-registry.ts'
-import { buildApp, deaf, untilAborted } from './fixtures/app.ts'
+import { buildApp, untilAborted } from './fixtures/app.ts'
 import { countKept } from './fixtures/collect-garbage.ts'
 import { stopClock } from './fixtures/stop-clock.ts'
 
@@ -92,7 +92,7 @@ t.test('such tasks are purged, replaced and disposed of like all others', async 
 t.test('a task that has been replaced, or has no name, is not kept', async t => {
   const { app, names } = await buildReadyApp(t)
   const replaced = app.addTask(untilAborted, { name: 'import', maxSettledAge: HOUR })
-  app.addTask(deaf, { name: 'import', onDuplicate: 'replace' })
+  app.addTask(untilAborted, { name: 'import', onDuplicate: 'replace' })
   app.addTask(() => {}, { maxSettledAge: HOUR })
   await replaced.finished.catch(() => {})
   t.strictSame(names(), ['import'])

@@ -218,7 +218,7 @@ for (const [what, schema] of Object.entries<object>({
     app.get('/one-hook', { schema: { response: { 200: schema } }, preSerialization }, async () => app.tasks)
     app.get('/hooks', { schema: { response: { 200: schema } }, preSerialization: [preSerialization] }, async () => app.tasks)
     app.get('/other', { schema: { response: { 200: schema } } }, async () => [...app.tasks])
-    app.addTask(deaf, { name: 'report' })
+    app.addTask(untilAborted, { name: 'report' })
     await app.ready()
     for (const path of ['/one-hook', '/hooks', '/other']) {
       const response = await app.inject(path)

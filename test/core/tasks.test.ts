@@ -47,6 +47,7 @@ t.test('tasks stay in the order added when they settle in another', async t => {
   works[1]!.reject(new Error('boom'))
   await t.rejects(added[1]!.finished)
   t.same(ids(app.tasks), ids(added))
+  works[2]!.resolve()
 })
 
 t.test('a task that takes the name of a settled one is the last in app.tasks', async t => {

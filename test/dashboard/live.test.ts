@@ -61,7 +61,7 @@ t.test('one reading serves all streams, and the pause after it is twenty times a
   const { url } = await startLive(t, views => {
     looks.push({ at: performance.now(), views: views.length })
     const began = process.cpuUsage()
-    while (process.cpuUsage(began).user < 20_000);
+    while (process.cpuUsage(began).user < 5000);
     lists++
     return views.map(async () => `${lists}`)
   }, { interval: 1 })
@@ -71,7 +71,7 @@ t.test('one reading serves all streams, and the pause after it is twenty times a
   t.strictSame(rounds.map(({ views }) => views), rounds.map(() => 3))
   t.ok(rounds.length >= 2)
   for (const [i, { at }] of rounds.entries()) {
-    if (i > 0) t.ok(at - rounds[i - 1]!.at >= 400, `${at - rounds[i - 1]!.at} ms`)
+    if (i > 0) t.ok(at - rounds[i - 1]!.at >= 100, `${at - rounds[i - 1]!.at} ms`)
   }
 })
 

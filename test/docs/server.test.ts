@@ -13,91 +13,114 @@ async function state (url: string) {
   return await (await fetch(url)).json() as TaskState
 }
 
-t.test('the deferred task reports the start', async t => {
-  const { logged } = await startServer(t)
-  t.match(await logged(/successfully started/), { task: 'start-report' })
-})
-
-t.test('GET / lists in plain text what to try', async t => {
-  const { url } = await startServer(t)
-  const response = await fetch(url)
-  t.match(response.headers.get('content-type'), /^text\/plain/)
-  const text = await response.text()
-  for (const route of ['/reports', '/signup', '/events', '/feed', '/address']) t.match(text, route)
-})
-
 const login = (user: string, password: string) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` })
 
-t.test('the dashboard asks for the user and the password of the environment', async t => {
-  const { url, logged } = await startServer(t, { DASHBOARD_USER: 'ada', DASHBOARD_PASSWORD: 'secret' })
-  t.notMatch((await logged(/^Dashboard at /)).msg, /secret/)
+t.test('with no more in its environment than how long a report takes', async t => {
+  const { url, lines, logged } = await startServer(t, { REPORT_SECONDS: '600' })
 
-  t.equal((await fetch(`${url}/tasks/`)).status, 401)
-  t.equal((await fetch(`${url}/tasks/`, { headers: login('ada', 'wrong') })).status, 401)
-  t.equal((await fetch(`${url}/tasks/`, { headers: login('eve', 'secret') })).status, 401)
-  const response = await fetch(`${url}/tasks/`, { headers: login('ada', 'secret') })
-  t.equal(response.status, 200)
-  t.match(await response.text(), '<title>Example tasks</title>')
-})
+  /** Adds a report, and tells where it is. */
+  async function addReport () {
+    return url + (await post(`${url}/reports`)).headers.get('location')
+  }
 
-t.test('without a password in the environment, the server makes one and logs it', async t => {
-  const { url, logged } = await startServer(t)
-  const { msg } = await logged(/^Dashboard at /)
-  const [, address, user, password] = /^Dashboard at (\S+): user (\S+), password (\S+)$/.exec(msg)!
-
-  t.equal(address, `${url}/tasks/`)
-  t.equal((await fetch(address!)).status, 401)
-  const response = await fetch(`${address}tasks`, { headers: login(user!, password!) })
-  const { tasks } = await response.json() as { tasks: { name: string }[] }
-  t.ok(tasks.some(({ name }) => name === 'start-report'))
-})
-
-t.test('the dashboard shows from the start failures and their causes, kinds of the fleet and a schedule', async t => {
-  const { url, logged } = await startServer(t, { DASHBOARD_PASSWORD: 'secret' })
-  await logged(/^mail sent to ann/)
-  const get = async (path: string) => await (await fetch(`${url}/tasks/${path}`, { headers: login('admin', 'secret') })).json()
-  t.match(await get('failures?scope=all'), { total: 2, error: null })
-  t.match(await get('kinds'), {
-    kinds: [{ kind: 'mail', counts: { completed: 1, deferred: 1 } }, { kind: 'invoice', counts: { failed: 1 } }, { kind: 'cleanup', schedules: [{ name: 'every-minute' }] }]
+  t.test('the deferred task reports the start', async t => {
+    t.match(await logged(/successfully started/), { task: 'start-report' })
   })
-  t.equal((await fetch(`${url}/address`, { method: 'PUT' })).status, 200)
+
+  t.test('GET / lists in plain text what to try', async t => {
+    const response = await fetch(url)
+    t.match(response.headers.get('content-type'), /^text\/plain/)
+    const text = await response.text()
+    for (const route of ['/reports', '/signup', '/events', '/feed', '/address']) t.match(text, route)
+  })
+
+  t.test('the server makes a password for the dashboard, and logs it', async t => {
+    const { msg } = await logged(/^Dashboard at /)
+    const [, address, user, password] = /^Dashboard at (\S+): user (\S+), password (\S+)$/.exec(msg)!
+
+    t.equal(address, `${url}/tasks/`)
+    t.equal((await fetch(address!)).status, 401)
+    const response = await fetch(`${address}tasks`, { headers: login(user!, password!) })
+    const { tasks } = await response.json() as { tasks: { name: string }[] }
+    t.ok(tasks.some(({ name }) => name === 'start-report'))
+  })
+
+  t.test('a report is accepted, watched and cancelled', async t => {
+    const accepted = await post(`${url}/reports`)
+    t.equal(accepted.status, 202)
+    const location = accepted.headers.get('location')
+    t.equal(location, '/reports/1')
+    t.match(await accepted.json(), { name: 'report:1', kind: 'buildReport', status: 'running' })
+
+    t.match(await state(url + location), { status: 'running', progress: { month: 'January', done: 0, total: 12 } })
+    const early = await fetch(`${url}${location}/result`)
+    t.equal(early.status, 202)
+    t.match(await early.json(), { status: 'running' })
+    t.equal((await fetch(url + location, { method: 'DELETE' })).status, 204)
+    t.match(await state(url + location), { status: 'cancelled', error: { name: 'AbortError' } })
+
+    t.equal((await fetch(`${url}/reports/unknown`)).status, 404)
+    t.equal((await fetch(`${url}/reports/unknown`, { method: 'DELETE' })).status, 404)
+  })
+
+  t.test('the list has the reports and no other task', async t => {
+    const added = [await addReport(), await addReport()]
+
+    const reports = await (await fetch(`${url}/reports`)).json() as TaskState[]
+
+    const names = reports.map(({ name }) => name!)
+    t.strictSame(names.slice(-2), await Promise.all(added.map(async report => (await state(report)).name)))
+    t.strictSame(names.filter(name => !name.startsWith('report:')), [])
+  })
+
+  t.test('a client reaches no task but the reports', async t => {
+    t.equal((await fetch(`${url}/reports/start-report`)).status, 404)
+    t.equal((await fetch(`${url}/reports/start-report`, { method: 'DELETE' })).status, 404)
+  })
+
+  t.test('a cancelled report has no result', async t => {
+    const report = await addReport()
+    await fetch(report, { method: 'DELETE' })
+
+    const response = await fetch(`${report}/result`)
+
+    t.equal(response.status, 409)
+    t.match(await response.json(), { status: 'cancelled' })
+  })
+
+  t.test('a signup is answered at once, and its mail is sent afterwards with the logger of the request', async t => {
+    t.match(await (await post(`${url}/signup`)).json(), { welcome: true })
+
+    const { reqId } = await logged(/welcome mail sent/)
+    t.type(reqId, 'string')
+    const ofRequest = lines.filter(line => line.reqId === reqId)
+    t.strictSame(ofRequest.map(({ msg }) => msg), ['incoming request', 'request completed', 'welcome mail sent'])
+  })
 })
 
-t.test('a report is accepted, watched and cancelled', async t => {
-  const { url } = await startServer(t, { REPORT_SECONDS: '600' })
+t.test('with a user and a password for the dashboard in its environment', async t => {
+  const { url, logged } = await startServer(t, { DASHBOARD_USER: 'ada', DASHBOARD_PASSWORD: 'secret' })
 
-  const accepted = await post(`${url}/reports`)
-  t.equal(accepted.status, 202)
-  const location = accepted.headers.get('location')
-  t.equal(location, '/reports/1')
-  t.match(await accepted.json(), { name: 'report:1', kind: 'buildReport', status: 'running' })
+  t.test('the dashboard asks for them', async t => {
+    t.notMatch((await logged(/^Dashboard at /)).msg, /secret/)
 
-  t.match(await state(url + location), { status: 'running', progress: { month: 'January', done: 0, total: 12 } })
-  const early = await fetch(`${url}${location}/result`)
-  t.equal(early.status, 202)
-  t.match(await early.json(), { status: 'running' })
-  t.equal((await fetch(url + location, { method: 'DELETE' })).status, 204)
-  t.match(await state(url + location), { status: 'cancelled', error: { name: 'AbortError' } })
+    t.equal((await fetch(`${url}/tasks/`)).status, 401)
+    t.equal((await fetch(`${url}/tasks/`, { headers: login('ada', 'wrong') })).status, 401)
+    t.equal((await fetch(`${url}/tasks/`, { headers: login('eve', 'secret') })).status, 401)
+    const response = await fetch(`${url}/tasks/`, { headers: login('ada', 'secret') })
+    t.equal(response.status, 200)
+    t.match(await response.text(), '<title>Example tasks</title>')
+  })
 
-  t.equal((await fetch(`${url}/reports/unknown`)).status, 404)
-  t.equal((await fetch(`${url}/reports/unknown`, { method: 'DELETE' })).status, 404)
-})
-
-t.test('the list has the reports and no other task', async t => {
-  const { url } = await startServer(t)
-  await post(`${url}/reports`)
-  await post(`${url}/reports`)
-
-  const reports = await (await fetch(`${url}/reports`)).json() as TaskState[]
-
-  t.strictSame(reports.map(({ name }) => name), ['report:1', 'report:2'])
-})
-
-t.test('a client reaches no task but the reports', async t => {
-  const { url } = await startServer(t)
-
-  t.equal((await fetch(`${url}/reports/start-report`)).status, 404)
-  t.equal((await fetch(`${url}/reports/start-report`, { method: 'DELETE' })).status, 404)
+  t.test('the dashboard shows from the start failures and their causes, kinds of the fleet and a schedule', async t => {
+    await logged(/^mail sent to ann/)
+    const get = async (path: string) => await (await fetch(`${url}/tasks/${path}`, { headers: login('ada', 'secret') })).json()
+    t.match(await get('failures?scope=all'), { total: 2, error: null })
+    t.match(await get('kinds'), {
+      kinds: [{ kind: 'mail', counts: { completed: 1, deferred: 1 } }, { kind: 'invoice', counts: { failed: 1 } }, { kind: 'cleanup', schedules: [{ name: 'every-minute' }] }]
+    })
+    t.equal((await fetch(`${url}/address`, { method: 'PUT' })).status, 200)
+  })
 })
 
 t.test('the result of a report is served once it has completed', async t => {
@@ -111,28 +134,6 @@ t.test('the result of a report is served once it has completed', async t => {
   t.equal(response.status, 200)
   t.match(await response.json(), { sales: { January: Number, December: Number } })
   t.match(await state(`${url}/reports/1`), { status: 'completed', progress: { month: 'December' } })
-})
-
-t.test('a cancelled report has no result', async t => {
-  const { url } = await startServer(t)
-  await post(`${url}/reports`)
-  await fetch(`${url}/reports/1`, { method: 'DELETE' })
-
-  const response = await fetch(`${url}/reports/1/result`)
-
-  t.equal(response.status, 409)
-  t.match(await response.json(), { status: 'cancelled' })
-})
-
-t.test('a signup is answered at once, and its mail is sent afterwards with the logger of the request', async t => {
-  const { url, lines, logged } = await startServer(t)
-
-  t.match(await (await post(`${url}/signup`)).json(), { welcome: true })
-
-  const { reqId } = await logged(/welcome mail sent/)
-  t.type(reqId, 'string')
-  const ofRequest = lines.filter(line => line.reqId === reqId)
-  t.strictSame(ofRequest.map(({ msg }) => msg), ['incoming request', 'request completed', 'welcome mail sent'])
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
