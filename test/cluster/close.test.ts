@@ -35,7 +35,7 @@ onEveryEngine(t, (t, engine) => {
     await here.kind.addTask(1, { name: 'deaf' })
     await started.promise
     const draining = here.app.addTask(async (_app, { signal }) => {
-      while (!here.lines.some(({ msg }) => msg.startsWith('tasks have not stopped'))) await immediate()
+      while (!here.lines.some(({ msg }) => msg.startsWith('tasks have not stopped'))) await sleep(20)
       await sleep(2500, undefined, { signal }) // less than it would get from now on
     }, { drain: true })
     await here.app.close()

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { setImmediate as immediate } from 'node:timers/promises'
 import pg from 'pg'
@@ -190,7 +191,7 @@ onEveryEngine(t, (t, engine) => {
       const next = await cancelNext(there.kind, name)
       if (change === 'purgeTasks') await there.kind.purgeTasks()
       else await there.kind.retryTask(next.name)
-      while (!journal.lines.some(line => line.startsWith(name) && line > next.name)) await immediate()
+      while (!journal.lines.some(line => line.startsWith(name) && line > next.name)) await once(journal, 'line')
       if (change === 'retryTask') await journal.until(next.name)
       else t.equal(journal.lines.includes(next.name), false)
       await there.kind.unscheduleTask(name)
