@@ -59,6 +59,27 @@ onEveryEngine(t, (t, engine) => {
     t.equal(await task.finished, 'data')
   })
 
+  t.test('a task that was cancelled while it waited keeps its priority in a retry, whether a worker has ended it or not', async t => {
+    const journal = new Journal()
+    const [{ kind }] = await buildFleet(t, engine, (_app, { name }) => { journal.write(name) }, { concurrency: 1, apps: 1 })
+    await kind.pause()
+    const ended = await kind.addTask(1, { name: 'cancelled, ended by a worker', priority: 5 })
+    await ended.cancel()
+    await kind.resume()
+    await (await kind.addTask(1, { name: 'before' })).finished
+    await kind.pause()
+    const waits = await kind.addTask(1, { name: 'cancelled, waits', priority: 5 })
+    await waits.cancel()
+    await kind.addTask(1, { name: 'urgent', priority: 2 })
+
+    for (const task of [ended, waits]) await task.retry()
+
+    t.strictSame((await kind.tasks({ status: 'deferred' })).map(({ name }) => name), ['urgent', ended.name, waits.name])
+    await kind.resume()
+    await kind.idle()
+    t.strictSame(journal.lines, ['before', 'urgent', ended.name, waits.name])
+  })
+
   t.test('if twenty calls retry a task at once, one of them does', async t => {
     const journal = new Journal()
     let mended = false

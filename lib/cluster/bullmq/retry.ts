@@ -22,10 +22,17 @@ export async function retryJob ({ job, state, task }: Read & { task: StoredTask 
   for (const until = Date.now() + TAKEN; Date.now() < until; await setTimeout(POLL)) {
     const present = await read()
     if (present?.state === 'failed' && readReason(present.job.failedReason)?.unrun === true) return await moveToWait(present.job, 'failed')
-    if (present?.state !== 'active') return
+    if (present?.state !== 'active') return present && await restorePriority(present.job)
   }
 }
 
+/** Gives a job the priority with which it was added. Its cancellation has moved it to the front of the queue. */
+async function restorePriority (job: Read['job']): Promise<void> {
+  const { priority = 0 } = job.opts
+  if (job.priority !== priority) await job.changePriority({ priority })
+}
+
 async function moveToWait (job: Read['job'], state: 'completed' | 'failed'): Promise<void> {
+  await restorePriority(job)
   await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true })
 }
