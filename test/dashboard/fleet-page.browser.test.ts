@@ -78,6 +78,14 @@ t.test('a cancellation of many that do not all stop says what the server says, n
   await page.locator('#notice', { hasText: /^1,000 tasks cancelled. The work of 2 tasks/ }).waitFor()
 })
 
+t.test('if the server has found no task yet where it stopped counting, the question names no number', inBrowser, async t => {
+  const { page, fleet } = await openFleet(t, '?fleet=mail&search=welcome', fleet => { fleet.count = { count: 0, exact: false } })
+  fleet.replies = [{ json: { retried: 7 } }]
+  await page.getByRole('button', { name: 'Retry all failed' }).click()
+  await page.getByRole('dialog', { name: 'Retry all failed tasks of mail with “welcome” in the name?' }).getByRole('button', { name: 'Retry all' }).click()
+  await page.locator('#notice', { hasText: '7 tasks retried.' }).waitFor()
+})
+
 t.test('a purge follows the filter', inBrowser, async t => {
   const { page, fleet } = await openFleet(t, '?fleet=mail&status=failed', fleet => { fleet.count = { count: 1, exact: true } })
   fleet.replies = [{ json: { purged: 1 } }]

@@ -113,14 +113,15 @@ function outcomeOf (error: unknown, done: number, past: string): string {
   return `${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. `
 }
 
-/** How many tasks it will be, in words: `98`, or `2,000 or more` if the server has stopped counting. */
+/** How many tasks it will be, in words: `98`, or `2,000 or more` or `all` if the server has stopped counting. */
 async function countOf (view: View, status: string): Promise<string> {
   if (view.fleet === undefined) {
     const { total } = await request<TaskList>('GET', `tasks?${filterOf(view, status)}&limit=1`)
     return count(total)
   }
   const { count: n, exact } = await request<FleetCount>('GET', `kinds/count?${filterOf(view, status)}`)
-  return exact ? count(n) : `${count(n)} or more`
+  if (exact) return count(n)
+  return n === 0 ? 'all' : `${count(n)} or more`
 }
 
 function filterOf ({ fleet, kind, search }: View, status: string): URLSearchParams {
