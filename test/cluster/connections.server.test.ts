@@ -1,8 +1,11 @@
+import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import tasks from '../../index.ts'
+import cluster from '../../lib/cluster/index.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
 import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
@@ -91,6 +94,19 @@ onEveryServer(t, (t, engine) => {
         'a pg.Pool with a password': () => new pg.Pool({ ...server, user, password: password || 'any', database: 'postgres' })
       }
 
+  t.test('settings that are meant for other commands do no harm', async t => {
+    const connection = engine.name === 'redis'
+      ? { ...server, commandTimeout: 200, socketTimeout: 200, blockingTimeout: 200, stringNumbers: true, replyMapping: 'resp3' }
+      : { connectionString: url, types: { getTypeParser: () => (value: unknown) => value } }
+    const { app, lines } = await buildApp(t, engine, { connection })
+    const kind = app.cluster.defineTask('waits', (_app, { data }) => data)
+    await app.ready()
+    t.equal(await (await kind.addTask('ran', { delay: 1000 })).finished, 'ran')
+    t.match(await kind.tasks(), [{ data: 'ran' }])
+    t.match(await kind.count(), { completed: 1 })
+    t.strictSame(lines.filter(({ level }) => level >= 40), [])
+  })
+
   for (const [what, connect] of Object.entries(connections)) {
     t.test(`tasks run over ${what}, which stays the user's`, async t => {
       const connection = connect()
@@ -109,3 +125,17 @@ onEveryServer(t, (t, engine) => {
     })
   }
 })
+
+for (const [what, connection] of Object.entries<() => string | object>({
+  options: () => ({ keyPrefix: 'app:' }),
+  'a URL': () => 'redis://127.0.0.1:1?keyPrefix=app:',
+  'a client': () => new Redis({ lazyConnect: true, keyPrefix: 'app:' }),
+  'a cluster': () => new Redis.Cluster([{ port: 1 }], { lazyConnect: true, redisOptions: { keyPrefix: 'app:' } })
+})) {
+  t.test(`a keyPrefix in ${what} is refused at once`, async t => {
+    const app = Fastify()
+    t.teardown(() => app.close().catch(() => {}))
+    await app.register(tasks)
+    await t.rejects(async () => await app.register(cluster, { connection: connection() }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"connection".*"keyPrefix".*"prefix"/ })
+  })
+}

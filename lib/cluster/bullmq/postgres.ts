@@ -262,6 +262,11 @@ function schemaOf (prefix: string): string {
   return schema.length > 63 ? `tasks_${createHash('sha256').update(prefix).digest('hex').slice(0, 32)}` : schema
 }
 
+/** Values as BullMQ expects them. An app may have set other parsers, in `pg.types` for all pools or in its own. */
+const { BOOL, INT4, INT8, JSONB } = pg.types.builtins
+const parsers = new Map<number, (text: string) => unknown>([[BOOL, text => text === 't'], [INT4, Number], [INT8, String], [JSONB, text => JSON.parse(text)]])
+const asExpected = { getTypeParser: (type: number) => parsers.get(type) ?? pg.types.getTypeParser(type, 'text') }
+
 function poolConfig (connection: PostgresConnection, schema: string, timeout: number): PoolConfig {
   const given = typeof connection === 'string' ? { connectionString: connection } : settingsOf(connection)
   const url = URL.canParse(given.connectionString ?? '') ? new URL(given.connectionString!) : undefined
@@ -273,6 +278,7 @@ function poolConfig (connection: PostgresConnection, schema: string, timeout: nu
     connectionTimeoutMillis: timeout,
     ...given,
     ...urlOptions !== undefined && { connectionString: url!.href },
+    types: asExpected,
     max: COMMANDS,
     options: `${options} -c search_path="${schema}"`.trim()
   }

@@ -3,6 +3,7 @@ import {
 } from 'bullmq'
 import { Redis, type Cluster, type RedisOptions } from 'ioredis'
 import { createHash } from 'node:crypto'
+import { FST_ERR_TASK_INVALID_OPTION } from '../../core/errors.ts'
 import type { AnyQueue, EventSource, LockedQueue, ReadJob, Store, StoreOptions, UnendedCounts } from './store.ts'
 
 /** What the option `connection` may be. */
@@ -259,27 +260,50 @@ function asRead ({ data, finishedOn }: ReadJob): [string, string] {
   return [createHash('sha1').update(JSON.stringify(data)).digest('hex'), finishedOn === undefined ? '' : `${finishedOn}`]
 }
 
-/** Commands wait for the server without a limit. The health monitor limits how long a verb waits for its command. */
-const forever = {
+/**
+ * Settings that are not the user's: theirs are for requests, and a worker's command waits for the next job. Commands wait for the server
+ * without a limit. The health monitor limits how long a verb waits for its command. Replies have the form that BullMQ expects.
+ */
+const ours = {
   maxRetriesPerRequest: null,
   retryStrategy: (attempt: number) => Math.min(50 * attempt, 2000),
-  keepAlive: 10_000
-} satisfies RedisOptions
+  keepAlive: 10_000,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+  blockingTimeout: undefined,
+  enableOfflineQueue: true,
+  autoResubscribe: true,
+  autoResendUnfulfilledCommands: true,
+  stringNumbers: false,
+  replyMapping: 'legacy'
+} satisfies { [Option in keyof RedisOptions]: RedisOptions[Option] | undefined } as RedisOptions
 
 /** For a client, and for a cluster as a whole: its nodes it connects itself, when it needs them. */
 const atOnce = { lazyConnect: false }
 
 function connect (connection: RedisConnection): Redis | Cluster {
+  const client = open(connection)
+  if (!client.options.keyPrefix) return client
+  client.disconnect()
+  throw new FST_ERR_TASK_INVALID_OPTION('connection', 'fastify-tasks/cluster', 'must not have a "keyPrefix", which BullMQ cannot use: give the plugin a "prefix" instead')
+}
+
+function open (connection: RedisConnection): Redis | Cluster {
   if (typeof connection === 'string') return connectTo(connection)
-  if (isCluster(connection)) return connection.duplicate([], { ...atOnce, redisOptions: { ...connection.options.redisOptions, ...forever } as never })
-  if (isClient(connection)) return connection.duplicate({ ...forever, ...atOnce })
+  if (isCluster(connection)) {
+    const redisOptions = { ...connection.options.redisOptions, ...ours } as never
+    return connection.duplicate([], { ...atOnce, enableOfflineQueue: true, scaleReads: 'master', redisOptions })
+  }
+  if (isClient(connection)) return connection.duplicate({ ...ours, ...atOnce })
   const { url, ...options } = connection as RedisOptions & { url?: string }
   return connectTo(url, options)
 }
 
-/** Our settings come first: of each, ioredis takes the first value that it is given, also from the query of a URL. */
+/** Of each setting ioredis takes the first value that it is given, also from the query of a URL. `undefined` counts as none, so ours are set again. */
 function connectTo (url: string | undefined, options: RedisOptions = {}): Redis {
-  return Reflect.construct(Redis, [{ ...forever, ...atOnce }, url, options])
+  const client: Redis = Reflect.construct(Redis, [{ ...ours, ...atOnce }, url, options])
+  Object.assign(client.options, ours)
+  return client
 }
 
 /** Whether it is a client, also one of another copy of ioredis. */
