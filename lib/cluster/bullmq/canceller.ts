@@ -141,11 +141,17 @@ function cancelledAt (task: StoredTask, reason: StoredError, settledAt: number):
   return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt }
 }
 
-/** The job is not delayed any more, or has started: it stays where it is. */
+/** The job is not delayed any more, or has started, or is gone: it stays where it is. */
 function stay () {}
 
 /** Moves a job that waits to the front of the queue. Does nothing to a job that has started. */
 async function moveToFront (job: TaskJob) {
   await job.promote().catch(stay)
   await job.changePriority({ priority: 0, lifo: true }).catch(stay)
+}
+
+/** Gives a job that was moved to the front its priority back. A job that waits gets the place that goes with it. */
+export async function restorePriority (job: TaskJob): Promise<void> {
+  const { priority = 0 } = job.opts
+  if (job.priority !== priority) await job.changePriority({ priority }).catch(stay)
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
+import { restorePriority } from './canceller.ts'
 import { readReason, type JobData } from './job.ts'
 import { pack } from './packed.ts'
 import type { Read } from './reader.ts'
@@ -16,23 +17,17 @@ const POLL = 20
 export async function retryJob ({ job, state, task }: Read & { task: StoredTask }, read: () => Promise<Read | undefined>, replaceData: (data: JobData) => Promise<void>): Promise<void> {
   const { cancelled, ...data } = job.data
   const retried = { times: task.retries + 1, at: Date.now(), stalls: job.stalledCounter, attempts: pack(task.attempts) }
+  await restorePriority(job)
   await replaceData({ ...data, retried } as JobData)
   if (state === 'completed' || state === 'failed') return await moveToWait(job, state)
   // It was cancelled while it waited, and still waits. A worker that took it before this write ends it at once as cancelled.
   for (const until = Date.now() + TAKEN; Date.now() < until; await setTimeout(POLL)) {
     const present = await read()
     if (present?.state === 'failed' && readReason(present.job.failedReason)?.unrun === true) return await moveToWait(present.job, 'failed')
-    if (present?.state !== 'active') return present && await restorePriority(present.job)
+    if (present?.state !== 'active') return
   }
 }
 
-/** Gives a job the priority with which it was added. Its cancellation has moved it to the front of the queue. */
-async function restorePriority (job: Read['job']): Promise<void> {
-  const { priority = 0 } = job.opts
-  if (job.priority !== priority) await job.changePriority({ priority })
-}
-
 async function moveToWait (job: Read['job'], state: 'completed' | 'failed'): Promise<void> {
-  await restorePriority(job)
   await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true })
 }
