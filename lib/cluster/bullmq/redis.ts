@@ -261,8 +261,9 @@ function asRead ({ data, finishedOn }: ReadJob): [string, string] {
 }
 
 /**
- * Settings that are not the user's: theirs are for requests, and a worker's command waits for the next job. Commands wait for the server
- * without a limit. The health monitor limits how long a verb waits for its command. Replies have the form that BullMQ expects.
+ * Settings that replace the user's. Those may limit how long a command takes, and a worker's command waits for the next job. Commands
+ * wait for the server without a limit. The health monitor limits how long a verb waits for its command. Replies have the form that
+ * BullMQ expects.
  */
 const ours = {
   maxRetriesPerRequest: null,
@@ -276,34 +277,27 @@ const ours = {
   autoResendUnfulfilledCommands: true,
   stringNumbers: false,
   replyMapping: 'legacy'
-} satisfies { [Option in keyof RedisOptions]: RedisOptions[Option] | undefined } as RedisOptions
+} satisfies RedisOptions
 
 /** For a client, and for a cluster as a whole: its nodes it connects itself, when it needs them. */
 const atOnce = { lazyConnect: false }
 
 function connect (connection: RedisConnection): Redis | Cluster {
-  const client = open(connection)
-  if (!client.options.keyPrefix) return client
-  client.disconnect()
-  throw new FST_ERR_TASK_INVALID_OPTION('connection', 'fastify-tasks/cluster', 'must not have a "keyPrefix", which BullMQ cannot use: give the plugin a "prefix" instead')
-}
-
-function open (connection: RedisConnection): Redis | Cluster {
-  if (typeof connection === 'string') return connectTo(connection)
-  if (isCluster(connection)) {
-    const redisOptions = { ...connection.options.redisOptions, ...ours } as never
-    return connection.duplicate([], { ...atOnce, enableOfflineQueue: true, scaleReads: 'master', redisOptions })
+  const client = clientOf(connection)
+  if (client.options.keyPrefix) {
+    throw new FST_ERR_TASK_INVALID_OPTION('connection', 'fastify-tasks/cluster', 'must not have a "keyPrefix", which BullMQ cannot use: give the plugin a "prefix" instead')
   }
-  if (isClient(connection)) return connection.duplicate({ ...ours, ...atOnce })
-  const { url, ...options } = connection as RedisOptions & { url?: string }
-  return connectTo(url, options)
+  if (!isCluster(client)) return (client as Redis).duplicate({ ...ours, ...atOnce })
+  const redisOptions = { ...client.options.redisOptions, ...ours } as never
+  return client.duplicate([], { ...atOnce, enableOfflineQueue: true, scaleReads: 'master', redisOptions })
 }
 
-/** Of each setting ioredis takes the first value that it is given, also from the query of a URL. `undefined` counts as none, so ours are set again. */
-function connectTo (url: string | undefined, options: RedisOptions = {}): Redis {
-  const client: Redis = Reflect.construct(Redis, [{ ...ours, ...atOnce }, url, options])
-  Object.assign(client.options, ours)
-  return client
+/** The user's client, or one that has the user's settings and never connects. */
+function clientOf (connection: RedisConnection): Redis | Cluster {
+  const given = typeof connection === 'string' ? { url: connection } : connection
+  if (isClient(given)) return given
+  const { url, ...options } = given as RedisOptions & { url?: string }
+  return Reflect.construct(Redis, [{ lazyConnect: true }, url, options]) // ioredis takes the first value of a setting, also before that of a URL
 }
 
 /** Whether it is a client, also one of another copy of ioredis. */
