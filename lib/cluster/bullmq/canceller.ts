@@ -141,7 +141,7 @@ function cancelledAt (task: StoredTask, reason: StoredError, settledAt: number):
   return { ...task, status: 'cancelled', error: reason, startsAt: undefined, settledAt }
 }
 
-/** The job is not delayed any more, or has started, or is gone: it stays where it is. */
+/** Nothing is to be moved: the job is not delayed any more, has started, or is gone. */
 function stay () {}
 
 /** Moves a job that waits to the front of the queue. Does nothing to a job that has started. */

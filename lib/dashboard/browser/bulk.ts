@@ -113,7 +113,7 @@ function outcomeOf (error: unknown, done: number, past: string): string {
   return `${done === 0 ? 'Nothing was' : `Only ${plural(done, 'task')} ${done === 1 ? 'was' : 'were'}`} ${past}. `
 }
 
-/** How many tasks it will be, in words: `98`, or `2,000 or more` or `all` if the server has stopped counting. */
+/** How many tasks it will be, in words: `98`. If the server has stopped counting: `2,000 or more`, or `all` if it had found none yet. */
 async function countOf (view: View, status: string): Promise<string> {
   if (view.fleet === undefined) {
     const { total } = await request<TaskList>('GET', `tasks?${filterOf(view, status)}&limit=1`)
