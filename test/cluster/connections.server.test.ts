@@ -1,11 +1,8 @@
-import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import tasks from '../../index.ts'
-import cluster from '../../lib/cluster/index.ts'
 import { onEveryServer } from './fixtures/engines.ts'
 import { buildApp } from './fixtures/fleet.ts'
 import { skipWithout, startServer, type ServerName } from './fixtures/servers.ts'
@@ -133,9 +130,6 @@ for (const [what, connection] of Object.entries<() => string | object>({
   'a cluster': () => new Redis.Cluster([{ port: 1 }], { lazyConnect: true, redisOptions: { keyPrefix: 'app:' } })
 })) {
   t.test(`a keyPrefix in ${what} is refused at once`, async t => {
-    const app = Fastify()
-    t.teardown(() => app.close().catch(() => {}))
-    await app.register(tasks)
-    await t.rejects(async () => await app.register(cluster, { connection: connection() }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"connection".*"keyPrefix".*"prefix"/ })
+    await t.rejects(buildApp(t, { name: 'redis', connection: undefined }, { connection: connection() }), { code: 'FST_ERR_TASK_INVALID_OPTION', message: /"connection".*"keyPrefix".*"prefix"/ })
   })
 }
