@@ -80,6 +80,20 @@ onEveryEngine(t, (t, engine) => {
     t.strictSame(journal.lines, ['before', 'urgent', ended.name, waits.name])
   })
 
+  t.test('a task without a priority that was cancelled while it waited goes behind the others in a retry', async t => {
+    const [{ kind }] = await buildFleet(t, engine, () => {}, { apps: 1 })
+    await kind.pause()
+    const task = await kind.addTask(1, { name: 'retried' })
+    await task.cancel()
+    await kind.addTask(1, { name: 'waits' })
+
+    await task.retry()
+
+    t.strictSame((await kind.tasks({ status: 'deferred' })).map(({ name }) => name), ['waits', 'retried'])
+    await kind.resume()
+    await kind.idle()
+  })
+
   t.test('if twenty calls retry a task at once, one of them does', async t => {
     const journal = new Journal()
     let mended = false

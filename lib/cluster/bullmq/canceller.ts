@@ -150,8 +150,7 @@ async function moveToFront (job: TaskJob) {
   await job.changePriority({ priority: 0, lifo: true }).catch(stay)
 }
 
-/** Gives a job that was moved to the front its priority back. A job that waits gets the place that goes with it. */
-export async function restorePriority (job: TaskJob): Promise<void> {
-  const { priority = 0 } = job.opts
-  if (job.priority !== priority) await job.changePriority({ priority }).catch(stay)
+/** Undoes `moveToFront`: gives a job its own priority again. If it still waits, it goes behind the others of that priority. */
+export async function moveBack (job: TaskJob): Promise<void> {
+  await job.changePriority({ priority: job.opts.priority ?? 0 }).catch(stay)
 }

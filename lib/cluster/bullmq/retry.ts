@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { StoredTask } from '../engine.ts'
-import { restorePriority } from './canceller.ts'
+import { moveBack } from './canceller.ts'
 import { readReason, type JobData } from './job.ts'
 import { pack } from './packed.ts'
 import type { Read } from './reader.ts'
@@ -17,7 +17,7 @@ const POLL = 20
 export async function retryJob ({ job, state, task }: Read & { task: StoredTask }, read: () => Promise<Read | undefined>, replaceData: (data: JobData) => Promise<void>): Promise<void> {
   const { cancelled, ...data } = job.data
   const retried = { times: task.retries + 1, at: Date.now(), stalls: job.stalledCounter, attempts: pack(task.attempts) }
-  await restorePriority(job)
+  if (cancelled !== undefined) await moveBack(job)
   await replaceData({ ...data, retried } as JobData)
   if (state === 'completed' || state === 'failed') return await moveToWait(job, state)
   // It was cancelled while it waited, and still waits. A worker that took it before this write ends it at once as cancelled.
